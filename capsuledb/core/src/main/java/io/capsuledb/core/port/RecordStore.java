@@ -1,0 +1,124 @@
+package io.capsuledb.core.port;
+
+import io.capsuledb.core.crypto.Hash32;
+import java.util.List;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Durable storage for the records of one capsule. The store is not trusted: whatever it returns is
+ * verified by its caller. What it promises is only this:
+ *
+ * <ul>
+ *   <li>{@link #append} returns after every record of the batch is on stable storage, or throws,
+ *       and then none, some or all of them may be;
+ *   <li>a record once durable is returned by every later read, also after a crash, or the read
+ *       throws: nothing is ever silently missing;
+ *   <li>damage the store itself can see (its checksums) is an {@link
+ *       io.capsuledb.core.error.IntegrityException} that names the record; an I/O failure is a
+ *       {@link io.capsuledb.core.error.StorageException}, after which only closing helps.
+ * </ul>
+ *
+ * <p>Reads are thread-safe and run beside one appending thread.
+ */
+public interface RecordStore extends AutoCloseable {
+
+  /** Most records one {@link #append} takes. */
+  int MAX_BATCH_RECORDS = 1024;
+
+  /** One encoded record with the coordinates it is stored under. */
+  final class StoredRecord {
+    private final long writer;
+    private final long sequence;
+    private final Hash32 hash;
+    private final byte[] bytes;
+
+    /**
+     * A record ready to be stored.
+     *
+     * @param writer its writer index
+     * @param sequence its sequence number, from 1
+     * @param hash its record hash
+     * @param bytes header, payload and signature; not to be modified from here on
+     */
+    public StoredRecord(long writer, long sequence, Hash32 hash, byte[] bytes) {
+      this.writer = writer;
+      this.sequence = sequence;
+      this.hash = hash;
+      this.bytes = bytes;
+    }
+
+    public long writer() {
+      return writer;
+    }
+
+    public long sequence() {
+      return sequence;
+    }
+
+    public Hash32 hash() {
+      return hash;
+    }
+
+    /** The encoded record itself, not a copy. */
+    public byte[] bytes() {
+      return bytes;
+    }
+
+    @Override
+    public String toString() {
+      return "record " + hash + " of " + bytes.length + " bytes";
+    }
+  }
+
+  /** Receives stored records in order. */
+  @FunctionalInterface
+  interface Visitor {
+    /** Takes one record; returns false to stop the scan. */
+    boolean visit(long writer, long sequence, byte[] bytes);
+  }
+
+  /** The signed metadata this store was initialised with, or null if it is empty. */
+  byte @Nullable [] metadata();
+
+  /**
+   * Stores the signed metadata of a new capsule, durably.
+   *
+   * @throws io.capsuledb.core.error.InvalidRequestException if the store has metadata already
+   */
+  void initialize(byte[] metadata);
+
+  /** Appends a batch in one durable write; see the class comment. */
+  void append(List<StoredRecord> batch);
+
+  /** The record at a position, or null if there is none. */
+  byte @Nullable [] read(long writer, long sequence);
+
+  /** The record with a hash, or null if there is none. */
+  byte @Nullable [] read(Hash32 hash);
+
+  /** Every writer with at least one record, in unsigned ascending order. */
+  long[] writers();
+
+  /**
+   * The newest record of a writer.
+   *
+   * @return its sequence number, or 0 if the writer has no record
+   */
+  long newestSequence(long writer);
+
+  /** Visits the records of {@code writer} from {@code fromSequence} on, ascending. */
+  void scan(long writer, long fromSequence, Visitor visitor);
+
+  /**
+   * Checks what only the store can check: that its index and its records agree. Findings are
+   * reported to {@code findings} as text; damage does not stop the check.
+   */
+  void audit(Consumer<String> findings);
+
+  /** Bytes the store occupies on its medium, approximately. */
+  long sizeBytes();
+
+  @Override
+  void close();
+}

@@ -1,0 +1,12 @@
+import org.jspecify.annotations.NullMarked;
+
+/** Records, names, keys, errors, and the ports; see docs/ARCHITECTURE.md. */
+@NullMarked
+module io.capsuledb.core {
+  requires static transitive org.jspecify;
+  requires org.bouncycastle.provider;
+
+  exports io.capsuledb.core.crypto;
+  exports io.capsuledb.core.error;
+  exports io.capsuledb.core.port;
+}

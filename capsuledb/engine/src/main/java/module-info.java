@@ -1,0 +1,10 @@
+import org.jspecify.annotations.NullMarked;
+
+/** The storage engine inside a capsule; see docs/ARCHITECTURE.md. */
+@NullMarked
+module io.capsuledb.engine {
+  requires static transitive org.jspecify;
+  requires transitive io.capsuledb.core;
+
+  exports io.capsuledb.engine;
+}

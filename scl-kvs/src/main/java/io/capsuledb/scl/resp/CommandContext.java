@@ -1,0 +1,112 @@
+package io.capsuledb.scl.resp;
+
+import io.capsuledb.core.port.Clock;
+import io.capsuledb.engine.CapsuleDb;
+import io.capsuledb.engine.Lookup;
+import io.capsuledb.engine.Transaction;
+import io.capsuledb.engine.ValueType;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What a running command sees: its arguments, the keys, and where its reply goes. It also gathers
+ * the fence: the Lamport time that must be durable before the reply may leave. One context serves
+ * one event loop and is reused for each command.
+ */
+final class CommandContext {
+
+  private static final byte[][] NO_ARGUMENTS = {};
+
+  private final CapsuleDb db;
+  private final Clock clock;
+  private byte[][] arguments = NO_ARGUMENTS;
+  private @Nullable Transaction transaction;
+  private @Nullable RespWriter reply;
+  private long nowMs;
+  private long fence;
+
+  CommandContext(CapsuleDb db, Clock clock) {
+    this.db = db;
+    this.clock = clock;
+  }
+
+  /**
+   * Prepares for one command.
+   *
+   * @param arguments the command's name and what follows it
+   * @param transaction what a write runs in; null for a read outside MULTI
+   * @param reply where the reply goes
+   */
+  void prepare(byte[][] arguments, @Nullable Transaction transaction, RespWriter reply) {
+    this.arguments = arguments;
+    this.transaction = transaction;
+    this.reply = reply;
+    this.nowMs = transaction != null ? transaction.nowMs() : clock.wallMs();
+    this.fence = 0;
+  }
+
+  /** Number of arguments, the command's name included. */
+  int count() {
+    return arguments.length;
+  }
+
+  /** An argument; 0 is the command's name. Not to be modified. */
+  byte[] argument(int index) {
+    return arguments[index];
+  }
+
+  RespWriter reply() {
+    return java.util.Objects.requireNonNull(reply);
+  }
+
+  CapsuleDb db() {
+    return db;
+  }
+
+  /** Wall-clock milliseconds, the same throughout a transaction. */
+  long nowMs() {
+    return nowMs;
+  }
+
+  /** Reads a key; inside a transaction, with its staged writes. */
+  Lookup get(byte[] key) {
+    Lookup lookup = transaction != null ? transaction.get(key) : db.get(key);
+    waitFor(lookup.fence());
+    return lookup;
+  }
+
+  /** Stages a write. Only for commands flagged WRITE. */
+  void put(byte[] key, ValueType type, byte[] value, long expiryAtMs) {
+    writing().put(key, type, value, expiryAtMs);
+  }
+
+  /** Stages a removal. Only for commands flagged WRITE. */
+  void delete(byte[] key) {
+    writing().delete(key);
+  }
+
+  /** Stages the removal of everything. Only for commands flagged WRITE. */
+  void clear() {
+    writing().clear();
+  }
+
+  private Transaction writing() {
+    if (transaction == null) {
+      throw new IllegalStateException("a command that writes must carry the WRITE flag");
+    }
+    return transaction;
+  }
+
+  /** The reply must not leave before {@code time} is durable. */
+  void waitFor(long time) {
+    fence = Math.max(fence, time);
+  }
+
+  /** For replies that depend on the whole key space: SCAN, DBSIZE and the like. */
+  void waitForEverything() {
+    waitFor(db.committedTime());
+  }
+
+  long fence() {
+    return fence;
+  }
+}

@@ -1,0 +1,2 @@
+/** The Redis protocol server: parser, replies, sessions, commands. */
+package io.capsuledb.scl.resp;

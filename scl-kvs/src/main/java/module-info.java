@@ -1,0 +1,15 @@
+import org.jspecify.annotations.NullMarked;
+
+/** The RESP server; see docs/ARCHITECTURE.md. */
+@NullMarked
+module io.capsuledb.scl {
+  requires static transitive org.jspecify;
+  requires transitive io.capsuledb.core;
+  requires transitive io.capsuledb.engine;
+  requires io.netty.buffer;
+  requires io.netty.common;
+  requires io.netty.transport;
+  requires io.netty.handler;
+
+  exports io.capsuledb.scl.resp;
+}
