@@ -6,7 +6,11 @@ module io.capsuledb.core {
   requires static transitive org.jspecify;
   requires org.bouncycastle.provider;
 
+  exports io.capsuledb.core.bytes;
+  exports io.capsuledb.core.capsule;
   exports io.capsuledb.core.crypto;
   exports io.capsuledb.core.error;
   exports io.capsuledb.core.port;
+  exports io.capsuledb.core.record;
+  exports io.capsuledb.core.system;
 }
