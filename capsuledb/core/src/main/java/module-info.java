@@ -4,7 +4,9 @@ import org.jspecify.annotations.NullMarked;
 @NullMarked
 module io.capsuledb.core {
   requires static transitive org.jspecify;
+  requires com.amazon.corretto.crypto.provider;
   requires org.bouncycastle.provider;
+  requires secp256k1.kmp.jni.common;
 
   exports io.capsuledb.core.bytes;
   exports io.capsuledb.core.capsule;
