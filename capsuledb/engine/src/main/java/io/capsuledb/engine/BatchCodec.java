@@ -9,8 +9,8 @@ import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A batch of operations as the payload of a DATA record: grows while operations are appended, and is
- * reused after it was sealed. One thread at a time.
+ * A batch of operations as the payload of a DATA record: grows while operations are appended, and
+ * is reused after it was sealed. One thread at a time.
  */
 final class BatchCodec {
 

@@ -12,11 +12,11 @@ import org.jspecify.annotations.Nullable;
  * <p>Chronicle Map never evicts, has no order, and fails late when it is full. Hence:
  *
  * <ul>
- *   <li>bytes are counted here, against a budget the maps are sized beyond; the caller refuses writes
- *       before the budget is reached, so the maps never overflow;
+ *   <li>bytes are counted here, against a budget the maps are sized beyond; the caller refuses
+ *       writes before the budget is reached, so the maps never overflow;
  *   <li>values above {@link #INLINE_BYTES} are cut into chunks of equal size in a second map, under
- *       the version of the operation that wrote them, which is unique: entries stay small enough for
- *       any segment, and the free list of the second map cannot fragment;
+ *       the version of the operation that wrote them, which is unique: entries stay small enough
+ *       for any segment, and the free list of the second map cannot fragment;
  *   <li>which keys exist, and which have an expiry, is kept in {@link KeyIndex} on the heap: SCAN
  *       and expiry walk that, not the sparse hash tables.
  * </ul>
@@ -48,13 +48,17 @@ final class ChronicleMemtable implements Memtable {
   private static final int CHUNK_KEY_BYTES = 24;
   private static final int CHUNK_NUMBER = 20;
 
-  /** Allocation unit of both maps, and what an entry costs beside its bytes: slots, lengths, index. */
+  /**
+   * Allocation unit of both maps, and what an entry costs beside its bytes: slots, lengths, index.
+   */
   private static final int UNIT_BYTES = 64;
 
   private static final int OVERHEAD_BYTES = 96;
   private static final int EXPECTED_ENTRY_BYTES = 192;
 
-  /** The maps may grow to this multiple of the budget before they fail: room for uneven segments. */
+  /**
+   * The maps may grow to this multiple of the budget before they fail: room for uneven segments.
+   */
   private static final double SLACK = 8;
 
   private static final int MAX_SEGMENTS = 256;
@@ -103,7 +107,8 @@ final class ChronicleMemtable implements Memtable {
 
   static long costOf(int keyLength, int valueLength) {
     long inline = valueLength <= INLINE_BYTES ? valueLength : 8;
-    long bytes = roundUp(HEADER_BYTES + keyLength + inline, UNIT_BYTES) + OVERHEAD_BYTES + keyLength;
+    long bytes =
+        roundUp(HEADER_BYTES + keyLength + inline, UNIT_BYTES) + OVERHEAD_BYTES + keyLength;
     if (valueLength > INLINE_BYTES) {
       long count = (valueLength + CHUNK_BYTES - 1L) / CHUNK_BYTES;
       bytes += count * (CHUNK_BYTES + CHUNK_BYTES / 8 + OVERHEAD_BYTES);

@@ -6,11 +6,11 @@ import org.jspecify.annotations.Nullable;
 /**
  * A set of keys that can be walked in steps while it changes.
  *
- * <p>Keys are spread over a power of two of buckets by the <i>top</i> bits of a 64-bit hash. When the
- * table doubles, bucket i becomes buckets 2i and 2i + 1, so the order of keys by hash is the order of
- * buckets at every table size. A cursor is a position in hash space, not a bucket number: it stays
- * valid across doubling and halving, needs no state here, and a walk visits every key that is there
- * throughout. Buckets are visited whole, so a step may exceed its count by one bucket.
+ * <p>Keys are spread over a power of two of buckets by the <i>top</i> bits of a 64-bit hash. When
+ * the table doubles, bucket i becomes buckets 2i and 2i + 1, so the order of keys by hash is the
+ * order of buckets at every table size. A cursor is a position in hash space, not a bucket number:
+ * it stays valid across doubling and halving, needs no state here, and a walk visits every key that
+ * is there throughout. Buckets are visited whole, so a step may exceed its count by one bucket.
  *
  * <p>The hash is seeded, so a client cannot choose keys that pile up in one bucket. One thread at a
  * time.

@@ -3,8 +3,8 @@ package io.capsuledb.engine;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The newest version of every key, in memory. One thread writes, under the engine's lock; any thread
- * reads at any time and sees each entry whole.
+ * The newest version of every key, in memory. One thread writes, under the engine's lock; any
+ * thread reads at any time and sees each entry whole.
  */
 interface Memtable extends AutoCloseable {
 

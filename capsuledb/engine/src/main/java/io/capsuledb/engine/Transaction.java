@@ -10,8 +10,9 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * One atomic group of reads and writes. Between {@link CapsuleDb#begin()} and {@link #close()} no
- * other transaction runs; reads see this transaction's own writes. Writes are staged and take effect
- * together in {@link #commit()}, as one record of the capsule; closing without a commit drops them.
+ * other transaction runs; reads see this transaction's own writes. Writes are staged and take
+ * effect together in {@link #commit()}, as one record of the capsule; closing without a commit
+ * drops them.
  *
  * <p>Belongs to the thread that began it. The object is reused after {@link #close()}: keep no
  * reference.
@@ -241,7 +242,8 @@ public final class Transaction implements AutoCloseable {
   }
 
   /** Tells the memtable what was staged. */
-  static void apply(Staged staged, Memtable memtable, long firstTime, long writer, Applied applied) {
+  static void apply(
+      Staged staged, Memtable memtable, long firstTime, long writer, Applied applied) {
     for (int i = 0; i < staged.count; i++) {
       Version version = new Version(firstTime + i, writer, i);
       byte[] key = staged.keys[i];

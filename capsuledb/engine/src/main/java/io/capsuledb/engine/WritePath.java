@@ -25,25 +25,25 @@ import org.jspecify.annotations.Nullable;
  * From committed operations to durable records.
  *
  * <p>Three stages overlap: transactions append to the <i>open batch</i>; the seal agent takes it,
- * encrypts, hashes, links and signs it as one DATA record; the store agent writes every sealed record
- * that waits in one durable append. Batches form by load alone: while the store syncs, one sealed
- * record at most waits behind it, and everything committed meanwhile gathers in the open batch. An
- * idle path seals and stores a lone operation at once; a busy one pays one signature and one sync for
- * thousands.
+ * encrypts, hashes, links and signs it as one DATA record; the store agent writes every sealed
+ * record that waits in one durable append. Batches form by load alone: while the store syncs, one
+ * sealed record at most waits behind it, and everything committed meanwhile gathers in the open
+ * batch. An idle path seals and stores a lone operation at once; a busy one pays one signature and
+ * one sync for thousands.
  *
  * <p>Invariants:
  *
  * <ul>
- *   <li>operations are sealed in the order of their Lamport times, records are stored in the order of
- *       the chain;
- *   <li>{@link #durableTime()} never passes an operation whose record {@link RecordStore#append} has
- *       not returned for;
+ *   <li>operations are sealed in the order of their Lamport times, records are stored in the order
+ *       of the chain;
+ *   <li>{@link #durableTime()} never passes an operation whose record {@link RecordStore#append}
+ *       has not returned for;
  *   <li>a transaction's operations are in one record;
  *   <li>after a failure nothing is sealed or stored any more and durableTime stays where it is.
  * </ul>
  *
- * <p>Threads: {@link #append} under the engine's lock; each agent is stepped by one thread at a time;
- * what they share is guarded by {@code monitor}, held for moments.
+ * <p>Threads: {@link #append} under the engine's lock; each agent is stepped by one thread at a
+ * time; what they share is guarded by {@code monitor}, held for moments.
  */
 final class WritePath {
 
@@ -222,13 +222,7 @@ final class WritePath {
       int count = batch.operations.count();
       CapsuleRecord record =
           sealer.seal(
-              RecordType.DATA,
-              0,
-              batch.firstTime,
-              List.of(),
-              batch.operations.encoded(),
-              0,
-              bytes);
+              RecordType.DATA, 0, batch.firstTime, List.of(), batch.operations.encoded(), 0, bytes);
       telemetry.observe(Distribution.SEAL_SECONDS, (clock.monotonicNanos() - begin) * NANOS);
       telemetry.observe(Distribution.BATCH_OPERATIONS, count);
       telemetry.observe(Distribution.BATCH_BYTES, bytes);

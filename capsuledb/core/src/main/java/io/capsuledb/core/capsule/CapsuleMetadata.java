@@ -7,8 +7,8 @@ import java.util.HashSet;
 import java.util.List;
 
 /**
- * What a capsule is, fixed at its creation and signed by its owner: who owns it, under which key its
- * application acts, which replicas hold it, how writers' keys are published.
+ * What a capsule is, fixed at its creation and signed by its owner: who owns it, under which key
+ * its application acts, which replicas hold it, how writers' keys are published.
  *
  * @param ownerKey verifies the metadata's own signature
  * @param applicationKey public key of generation 0 of the application key; signs rosters
@@ -79,7 +79,13 @@ public record CapsuleMetadata(
     int least = replicas.isEmpty() ? 0 : replicas.size() / 2 + 1;
     if (quorum < least || quorum > replicas.size()) {
       throw new InvalidRequestException(
-          "quorum " + quorum + " of " + replicas.size() + " replicas; allowed is " + least + " to "
+          "quorum "
+              + quorum
+              + " of "
+              + replicas.size()
+              + " replicas; allowed is "
+              + least
+              + " to "
               + replicas.size());
     }
   }

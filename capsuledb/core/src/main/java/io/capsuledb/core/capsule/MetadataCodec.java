@@ -22,8 +22,7 @@ public final class MetadataCodec {
   public static final int MAX_BYTES =
       MetadataLayout.bytes(CapsuleMetadata.MAX_PATH_LENGTH, CapsuleMetadata.MAX_REPLICAS);
 
-  private static final byte[] TAG =
-      "capsuledb/v1/metadata".getBytes(StandardCharsets.US_ASCII);
+  private static final byte[] TAG = "capsuledb/v1/metadata".getBytes(StandardCharsets.US_ASCII);
 
   private MetadataCodec() {}
 
@@ -80,7 +79,12 @@ public final class MetadataCodec {
           Reason.TOO_LARGE, "metadata has " + bytes.length + " bytes, at most " + MAX_BYTES);
     }
     if (!Arrays.equals(
-        bytes, 0, MetadataLayout.MAGIC.length, MetadataLayout.MAGIC, 0, MetadataLayout.MAGIC.length)) {
+        bytes,
+        0,
+        MetadataLayout.MAGIC.length,
+        MetadataLayout.MAGIC,
+        0,
+        MetadataLayout.MAGIC.length)) {
       return Decoded.reject(Reason.UNKNOWN_FORMAT, "metadata does not begin with its magic");
     }
     int format = LittleEndian.getUnsignedShort(bytes, MetadataLayout.FORMAT_OFFSET);
@@ -165,7 +169,6 @@ public final class MetadataCodec {
 
   private static Hash32 digest(byte[] signedMetadata) {
     return Hashes.tagged(
-        TAG,
-        Arrays.copyOf(signedMetadata, signedMetadata.length - MetadataLayout.SIGNATURE_BYTES));
+        TAG, Arrays.copyOf(signedMetadata, signedMetadata.length - MetadataLayout.SIGNATURE_BYTES));
   }
 }

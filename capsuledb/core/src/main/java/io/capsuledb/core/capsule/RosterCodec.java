@@ -15,8 +15,8 @@ import java.util.function.Function;
 
 /**
  * The payload of a ROSTER record: writers the application vouches for, signed with the application
- * key. It travels in clear, because whoever verifies records, replicas included, needs it. Format 1,
- * docs/format/record.md.
+ * key. It travels in clear, because whoever verifies records, replicas included, needs it. Format
+ * 1, docs/format/record.md.
  */
 public final class RosterCodec {
 
@@ -137,8 +137,6 @@ public final class RosterCodec {
 
   private static Hash32 digest(CapsuleName capsule, byte[] signed) {
     return Hashes.tagged(
-        TAG,
-        capsule.toBytes(),
-        Arrays.copyOf(signed, signed.length - Secp256k1.SIGNATURE_BYTES));
+        TAG, capsule.toBytes(), Arrays.copyOf(signed, signed.length - Secp256k1.SIGNATURE_BYTES));
   }
 }

@@ -1,6 +1,7 @@
 package io.capsuledb.core.capsule;
 
 import io.capsuledb.core.crypto.PublicKey;
+import io.capsuledb.core.keys.ApplicationKey;
 
 /**
  * One writer, as the application vouches for it.
@@ -13,7 +14,7 @@ import io.capsuledb.core.crypto.PublicKey;
 public record RosterEntry(long writer, PublicKey key, Role role, int generation) {
 
   /** The largest writer index: 62 bits, so that it is two hardened BIP32 steps. */
-  public static final long MAX_WRITER = (1L << 62) - 1;
+  public static final long MAX_WRITER = ApplicationKey.MAX_WRITER;
 
   /** What a writer is for; the numbers are persisted. */
   public enum Role {

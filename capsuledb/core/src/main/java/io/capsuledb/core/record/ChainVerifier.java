@@ -24,17 +24,18 @@ import org.jspecify.annotations.Nullable;
  *   <li>{@link #link} checks everything about a record but its signature: that its writer is in a
  *       roster signed by the application and not sealed, that it writes in its own key generation,
  *       that it follows the writer's newest linked record in sequence, hash and Lamport time;
- *   <li>{@link #verifySignature} checks a linked record's signature. The signature covers the record
- *       hash, the hash covers the predecessor's hash, so one good signature vouches for the content
- *       and order of every linked record before it: a burst of a chain needs one, on its newest.
+ *   <li>{@link #verifySignature} checks a linked record's signature. The signature covers the
+ *       record hash, the hash covers the predecessor's hash, so one good signature vouches for the
+ *       content and order of every linked record before it: a burst of a chain needs one, on its
+ *       newest.
  * </ul>
  *
- * <p>What stays open after {@code link} alone is who wrote the record; until a signature at or after
- * it was verified nothing in it may be relied on. (The signature bytes of vouched-for ancestors are
- * then unchecked; they protect nothing that the hashes do not.)
+ * <p>What stays open after {@code link} alone is who wrote the record; until a signature at or
+ * after it was verified nothing in it may be relied on. (The signature bytes of vouched-for
+ * ancestors are then unchecked; they protect nothing that the hashes do not.)
  *
- * <p>A chain introduces itself: its first record is a ROSTER, in clear and signed by the application
- * key, that names its writer. A plain object; one thread at a time.
+ * <p>A chain introduces itself: its first record is a ROSTER, in clear and signed by the
+ * application key, that names its writer. A plain object; one thread at a time.
  */
 public final class ChainVerifier {
 
@@ -120,6 +121,19 @@ public final class ChainVerifier {
       chains.putIfAbsent(entry.writer(), new Chain(entry));
     }
     return null;
+  }
+
+  /**
+   * Picks a chain up again behind damage: takes the record's word on its place, then links it. Only
+   * for reports about a broken chain; nothing behind such a record is vouched for.
+   */
+  public @Nullable Rejection resume(CapsuleRecord record) {
+    Chain chain = chains.get(record.header().writer());
+    if (chain != null && record.header().sequence() > chain.sequence) {
+      chain.sequence = record.header().sequence() - 1;
+      chain.head = record.header().previous();
+    }
+    return link(record);
   }
 
   private static @Nullable Rejection follow(Chain chain, CapsuleRecord record) {

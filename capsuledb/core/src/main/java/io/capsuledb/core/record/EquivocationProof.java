@@ -61,7 +61,9 @@ public final class EquivocationProof {
     return first.header().sequence();
   }
 
-  /** Both headers with their signatures, the smaller hash first: one contradiction, one encoding. */
+  /**
+   * Both headers with their signatures, the smaller hash first: one contradiction, one encoding.
+   */
   public byte[] encode() {
     byte[] one = bare(first);
     byte[] other = bare(second);
@@ -96,7 +98,9 @@ public final class EquivocationProof {
     byte[] one = Arrays.copyOfRange(bytes, FIRST_OFFSET, FIRST_OFFSET + firstLength);
     byte[] other = Arrays.copyOfRange(bytes, FIRST_OFFSET + firstLength, bytes.length);
     return decodeBare(capsule, one)
-        .then(first -> decodeBare(capsule, other).then(second -> check(first, second, writerKey, curve)));
+        .then(
+            first ->
+                decodeBare(capsule, other).then(second -> check(first, second, writerKey, curve)));
   }
 
   private static Decoded<EquivocationProof> check(
@@ -133,7 +137,8 @@ public final class EquivocationProof {
                     "a header with its signature has " + expected + " bytes, not " + bytes.length);
               }
               return Decoded.accept(
-                  new CapsuleRecord(bytes, header, RecordCodec.hashOf(capsule, bytes, headerBytes)));
+                  new CapsuleRecord(
+                      bytes, header, RecordCodec.hashOf(capsule, bytes, headerBytes)));
             });
   }
 }

@@ -8,7 +8,6 @@ import io.capsuledb.core.crypto.Hashes;
 import io.capsuledb.core.error.Decoded;
 import io.capsuledb.core.error.Rejection.Reason;
 import java.nio.charset.StandardCharsets;
-import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -22,14 +21,13 @@ public final class RecordCodec {
 
   static final byte[] HASH_TAG = "capsuledb/v1/record".getBytes(StandardCharsets.US_ASCII);
 
-  private static final byte[] AAD_TAG =
-      "capsuledb/v1/payload".getBytes(StandardCharsets.US_ASCII);
+  private static final byte[] AAD_TAG = "capsuledb/v1/payload".getBytes(StandardCharsets.US_ASCII);
 
   private RecordCodec() {}
 
   /**
-   * Decodes one record of {@code capsule} and checks its payload hash. Takes any bytes; keeps {@code
-   * bytes}, which must not be modified afterwards.
+   * Decodes one record of {@code capsule} and checks its payload hash. Takes any bytes; keeps
+   * {@code bytes}, which must not be modified afterwards.
    */
   public static Decoded<CapsuleRecord> decode(CapsuleName capsule, byte[] bytes) {
     if (bytes.length > RecordLayout.MAX_RECORD_BYTES) {
@@ -43,8 +41,7 @@ public final class RecordCodec {
   private static Decoded<CapsuleRecord> decodePayload(
       CapsuleName capsule, byte[] bytes, RecordHeader header) {
     int payloadOffset = RecordLayout.headerBytes(header.parents().size());
-    long expected =
-        (long) payloadOffset + header.payloadLength() + RecordLayout.SIGNATURE_BYTES;
+    long expected = (long) payloadOffset + header.payloadLength() + RecordLayout.SIGNATURE_BYTES;
     if (bytes.length != expected) {
       return Decoded.reject(
           bytes.length < expected ? Reason.TRUNCATED : Reason.TRAILING_BYTES,
@@ -68,7 +65,9 @@ public final class RecordCodec {
     if (bytes.length < RecordLayout.FIXED_HEADER_BYTES) {
       return Decoded.reject(
           Reason.TRUNCATED,
-          "record has " + bytes.length + " bytes, its header alone has at least "
+          "record has "
+              + bytes.length
+              + " bytes, its header alone has at least "
               + RecordLayout.FIXED_HEADER_BYTES);
     }
     int format = bytes[RecordLayout.FORMAT_OFFSET];
@@ -153,16 +152,13 @@ public final class RecordCodec {
 
   /** The record hash of a record whose header is the first {@code headerBytes} bytes. */
   static Hash32 hashOf(CapsuleName capsule, byte[] bytes, int headerBytes) {
-    MessageDigest digest = Hashes.threadDigest();
-    digest.update(HASH_TAG);
-    digest.update(capsule.toBytes());
-    digest.update(bytes, 0, headerBytes);
-    return Hash32.of(digest.digest());
+    return Hashes.tagged(HASH_TAG, capsule.hash(), bytes, 0, headerBytes);
   }
 
   /** What the AEAD authenticates beside the payload: tag, capsule name, identity. */
   static byte[] associatedData(CapsuleName capsule, byte[] header) {
-    byte[] data = Arrays.copyOf(AAD_TAG, AAD_TAG.length + Hash32.BYTES + RecordLayout.IDENTITY_BYTES);
+    byte[] data =
+        Arrays.copyOf(AAD_TAG, AAD_TAG.length + Hash32.BYTES + RecordLayout.IDENTITY_BYTES);
     capsule.hash().copyTo(data, AAD_TAG.length);
     System.arraycopy(header, 0, data, AAD_TAG.length + Hash32.BYTES, RecordLayout.IDENTITY_BYTES);
     return data;

@@ -18,8 +18,8 @@ import io.capsuledb.core.crypto.Secp256k1;
  *     signature (64)
  * </pre>
  *
- * <p>The first 48 bytes, the <i>identity</i>, are what the AEAD authenticates: they are known before
- * the payload is encrypted. The whole header is what the record hash covers.
+ * <p>The first 48 bytes, the <i>identity</i>, are what the AEAD authenticates: they are known
+ * before the payload is encrypted. The whole header is what the record hash covers.
  */
 public final class RecordLayout {
 

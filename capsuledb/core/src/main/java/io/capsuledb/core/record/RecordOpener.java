@@ -33,7 +33,8 @@ public final class RecordOpener implements AutoCloseable {
     }
     if (!keys.holds(header.generation())) {
       return Decoded.reject(
-          Reason.KEY_GENERATION, record + " was written in unknown generation " + header.generation());
+          Reason.KEY_GENERATION,
+          record + " was written in unknown generation " + header.generation());
     }
     Aead aead = aead(header.writer(), header.generation());
     byte[] associated = RecordCodec.associatedData(capsule, record.bytes());

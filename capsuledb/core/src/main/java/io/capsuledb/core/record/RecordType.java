@@ -2,7 +2,9 @@ package io.capsuledb.core.record;
 
 import org.jspecify.annotations.Nullable;
 
-/** What a record is for. The numbers are persisted and never change meaning; zero is never a type. */
+/**
+ * What a record is for. The numbers are persisted and never change meaning; zero is never a type.
+ */
 public enum RecordType {
   /** A batch of key-value operations; encrypted. */
   DATA(1, false),

@@ -5,6 +5,9 @@ import io.capsuledb.core.port.Clock;
 /** The machine's clocks. */
 public final class SystemClock implements Clock {
 
+  /** A view of the machine's clocks. */
+  public SystemClock() {}
+
   @Override
   public long wallMs() {
     return System.currentTimeMillis();

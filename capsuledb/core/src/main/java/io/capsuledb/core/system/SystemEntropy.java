@@ -8,6 +8,9 @@ public final class SystemEntropy implements Entropy {
 
   private final SecureRandom random = new SecureRandom();
 
+  /** A generator, seeded by the operating system. */
+  public SystemEntropy() {}
+
   @Override
   public void fill(byte[] target) {
     random.nextBytes(target);

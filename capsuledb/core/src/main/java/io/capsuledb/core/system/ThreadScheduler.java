@@ -14,6 +14,9 @@ import java.util.concurrent.locks.LockSupport;
  */
 public final class ThreadScheduler implements Scheduler {
 
+  /** A scheduler without agents. */
+  public ThreadScheduler() {}
+
   @Override
   public Running start(String name, Agent agent, long maxIdleMs) {
     AgentThread running = new AgentThread(agent, TimeUnit.MILLISECONDS.toNanos(maxIdleMs));
@@ -68,7 +71,7 @@ public final class ThreadScheduler implements Scheduler {
     public void close() {
       stopped = true;
       LockSupport.unpark(thread);
-      if (thread == Thread.currentThread()) {
+      if (thread.equals(Thread.currentThread())) {
         return;
       }
       boolean interrupted = false;
