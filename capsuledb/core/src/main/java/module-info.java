@@ -10,5 +10,6 @@ module io.capsuledb.core {
 
   exports io.capsuledb.core.crypto;
   exports io.capsuledb.core.error;
+  exports io.capsuledb.core.keys;
   exports io.capsuledb.core.port;
 }
