@@ -4,42 +4,37 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import com.amazon.corretto.crypto.provider.AmazonCorrettoCryptoProvider;
+import fr.acinq.secp256k1.Secp256k1CFunctions;
 import java.io.IOException;
+import java.net.JarURLConnection;
+import java.net.URISyntaxException;
+import java.net.URL;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import org.bouncycastle.crypto.ec.CustomNamedCurves;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class Secp256k1Test {
 
-  private static final SecretBytes ONE = key(1);
-  private static final Hash32 SATOSHI =
-      Hashes.sha256("Satoshi Nakamoto".getBytes(StandardCharsets.US_ASCII));
+  private static final SecretBytes ONE = CryptoProbe.ONE;
+  private static final Hash32 SATOSHI = CryptoProbe.SATOSHI;
   private static final String SATOSHI_SIGNATURE =
       "934b1ea10a4b3c1757e2b0c017d0b6143ce3c9a7e6a4a49860d7a6ab210ee3d8"
           + "2442ce9d2b916064108014783e923ec36b49743e2ffa1c4496f01a512aafd9e5";
   private static final String GENERATOR =
       "0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798";
 
-  /** Says, in a process of its own, which implementation it got and whether that works. */
-  static final class Probe {
-    private Probe() {}
-
-    public static void main(String[] arguments) {
-      Secp256k1 curve = Secp256k1.best();
-      System.out.println(curve.description());
-      System.out.println(HexFormat.of().formatHex(curve.sign(SATOSHI, ONE)));
-      System.out.println(Aead.provider());
-    }
-  }
+  private static final String JAVA =
+      Path.of(System.getProperty("java.home"), "bin", "java").toString();
 
   @Test
   void theNativeLibraryIsUsedWhereThereIsOne() {
@@ -140,6 +135,37 @@ class Secp256k1Test {
   }
 
   @Test
+  void itWorksOnAModulePathToo() throws Exception {
+    URL native64 =
+        Secp256k1CFunctions.class
+            .getClassLoader()
+            .getResource("fr/acinq/secp256k1/jni/native/linux-x86_64/libsecp256k1-jni.so");
+    String modulePath =
+        String.join(
+            ":",
+            location(Secp256k1.class),
+            location(Secp256k1CFunctions.class),
+            ((JarURLConnection) native64.openConnection()).getJarFile().getName(),
+            location(AmazonCorrettoCryptoProvider.class),
+            location(CustomNamedCurves.class));
+    List<String> lines =
+        run(
+            List.of(
+                JAVA,
+                "--enable-native-access=io.capsuledb.core,secp256k1.kmp.jni.common,"
+                    + "com.amazon.corretto.crypto.provider",
+                "--module-path",
+                modulePath,
+                "--patch-module",
+                "io.capsuledb.core=" + location(CryptoProbe.class),
+                "--module",
+                "io.capsuledb.core/" + CryptoProbe.class.getName()));
+    assertThat(lines.get(0)).startsWith("libsecp256k1");
+    assertThat(lines.get(1)).isEqualTo(SATOSHI_SIGNATURE);
+    assertThat(lines.get(2)).startsWith("AmazonCorrettoCryptoProvider");
+  }
+
+  @Test
   void nothingStaysBehindInTheTemporaryDirectory(@TempDir Path directory) throws Exception {
     List<String> lines = run(probe(directory));
     assertThat(lines.get(0)).startsWith("libsecp256k1");
@@ -149,14 +175,18 @@ class Secp256k1Test {
     }
   }
 
+  private static String location(Class<?> type) throws URISyntaxException {
+    return Path.of(type.getProtectionDomain().getCodeSource().getLocation().toURI()).toString();
+  }
+
   private static List<String> probe(Path temporaryDirectory) {
     return List.of(
-        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+        JAVA,
         "--enable-native-access=ALL-UNNAMED",
         "-Djava.io.tmpdir=" + temporaryDirectory,
         "-cp",
         System.getProperty("java.class.path"),
-        Probe.class.getName());
+        CryptoProbe.class.getName());
   }
 
   private static boolean works(List<String> command) throws InterruptedException {
@@ -181,11 +211,5 @@ class Secp256k1Test {
     List<String> all = new ArrayList<>(a);
     all.addAll(b);
     return all;
-  }
-
-  private static SecretBytes key(int value) {
-    byte[] bytes = new byte[32];
-    bytes[31] = (byte) value;
-    return SecretBytes.own(bytes);
   }
 }
