@@ -5,9 +5,11 @@ import org.jspecify.annotations.NullMarked;
 module io.capsuledb.host {
   requires static transitive org.jspecify;
   requires io.capsuledb.core;
+  requires HdrHistogram;
   requires com.fasterxml.jackson.core;
   requires info.picocli;
   requires java.logging;
+  requires me.tongfei.progressbar;
   requires org.tomlj;
 
   exports io.capsuledb.host;

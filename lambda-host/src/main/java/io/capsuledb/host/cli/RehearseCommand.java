@@ -36,7 +36,7 @@ final class RehearseCommand implements Callable<Integer> {
         new PrintStream(OutputStream.nullOutputStream(), false, StandardCharsets.UTF_8);
     CapsuleCli.run(
         arguments,
-        new Streams(InputStream.nullInputStream(), nowhere, nowhere),
+        new Streams(InputStream.nullInputStream(), nowhere, nowhere, false),
         context.environment());
   }
 }

@@ -16,12 +16,13 @@ import java.nio.charset.StandardCharsets;
  * @param out buffered, UTF-8; to be flushed by who wrote; {@link PrintStream#checkError} tells when
  *     nobody reads any more
  * @param err unbuffered, UTF-8
+ * @param errIsTerminal whether a person watches {@code err}, so that it may be drawn on
  */
-public record Streams(InputStream in, PrintStream out, PrintStream err) {
+public record Streams(InputStream in, PrintStream out, PrintStream err, boolean errIsTerminal) {
 
   private static final int OUT_BUFFER_BYTES = 64 << 10;
 
-  /** Those of the process. */
+  /** Those of the process. Java cannot tell what the standard error is; bin/capsule can. */
   public static Streams ofProcess() {
     return new Streams(
         new FileInputStream(FileDescriptor.in),
@@ -29,6 +30,7 @@ public record Streams(InputStream in, PrintStream out, PrintStream err) {
             new BufferedOutputStream(new FileOutputStream(FileDescriptor.out), OUT_BUFFER_BYTES),
             false,
             StandardCharsets.UTF_8),
-        new PrintStream(new FileOutputStream(FileDescriptor.err), true, StandardCharsets.UTF_8));
+        new PrintStream(new FileOutputStream(FileDescriptor.err), true, StandardCharsets.UTF_8),
+        Boolean.getBoolean("capsule.terminal"));
   }
 }
