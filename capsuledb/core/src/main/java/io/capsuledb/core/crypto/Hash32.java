@@ -35,6 +35,16 @@ public final class Hash32 implements Comparable<Hash32> {
     return new Hash32(source.clone());
   }
 
+  /** Takes ownership of {@code bytes}: 32 of them, not to be modified from here on. */
+  static Hash32 own(byte[] bytes) {
+    return new Hash32(bytes);
+  }
+
+  /** The bytes themselves, not a copy: not to be modified. */
+  byte[] shared() {
+    return bytes;
+  }
+
   /**
    * Parses 64 hex digits.
    *

@@ -24,6 +24,8 @@ public record Rejection(Reason reason, String detail) {
     RESERVED_BITS,
     /** A field holds a value outside its range. */
     FIELD_OUT_OF_RANGE,
+    /** A text's own check characters do not match it: mistyped, or cut. */
+    CHECKSUM,
     /** The bytes stored are not the bytes that were written (storage checksum). */
     STORAGE_CHECKSUM,
     /** The payload's SHA-256 is not the one in the header. */
