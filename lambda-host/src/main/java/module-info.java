@@ -5,10 +5,16 @@ import org.jspecify.annotations.NullMarked;
 module io.capsuledb.host {
   requires static transitive org.jspecify;
   requires io.capsuledb.core;
-  requires HdrHistogram;
+  requires io.capsuledb.engine;
   requires com.fasterxml.jackson.core;
+  requires HdrHistogram;
   requires info.picocli;
+  requires io.prometheus.metrics.core;
+  requires io.prometheus.metrics.instrumentation.jvm;
+  requires io.prometheus.metrics.model;
+  requires io.prometheus.writer.text;
   requires java.logging;
+  requires jdk.httpserver;
   requires me.tongfei.progressbar;
   requires org.tomlj;
 

@@ -1,11 +1,11 @@
 package io.capsuledb.host.cli;
 
 import io.capsuledb.core.error.InvalidRequestException;
+import io.capsuledb.core.system.SystemClock;
 import io.capsuledb.host.client.RespClient;
 import io.capsuledb.host.load.LoadFormat;
 import io.capsuledb.host.load.LoadSummary;
 import io.capsuledb.host.load.Loader;
-import io.capsuledb.host.platform.SystemClock;
 import io.capsuledb.host.terminal.JsonLine;
 import io.capsuledb.host.terminal.Progress;
 import java.io.IOException;
@@ -90,7 +90,7 @@ final class LoadCommand implements Callable<Integer> {
       Loader loader =
           new Loader(
               client,
-              SystemClock.INSTANCE,
+              new SystemClock(),
               window,
               keepGoing,
               problem -> context.streams().err().println("capsule load: " + problem));
@@ -129,7 +129,7 @@ final class LoadCommand implements Callable<Integer> {
 
   private Progress progress() throws IOException {
     long whole = file.equals("-") ? -1 : Files.size(Path.of(file));
-    return Progress.begin("load", "operations", whole, context.streams(), SystemClock.INSTANCE);
+    return Progress.begin("load", "operations", whole, context.streams(), new SystemClock());
   }
 
   private void print(LoadSummary summary) {

@@ -3,7 +3,6 @@ package io.capsuledb.host.log;
 import java.io.PrintStream;
 import java.util.logging.Handler;
 import java.util.logging.Level;
-import java.util.logging.LogManager;
 import java.util.logging.LogRecord;
 import java.util.logging.Logger;
 import java.util.logging.StreamHandler;
@@ -14,12 +13,22 @@ import org.jspecify.annotations.Nullable;
  * address=127.0.0.1:6380}. Event names are stable, dotted and lower case; fields are pairs of a
  * name and a value. Fields never hold keys, values or secrets of users.
  *
- * <p>Thread-safe. Behind it is java.util.logging, so what libraries log arrives in the same form.
+ * <p>Modules below this one log by {@link System.Logger} with messages that begin with {@code
+ * event=}; libraries log what they like. All of it comes out in one form, through
+ * java.util.logging. Thread-safe.
  */
 public final class EventLog {
 
-  private static final String ROOT = "io.capsuledb";
-  private static final Logger LOGGER = Logger.getLogger(ROOT + ".events");
+  /** Its level is that of every logger of ours; kept here, for loggers are held weakly. */
+  private static final Logger OURS;
+
+  private static final Logger EVENTS;
+
+  static {
+    System.setProperty("java.util.logging.manager", PersistentLogManager.class.getName());
+    OURS = Logger.getLogger("io.capsuledb");
+    EVENTS = Logger.getLogger("io.capsuledb.host");
+  }
 
   private EventLog() {}
 
@@ -41,11 +50,10 @@ public final class EventLog {
   }
 
   /**
-   * Sends everything that is logged in this process to {@code out} as logfmt. Libraries are heard
-   * from warnings on; at {@link Detail#DEBUG} from information on.
+   * Sends everything that is logged in this process to {@code out}, and nowhere else. Libraries are
+   * heard from warnings on; at {@link Detail#DEBUG} from information on.
    */
   public static void install(PrintStream out, Detail detail) {
-    LogManager.getLogManager().reset();
     Handler handler =
         new StreamHandler(out, new LogfmtFormatter()) {
           @Override
@@ -56,19 +64,25 @@ public final class EventLog {
         };
     handler.setLevel(Level.ALL);
     Logger everything = Logger.getLogger("");
+    for (Handler before : everything.getHandlers()) {
+      everything.removeHandler(before);
+    }
     everything.addHandler(handler);
     everything.setLevel(detail == Detail.DEBUG ? Level.INFO : Level.WARNING);
-    LOGGER.setLevel(detail.level());
+    OURS.setLevel(detail.level());
   }
 
+  /** Logs something normal. */
   public static void info(String event, Object... fields) {
     log(Level.INFO, event, null, fields);
   }
 
+  /** Logs something that somebody should look at. */
   public static void warn(String event, Object... fields) {
     log(Level.WARNING, event, null, fields);
   }
 
+  /** Logs something that stops the node, or part of it. */
   public static void error(String event, @Nullable Throwable cause, Object... fields) {
     log(Level.SEVERE, event, cause, fields);
   }
@@ -77,18 +91,36 @@ public final class EventLog {
     if (fields.length % 2 != 0) {
       throw new IllegalArgumentException("fields are pairs of a name and a value");
     }
-    if (!LOGGER.isLoggable(level)) {
+    if (!EVENTS.isLoggable(level)) {
       return;
     }
-    LogRecord record = new LogRecord(level, event);
-    record.setLoggerName(LOGGER.getName());
-    record.setParameters(fields);
+    LogRecord record = new EventRecord(level, event, fields);
+    record.setLoggerName(EVENTS.getName());
     record.setThrown(cause);
-    LOGGER.log(record);
+    EVENTS.log(record);
   }
 
-  /** Whether a record is one of ours, with fields, rather than a library's sentence. */
-  static boolean isEvent(LogRecord record) {
-    return LOGGER.getName().equals(record.getLoggerName());
+  /** A record with fields instead of a sentence. */
+  static final class EventRecord extends LogRecord {
+    private static final long serialVersionUID = 1L;
+
+    private final transient Object[] fields;
+
+    EventRecord(Level level, String event, Object... fields) {
+      super(level, event);
+      this.fields = fields.clone();
+    }
+
+    int fieldCount() {
+      return fields.length / 2;
+    }
+
+    String fieldName(int index) {
+      return String.valueOf(fields[2 * index]);
+    }
+
+    Object fieldValue(int index) {
+      return fields[2 * index + 1];
+    }
   }
 }

@@ -17,6 +17,8 @@ import org.jspecify.annotations.Nullable;
 final class LogfmtFormatter extends Formatter {
 
   static final int MAX_VALUE_CHARS = 4096;
+
+  private static final String OUR_LOGGERS = "io.capsuledb.";
   private static final int MAX_STACK_FRAMES = 12;
   private static final int MAX_CAUSES = 8;
 
@@ -26,18 +28,13 @@ final class LogfmtFormatter extends Formatter {
     Instant time = record.getInstant().truncatedTo(ChronoUnit.MILLIS);
     line.append("ts=").append(time);
     pair(line, "level", level(record.getLevel()));
-    Object[] parameters = record.getParameters();
-    if (EventLog.isEvent(record)) {
-      pair(line, "event", record.getMessage());
-      if (parameters != null) {
-        for (int i = 0; i + 1 < parameters.length; i += 2) {
-          pair(line, String.valueOf(parameters[i]), parameters[i + 1]);
-        }
+    if (record instanceof EventLog.EventRecord event) {
+      pair(line, "event", event.getMessage());
+      for (int i = 0; i < event.fieldCount(); i++) {
+        pair(line, event.fieldName(i), event.fieldValue(i));
       }
     } else {
-      pair(line, "event", "library");
-      pair(line, "logger", record.getLoggerName());
-      pair(line, "message", formatMessage(record));
+      sentence(line, record);
     }
     Throwable thrown = record.getThrown();
     if (thrown != null) {
@@ -45,6 +42,25 @@ final class LogfmtFormatter extends Formatter {
       pair(line, "at", frames(thrown));
     }
     return line.append('\n').toString();
+  }
+
+  /**
+   * Modules of ours write pairs into their messages; what is not pairs becomes the value of one.
+   */
+  private void sentence(StringBuilder line, LogRecord record) {
+    String message = String.valueOf(formatMessage(record));
+    String logger = String.valueOf(record.getLoggerName());
+    if (logger.startsWith(OUR_LOGGERS) && message.startsWith("event=") && isOneLine(message)) {
+      line.append(' ').append(message);
+    } else {
+      pair(line, "event", "library");
+      pair(line, "logger", logger);
+      pair(line, "message", message);
+    }
+  }
+
+  private static boolean isOneLine(String message) {
+    return message.chars().noneMatch(Character::isISOControl);
   }
 
   private static String level(Level level) {

@@ -1,2 +1,0 @@
-/** The real clock and the real randomness behind core's ports. */
-package io.capsuledb.host.platform;
