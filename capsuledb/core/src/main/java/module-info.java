@@ -8,8 +8,12 @@ module io.capsuledb.core {
   requires org.bouncycastle.provider;
   requires secp256k1.kmp.jni.common;
 
+  exports io.capsuledb.core.bytes;
+  exports io.capsuledb.core.capsule;
   exports io.capsuledb.core.crypto;
   exports io.capsuledb.core.error;
   exports io.capsuledb.core.keys;
   exports io.capsuledb.core.port;
+  exports io.capsuledb.core.record;
+  exports io.capsuledb.core.system;
 }

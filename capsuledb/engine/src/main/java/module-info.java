@@ -5,6 +5,7 @@ import org.jspecify.annotations.NullMarked;
 module io.capsuledb.engine {
   requires static transitive org.jspecify;
   requires transitive io.capsuledb.core;
+  requires chronicle.map;
 
   exports io.capsuledb.engine;
 }

@@ -1,5 +1,13 @@
 package io.capsuledb.engine;
 
+import io.capsuledb.core.error.InvalidRequestException;
+import io.capsuledb.core.record.RecordLayout;
+import java.nio.ByteBuffer;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
 /**
  * One atomic group of reads and writes. Between {@link CapsuleDb#begin()} and {@link #close()} no
  * other transaction runs; reads see this transaction's own writes. Writes are staged and take
@@ -9,14 +17,162 @@ package io.capsuledb.engine;
  * <p>Belongs to the thread that began it. The object is reused after {@link #close()}: keep no
  * reference.
  */
-@SuppressWarnings("DoNotCallSuggester")
 public final class Transaction implements AutoCloseable {
 
-  Transaction() {}
+  /** Most bytes one transaction writes: they have to fit one record. */
+  public static final int MAX_BYTES = RecordLayout.MAX_PLAINTEXT_BYTES - 1024;
+
+  /** From so many staged operations on, own writes are found by a map instead of a walk. */
+  private static final int WALK_LIMIT = 8;
+
+  /** Staging arrays that grew beyond this are not kept for the next transaction. */
+  private static final int KEPT_OPERATIONS = 4096;
+
+  private static final byte[] NONE = {};
+
+  private final CapsuleDb db;
+  private final Staged staged = new Staged();
+  private long nowMs;
+  private boolean active;
+
+  Transaction(CapsuleDb db) {
+    this.db = db;
+  }
+
+  /** Staged operations in order. */
+  static final class Staged {
+    private int[] kinds = new int[16];
+    private ValueType[] types = new ValueType[16];
+    private byte[][] keys = new byte[16][];
+    private byte[][] values = new byte[16][];
+    private long[] expiries = new long[16];
+    private int count;
+    private int lastClear = -1;
+    private long encodedBound;
+    private @Nullable Map<ByteBuffer, Integer> newest;
+
+    int count() {
+      return count;
+    }
+
+    void add(int kind, byte[] key, ValueType type, byte[] value, long expiryAtMs) {
+      long bound = BatchCodec.bound(key.length, value.length);
+      if (encodedBound + bound > MAX_BYTES) {
+        throw new InvalidRequestException(
+            "a transaction writes more than the " + MAX_BYTES + " bytes that fit one record");
+      }
+      if (count == kinds.length) {
+        int size = 2 * count;
+        kinds = Arrays.copyOf(kinds, size);
+        types = Arrays.copyOf(types, size);
+        keys = Arrays.copyOf(keys, size);
+        values = Arrays.copyOf(values, size);
+        expiries = Arrays.copyOf(expiries, size);
+      }
+      kinds[count] = kind;
+      types[count] = type;
+      keys[count] = key;
+      values[count] = value;
+      expiries[count] = expiryAtMs;
+      if (kind == BatchLayout.CLEAR) {
+        lastClear = count;
+      } else if (newest != null) {
+        newest.put(ByteBuffer.wrap(key), count);
+      }
+      count++;
+      encodedBound += bound;
+    }
+
+    /** Index of the newest staged operation that decides about a key, or -1. */
+    int find(byte[] key) {
+      if (count <= WALK_LIMIT) {
+        for (int i = count - 1; i > lastClear; i--) {
+          if (Arrays.equals(keys[i], key)) {
+            return i;
+          }
+        }
+        return lastClear;
+      }
+      Map<ByteBuffer, Integer> map = newest;
+      if (map == null) {
+        map = new HashMap<>();
+        for (int i = 0; i < count; i++) {
+          if (kinds[i] != BatchLayout.CLEAR) {
+            map.put(ByteBuffer.wrap(keys[i]), i);
+          }
+        }
+        newest = map;
+      }
+      Integer index = map.get(ByteBuffer.wrap(key));
+      return index == null ? lastClear : Math.max(index, lastClear);
+    }
+
+    void encode(BatchCodec target) {
+      for (int i = 0; i < count; i++) {
+        switch (kinds[i]) {
+          case BatchLayout.PUT -> target.put(keys[i], types[i], values[i], expiries[i]);
+          case BatchLayout.DELETE -> target.delete(keys[i]);
+          case BatchLayout.CLEAR -> target.clear();
+          default -> throw new IllegalStateException("staged operation of kind " + kinds[i]);
+        }
+      }
+    }
+
+    void reset() {
+      if (count > KEPT_OPERATIONS) {
+        kinds = new int[16];
+        types = new ValueType[16];
+        keys = new byte[16][];
+        values = new byte[16][];
+        expiries = new long[16];
+      } else {
+        Arrays.fill(keys, 0, count, NONE);
+        Arrays.fill(values, 0, count, NONE);
+      }
+      count = 0;
+      lastClear = -1;
+      encodedBound = 0;
+      newest = null;
+    }
+  }
+
+  void open(long nowMs) {
+    if (active) {
+      throw new IllegalStateException("a transaction is begun inside a transaction");
+    }
+    this.active = true;
+    this.nowMs = nowMs;
+  }
+
+  private void checkActive() {
+    if (!active) {
+      throw new IllegalStateException("the transaction has ended");
+    }
+  }
 
   /** Reads a key, own staged writes included. */
   public Lookup get(byte[] key) {
-    throw new UnsupportedOperationException();
+    checkActive();
+    if (staged.count > 0) {
+      int index = staged.find(key);
+      if (index >= 0) {
+        return staged(index);
+      }
+    }
+    return db.lookup(key, nowMs);
+  }
+
+  private Lookup staged(int index) {
+    // The fence is that of the commit to come, which its caller waits for anyway.
+    if (staged.kinds[index] != BatchLayout.PUT) {
+      return Lookup.absent(0);
+    }
+    long expiryAtMs = staged.expiries[index];
+    if (expiryAtMs != 0 && expiryAtMs <= nowMs) {
+      return Lookup.absent(0);
+    }
+    byte[] value = staged.values[index];
+    return Lookup.found(value, 0, value.length, staged.types[index], expiryAtMs, 0);
   }
 
   /**
@@ -26,25 +182,44 @@ public final class Transaction implements AutoCloseable {
    * @param type what the value is
    * @param value 0 to {@link CapsuleDb#MAX_VALUE_BYTES} bytes; not to be modified afterwards
    * @param expiryAtMs wall-clock milliseconds at which the key ceases to exist; 0 means never
-   * @throws io.capsuledb.core.error.InvalidRequestException if a bound is exceeded
+   * @throws InvalidRequestException if a bound is exceeded
    */
   public void put(byte[] key, ValueType type, byte[] value, long expiryAtMs) {
-    throw new UnsupportedOperationException();
+    checkActive();
+    checkKey(key);
+    if (value.length > CapsuleDb.MAX_VALUE_BYTES) {
+      throw new InvalidRequestException(
+          "a value of " + value.length + " bytes; at most " + CapsuleDb.MAX_VALUE_BYTES);
+    }
+    if (expiryAtMs < 0) {
+      throw new InvalidRequestException("an expiry before 1970");
+    }
+    staged.add(BatchLayout.PUT, key, type, value, expiryAtMs);
   }
 
   /** Stages the removal of a key; staging the removal of an absent key is allowed and recorded. */
   public void delete(byte[] key) {
-    throw new UnsupportedOperationException();
+    checkActive();
+    checkKey(key);
+    staged.add(BatchLayout.DELETE, key, ValueType.STRING, NONE, 0);
+  }
+
+  private static void checkKey(byte[] key) {
+    if (key.length > CapsuleDb.MAX_KEY_BYTES) {
+      throw new InvalidRequestException(
+          "a key of " + key.length + " bytes; at most " + CapsuleDb.MAX_KEY_BYTES);
+    }
   }
 
   /** Stages the removal of every key, those staged before included. */
   public void clear() {
-    throw new UnsupportedOperationException();
+    checkActive();
+    staged.add(BatchLayout.CLEAR, NONE, ValueType.STRING, NONE, 0);
   }
 
   /** The wall clock this transaction sees, in milliseconds; the same at each call. */
   public long nowMs() {
-    throw new UnsupportedOperationException();
+    return nowMs;
   }
 
   /**
@@ -57,12 +232,63 @@ public final class Transaction implements AutoCloseable {
    * @throws io.capsuledb.core.error.StorageException if the engine has failed
    */
   public long commit() {
-    throw new UnsupportedOperationException();
+    checkActive();
+    if (staged.count == 0) {
+      return 0;
+    }
+    long fence = db.commit(staged, staged.encodedBound);
+    staged.reset();
+    return fence;
+  }
+
+  /** Tells the memtable what was staged. */
+  static void apply(
+      Staged staged, Memtable memtable, long firstTime, long writer, Applied applied) {
+    for (int i = 0; i < staged.count; i++) {
+      Version version = new Version(firstTime + i, writer, i);
+      byte[] key = staged.keys[i];
+      switch (staged.kinds[i]) {
+        case BatchLayout.PUT ->
+            memtable.put(key, version, staged.types[i], staged.values[i], staged.expiries[i]);
+        case BatchLayout.DELETE -> {
+          memtable.putTombstone(key, version);
+          applied.tombstone(key, version);
+        }
+        case BatchLayout.CLEAR -> {
+          memtable.clear();
+          applied.cleared(version);
+        }
+        default -> throw new IllegalStateException("staged operation of kind " + staged.kinds[i]);
+      }
+    }
+  }
+
+  /** Hears of removals as they are applied. */
+  interface Applied {
+    void tombstone(byte[] key, Version version);
+
+    void cleared(Version version);
+  }
+
+  /** What the staged writes will cost the memtable at most. */
+  static long cost(Staged staged) {
+    long cost = 0;
+    for (int i = 0; i < staged.count; i++) {
+      if (staged.kinds[i] == BatchLayout.PUT) {
+        cost += Memtable.cost(staged.keys[i].length, staged.values[i].length);
+      }
+    }
+    return cost;
   }
 
   /** Ends the transaction; staged writes that were not committed are dropped. */
   @Override
   public void close() {
-    throw new UnsupportedOperationException();
+    checkActive();
+    active = false;
+    if (staged.count > 0) {
+      staged.reset();
+    }
+    db.end();
   }
 }

@@ -74,6 +74,23 @@ final class CommandContext {
     return lookup;
   }
 
+  /**
+   * Runs reads of several keys as one: no other transaction commits between them. Within a
+   * transaction they already are.
+   */
+  void readTogether(Runnable reads) {
+    if (transaction != null) {
+      reads.run();
+      return;
+    }
+    try (Transaction alone = db.begin()) {
+      transaction = alone;
+      reads.run();
+    } finally {
+      transaction = null;
+    }
+  }
+
   /** Stages a write. Only for commands flagged WRITE. */
   void put(byte[] key, ValueType type, byte[] value, long expiryAtMs) {
     writing().put(key, type, value, expiryAtMs);

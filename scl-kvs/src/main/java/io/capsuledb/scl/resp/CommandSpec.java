@@ -46,4 +46,16 @@ record CommandSpec(
   boolean accepts(int arguments) {
     return arity >= 0 ? arguments == arity : arguments >= -arity;
   }
+
+  /** A command that changes keys. */
+  static CommandSpec write(
+      String name, int arity, int firstKey, int lastKey, int keyStep, Body body) {
+    return new CommandSpec(name, arity, Set.of(Flag.WRITE), firstKey, lastKey, keyStep, body);
+  }
+
+  /** A command that reads keys. */
+  static CommandSpec read(
+      String name, int arity, int firstKey, int lastKey, int keyStep, Body body) {
+    return new CommandSpec(name, arity, Set.of(Flag.READ), firstKey, lastKey, keyStep, body);
+  }
 }

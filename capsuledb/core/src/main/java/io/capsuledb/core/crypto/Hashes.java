@@ -46,6 +46,19 @@ public final class Hashes {
     return finish(digest);
   }
 
+  /**
+   * SHA-256(tag ‖ scope ‖ {@code length} bytes of {@code data} from {@code offset} on), without a
+   * copy of the data.
+   */
+  public static Hash32 tagged(byte[] tag, Hash32 scope, byte[] data, int offset, int length) {
+    Objects.checkFromIndexSize(offset, length, data.length);
+    MessageDigest digest = SHA_256.get();
+    digest.update(tag);
+    digest.update(scope.toBytes());
+    digest.update(data, offset, length);
+    return finish(digest);
+  }
+
   private static Hash32 finish(MessageDigest digest) {
     byte[] hash = new byte[Hash32.BYTES];
     try {

@@ -1,0 +1,2 @@
+/** Fixed-width little-endian integers and varints over byte arrays. */
+package io.capsuledb.core.bytes;

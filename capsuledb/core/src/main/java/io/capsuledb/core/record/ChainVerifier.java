@@ -1,0 +1,222 @@
+package io.capsuledb.core.record;
+
+import io.capsuledb.core.capsule.CapsuleMetadata;
+import io.capsuledb.core.capsule.CapsuleName;
+import io.capsuledb.core.capsule.RosterCodec;
+import io.capsuledb.core.capsule.RosterEntry;
+import io.capsuledb.core.crypto.Hash32;
+import io.capsuledb.core.crypto.Secp256k1;
+import io.capsuledb.core.error.Decoded;
+import io.capsuledb.core.error.Rejection;
+import io.capsuledb.core.error.Rejection.Reason;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Checks the records of one capsule against its metadata, chain by chain.
+ *
+ * <p>Verification has two halves, because one of them is expensive:
+ *
+ * <ul>
+ *   <li>{@link #link} checks everything about a record but its signature: that its writer is in a
+ *       roster signed by the application and not sealed, that it writes in its own key generation,
+ *       that it follows the writer's newest linked record in sequence, hash and Lamport time;
+ *   <li>{@link #verifySignature} checks a linked record's signature. The signature covers the
+ *       record hash, the hash covers the predecessor's hash, so one good signature vouches for the
+ *       content and order of every linked record before it: a burst of a chain needs one, on its
+ *       newest.
+ * </ul>
+ *
+ * <p>What stays open after {@code link} alone is who wrote the record; until a signature at or
+ * after it was verified nothing in it may be relied on. (The signature bytes of vouched-for
+ * ancestors are then unchecked; they protect nothing that the hashes do not.)
+ *
+ * <p>A chain introduces itself: its first record is a ROSTER, in clear and signed by the
+ * application key, that names its writer. A plain object; one thread at a time.
+ */
+public final class ChainVerifier {
+
+  private final CapsuleName capsule;
+  private final CapsuleMetadata metadata;
+  private final Secp256k1 curve;
+  private final Map<Long, Chain> chains = new TreeMap<>();
+
+  /** What is known of one writer. */
+  private static final class Chain {
+    final RosterEntry entry;
+    long sequence;
+    long lamport;
+    long sealedAt = Long.MAX_VALUE;
+    Hash32 head = Hash32.ZERO;
+
+    Chain(RosterEntry entry) {
+      this.entry = entry;
+    }
+  }
+
+  /**
+   * The newest linked record of a writer.
+   *
+   * @param writer the writer
+   * @param sequence its newest sequence number; 0 if the writer is known but wrote nothing yet
+   * @param hash hash of that record
+   * @param lamport Lamport time of that record's first operation
+   */
+  public record Head(long writer, long sequence, Hash32 hash, long lamport) {}
+
+  public ChainVerifier(CapsuleName capsule, CapsuleMetadata metadata, Secp256k1 curve) {
+    this.capsule = capsule;
+    this.metadata = metadata;
+    this.curve = curve;
+  }
+
+  /**
+   * Appends a record to its writer's chain, everything but the signature checked.
+   *
+   * @return why it was refused, and then nothing has changed; null if it was linked
+   */
+  public @Nullable Rejection link(CapsuleRecord record) {
+    RecordHeader header = record.header();
+    List<RosterEntry> introduced = List.of();
+    if (header.type() == RecordType.ROSTER) {
+      switch (RosterCodec.decode(
+          capsule, record.payload(), List.of(metadata.applicationKey()), curve)) {
+        case Decoded.Accepted<List<RosterEntry>>(var entries) -> introduced = entries;
+        case Decoded.Rejected<List<RosterEntry>>(Rejection rejection) -> {
+          return Rejection.of(rejection.reason(), record + ": " + rejection.detail());
+        }
+      }
+      for (RosterEntry entry : introduced) {
+        Chain known = chains.get(entry.writer());
+        if (known != null && !known.entry.equals(entry)) {
+          return Rejection.of(
+              Reason.EQUIVOCATION,
+              record + " gives writer " + Long.toHexString(entry.writer()) + " a second identity");
+        }
+      }
+    }
+    Chain chain = chains.get(header.writer());
+    if (chain == null) {
+      for (RosterEntry entry : introduced) {
+        if (entry.writer() == header.writer()) {
+          chain = new Chain(entry);
+        }
+      }
+    }
+    if (chain == null) {
+      return Rejection.of(Reason.UNKNOWN_WRITER, record + ": no roster names its writer");
+    }
+    @Nullable Rejection refused = follow(chain, record);
+    if (refused != null) {
+      return refused;
+    }
+    chain.sequence = header.sequence();
+    chain.lamport = header.lamport();
+    chain.head = record.hash();
+    chains.putIfAbsent(header.writer(), chain);
+    for (RosterEntry entry : introduced) {
+      chains.putIfAbsent(entry.writer(), new Chain(entry));
+    }
+    return null;
+  }
+
+  /**
+   * Picks a chain up again behind damage: takes the record's word on its place, then links it. Only
+   * for reports about a broken chain; nothing behind such a record is vouched for.
+   */
+  public @Nullable Rejection resume(CapsuleRecord record) {
+    Chain chain = chains.get(record.header().writer());
+    if (chain != null && record.header().sequence() > chain.sequence) {
+      chain.sequence = record.header().sequence() - 1;
+      chain.head = record.header().previous();
+    }
+    return link(record);
+  }
+
+  private static @Nullable Rejection follow(Chain chain, CapsuleRecord record) {
+    RecordHeader header = record.header();
+    if (header.generation() != chain.entry.generation()) {
+      return Rejection.of(
+          Reason.KEY_GENERATION,
+          record
+              + " is of generation "
+              + header.generation()
+              + ", its writer of "
+              + chain.entry.generation());
+    }
+    if (header.sequence() == chain.sequence
+        && chain.sequence > 0
+        && !record.hash().equals(chain.head)) {
+      return Rejection.of(
+          Reason.EQUIVOCATION, record + " and " + chain.head + " share one sequence number");
+    }
+    if (header.sequence() != chain.sequence + 1) {
+      return Rejection.of(
+          Reason.SEQUENCE_GAP, record + " follows sequence number " + chain.sequence);
+    }
+    if (!header.previous().equals(chain.head)) {
+      return Rejection.of(
+          Reason.PREVIOUS_HASH,
+          record + " names predecessor " + header.previous() + " where " + chain.head + " is");
+    }
+    if (header.lamport() <= chain.lamport) {
+      return Rejection.of(
+          Reason.LAMPORT_ORDER,
+          record + " has Lamport time " + header.lamport() + " after " + chain.lamport);
+    }
+    if (header.sequence() > chain.sealedAt) {
+      return Rejection.of(
+          Reason.SEALED_WRITER, record + ": its writer was sealed at " + chain.sealedAt);
+    }
+    return null;
+  }
+
+  /**
+   * Checks the signature of a record whose writer is known.
+   *
+   * @return what is wrong, or null
+   */
+  public @Nullable Rejection verifySignature(CapsuleRecord record) {
+    Chain chain = chains.get(record.header().writer());
+    if (chain == null) {
+      return Rejection.of(Reason.UNKNOWN_WRITER, record + ": no roster names its writer");
+    }
+    if (!record.isSignedBy(chain.entry.key(), curve)) {
+      return Rejection.of(Reason.SIGNATURE, record + " is not signed by its writer's key");
+    }
+    return null;
+  }
+
+  /** Refuses records of {@code writer} beyond {@code finalSequence} from now on. */
+  public void seal(long writer, long finalSequence) {
+    Chain chain = chains.get(writer);
+    if (chain == null) {
+      throw new IllegalArgumentException("an unknown writer cannot be sealed");
+    }
+    chain.sealedAt = Math.min(chain.sealedAt, finalSequence);
+  }
+
+  /** The roster entry of a writer, or null if no linked roster names it. */
+  public @Nullable RosterEntry writer(long writer) {
+    Chain chain = chains.get(writer);
+    return chain == null ? null : chain.entry;
+  }
+
+  /** The frontier: the newest linked record of each known writer, by writer index. */
+  public List<Head> frontier() {
+    return chains.entrySet().stream()
+        .map(
+            e ->
+                new Head(
+                    e.getKey(), e.getValue().sequence, e.getValue().head, e.getValue().lamport))
+        .toList();
+  }
+
+  /** Every writer any linked roster names. */
+  public java.util.Set<Long> writers() {
+    return Collections.unmodifiableSet(chains.keySet());
+  }
+}

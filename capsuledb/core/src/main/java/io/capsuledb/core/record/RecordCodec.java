@@ -1,0 +1,178 @@
+package io.capsuledb.core.record;
+
+import io.capsuledb.core.bytes.LittleEndian;
+import io.capsuledb.core.capsule.CapsuleName;
+import io.capsuledb.core.capsule.RosterEntry;
+import io.capsuledb.core.crypto.Hash32;
+import io.capsuledb.core.crypto.Hashes;
+import io.capsuledb.core.error.Decoded;
+import io.capsuledb.core.error.Rejection.Reason;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Records from bytes. The encoding is canonical: every byte is a field, so two different byte
+ * strings never decode to the same record.
+ */
+public final class RecordCodec {
+
+  static final byte[] HASH_TAG = "capsuledb/v1/record".getBytes(StandardCharsets.US_ASCII);
+
+  private static final byte[] AAD_TAG = "capsuledb/v1/payload".getBytes(StandardCharsets.US_ASCII);
+
+  private RecordCodec() {}
+
+  /**
+   * Decodes one record of {@code capsule} and checks its payload hash. Takes any bytes; keeps
+   * {@code bytes}, which must not be modified afterwards.
+   */
+  public static Decoded<CapsuleRecord> decode(CapsuleName capsule, byte[] bytes) {
+    if (bytes.length > RecordLayout.MAX_RECORD_BYTES) {
+      return Decoded.reject(
+          Reason.TOO_LARGE,
+          "record has " + bytes.length + " bytes, at most " + RecordLayout.MAX_RECORD_BYTES);
+    }
+    return decodeHeader(bytes).then(header -> decodePayload(capsule, bytes, header));
+  }
+
+  private static Decoded<CapsuleRecord> decodePayload(
+      CapsuleName capsule, byte[] bytes, RecordHeader header) {
+    int payloadOffset = RecordLayout.headerBytes(header.parents().size());
+    long expected = (long) payloadOffset + header.payloadLength() + RecordLayout.SIGNATURE_BYTES;
+    if (bytes.length != expected) {
+      return Decoded.reject(
+          bytes.length < expected ? Reason.TRUNCATED : Reason.TRAILING_BYTES,
+          "record has " + bytes.length + " bytes where its header says " + expected);
+    }
+    Hash32 actual = Hashes.sha256(bytes, payloadOffset, header.payloadLength());
+    if (!actual.equals(header.payloadHash())) {
+      return Decoded.reject(
+          Reason.PAYLOAD_HASH,
+          CapsuleRecord.describe(header.writer(), header.sequence())
+              + " names payload hash "
+              + header.payloadHash()
+              + " but its payload has "
+              + actual);
+    }
+    return Decoded.accept(new CapsuleRecord(bytes, header, hashOf(capsule, bytes, payloadOffset)));
+  }
+
+  /** Decodes the header that {@code bytes} begin with; what follows it is not looked at. */
+  static Decoded<RecordHeader> decodeHeader(byte[] bytes) {
+    if (bytes.length < RecordLayout.FIXED_HEADER_BYTES) {
+      return Decoded.reject(
+          Reason.TRUNCATED,
+          "record has "
+              + bytes.length
+              + " bytes, its header alone has at least "
+              + RecordLayout.FIXED_HEADER_BYTES);
+    }
+    int format = bytes[RecordLayout.FORMAT_OFFSET];
+    if (format != RecordLayout.FORMAT) {
+      return Decoded.reject(Reason.UNKNOWN_FORMAT, "record format " + format);
+    }
+    RecordType type = RecordType.ofNumber(bytes[RecordLayout.TYPE_OFFSET]);
+    if (type == null) {
+      return Decoded.reject(Reason.UNKNOWN_TYPE, "record type " + bytes[RecordLayout.TYPE_OFFSET]);
+    }
+    int flags = LittleEndian.getUnsignedShort(bytes, RecordLayout.FLAGS_OFFSET);
+    if (flags != flagsOf(type)) {
+      return Decoded.reject(Reason.RESERVED_BITS, "record flags " + flags + " with type " + type);
+    }
+    if (LittleEndian.getUnsignedShort(bytes, RecordLayout.RESERVED_OFFSET) != 0) {
+      return Decoded.reject(Reason.RESERVED_BITS, "record bytes 46 and 47 are not zero");
+    }
+    int parentCount = LittleEndian.getUnsignedShort(bytes, RecordLayout.PARENT_COUNT_OFFSET);
+    if (parentCount > RecordLayout.MAX_PARENTS) {
+      return Decoded.reject(Reason.TOO_LARGE, "record with " + parentCount + " parents");
+    }
+    if (parentCount > 0 && !type.mayJoin()) {
+      return Decoded.reject(Reason.FIELD_OUT_OF_RANGE, "a " + type + " record with parents");
+    }
+    int headerBytes = RecordLayout.headerBytes(parentCount);
+    if (bytes.length < headerBytes) {
+      return Decoded.reject(
+          Reason.TRUNCATED,
+          "record has " + bytes.length + " bytes, its header alone has " + headerBytes);
+    }
+    int generation = LittleEndian.getInt(bytes, RecordLayout.GENERATION_OFFSET);
+    long writer = LittleEndian.getLong(bytes, RecordLayout.WRITER_OFFSET);
+    long sequence = LittleEndian.getLong(bytes, RecordLayout.SEQUENCE_OFFSET);
+    long epoch = LittleEndian.getLong(bytes, RecordLayout.EPOCH_OFFSET);
+    long lamport = LittleEndian.getLong(bytes, RecordLayout.LAMPORT_OFFSET);
+    int payloadLength = LittleEndian.getInt(bytes, RecordLayout.PAYLOAD_LENGTH_OFFSET);
+    @Nullable String outOfRange = null;
+    if (generation < 0) {
+      outOfRange = "key generation " + generation;
+    } else if (writer < 1 || writer > RosterEntry.MAX_WRITER) {
+      outOfRange = "writer " + Long.toHexString(writer);
+    } else if (sequence < 1) {
+      outOfRange = "sequence " + sequence;
+    } else if (epoch < 0) {
+      outOfRange = "epoch " + epoch;
+    } else if (lamport < 1 || lamport > RecordLayout.MAX_LAMPORT) {
+      outOfRange = "Lamport time " + lamport;
+    } else if (payloadLength < (type.isClear() ? 0 : RecordLayout.TAG_BYTES)
+        || payloadLength > RecordLayout.MAX_RECORD_BYTES) {
+      outOfRange = "a payload of " + payloadLength + " bytes";
+    }
+    if (outOfRange != null) {
+      return Decoded.reject(Reason.FIELD_OUT_OF_RANGE, "record has " + outOfRange);
+    }
+    Hash32 previous = Hash32.copyOf(bytes, RecordLayout.PREVIOUS_OFFSET);
+    if ((sequence == 1) != previous.isZero()) {
+      return Decoded.reject(
+          Reason.PREVIOUS_HASH,
+          CapsuleRecord.describe(writer, sequence) + " names predecessor " + previous);
+    }
+    List<Hash32> parents = new ArrayList<>(parentCount);
+    for (int i = 0; i < parentCount; i++) {
+      parents.add(Hash32.copyOf(bytes, RecordLayout.FIXED_HEADER_BYTES + i * Hash32.BYTES));
+    }
+    return Decoded.accept(
+        new RecordHeader(
+            type,
+            generation,
+            writer,
+            sequence,
+            epoch,
+            lamport,
+            payloadLength,
+            previous,
+            Hash32.copyOf(bytes, RecordLayout.PAYLOAD_HASH_OFFSET),
+            List.copyOf(parents)));
+  }
+
+  static int flagsOf(RecordType type) {
+    return type.isClear() ? RecordLayout.FLAG_CLEAR : 0;
+  }
+
+  /** The record hash of a record whose header is the first {@code headerBytes} bytes. */
+  static Hash32 hashOf(CapsuleName capsule, byte[] bytes, int headerBytes) {
+    return Hashes.tagged(HASH_TAG, capsule.hash(), bytes, 0, headerBytes);
+  }
+
+  /** What the AEAD authenticates beside the payload: tag, capsule name, identity. */
+  static byte[] associatedData(CapsuleName capsule, byte[] header) {
+    byte[] data =
+        Arrays.copyOf(AAD_TAG, AAD_TAG.length + Hash32.BYTES + RecordLayout.IDENTITY_BYTES);
+    capsule.hash().copyTo(data, AAD_TAG.length);
+    System.arraycopy(header, 0, data, AAD_TAG.length + Hash32.BYTES, RecordLayout.IDENTITY_BYTES);
+    return data;
+  }
+
+  /**
+   * The nonce of a record under its writer's data key: the writer index's low 32 bits and the
+   * sequence number. The data key is the writer's own (KeyTree), so a pair of key and nonce belongs
+   * to one pair of writer index and sequence number.
+   */
+  static byte[] nonce(long writer, long sequence) {
+    byte[] nonce = new byte[12];
+    LittleEndian.putInt(nonce, 0, (int) writer);
+    LittleEndian.putLong(nonce, 4, sequence);
+    return nonce;
+  }
+}

@@ -1,0 +1,60 @@
+package io.capsuledb.engine;
+
+import io.capsuledb.core.error.InvalidRequestException;
+
+/** How an engine is opened. Immutable; made by {@link #builder()}. */
+public final class CapsuleDbOptions {
+
+  /** Least memory a memtable works with. */
+  public static final long MIN_MEMTABLE_BYTES = 1L << 20;
+
+  /** Most memory a memtable may be given. */
+  public static final long MAX_MEMTABLE_BYTES = 1L << 40;
+
+  private final long memtableBytes;
+
+  private CapsuleDbOptions(Builder builder) {
+    this.memtableBytes = builder.memtableBytes;
+  }
+
+  /** Options with their defaults. */
+  public static Builder builder() {
+    return new Builder();
+  }
+
+  /** Bytes of keys and values, overhead included, beyond which writes are refused. */
+  public long memtableBytes() {
+    return memtableBytes;
+  }
+
+  /** Collects options; not thread-safe. */
+  public static final class Builder {
+    private long memtableBytes = 1L << 30;
+
+    private Builder() {}
+
+    /** Default 1 GiB, off the heap; memory is taken as it fills. */
+    public Builder memtableBytes(long bytes) {
+      this.memtableBytes = bytes;
+      return this;
+    }
+
+    /**
+     * The options.
+     *
+     * @throws InvalidRequestException naming the option, its value and what is allowed
+     */
+    public CapsuleDbOptions build() {
+      if (memtableBytes < MIN_MEMTABLE_BYTES || memtableBytes > MAX_MEMTABLE_BYTES) {
+        throw new InvalidRequestException(
+            "memtableBytes is "
+                + memtableBytes
+                + "; allowed is "
+                + MIN_MEMTABLE_BYTES
+                + " to "
+                + MAX_MEMTABLE_BYTES);
+      }
+      return new CapsuleDbOptions(this);
+    }
+  }
+}

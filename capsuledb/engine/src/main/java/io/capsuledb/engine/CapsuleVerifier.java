@@ -1,0 +1,358 @@
+package io.capsuledb.engine;
+
+import io.capsuledb.core.capsule.CapsuleMetadata;
+import io.capsuledb.core.capsule.CapsuleName;
+import io.capsuledb.core.capsule.KeyRing;
+import io.capsuledb.core.capsule.MetadataCodec;
+import io.capsuledb.core.crypto.Secp256k1;
+import io.capsuledb.core.error.Decoded;
+import io.capsuledb.core.error.IntegrityException;
+import io.capsuledb.core.error.Rejection;
+import io.capsuledb.core.error.Rejection.Reason;
+import io.capsuledb.core.port.RecordStore;
+import io.capsuledb.core.record.CapsuleRecord;
+import io.capsuledb.core.record.ChainVerifier;
+import io.capsuledb.core.record.RecordCodec;
+import io.capsuledb.core.record.RecordHeader;
+import io.capsuledb.core.record.RecordOpener;
+import io.capsuledb.core.record.RecordType;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * fsck: walks every record of a capsule and says exactly what is missing or wrong. Unlike {@link
+ * Replay} it checks every signature, goes on after a problem, and needs no key: without one,
+ * payloads are checked as far as their hashes go and not decrypted.
+ *
+ * <p>A damaged record is reported once, at the record itself: its successor's view of it (the hash
+ * it names) is used to pick up the chain again, so one flipped bit is one problem and not two.
+ *
+ * <p>Reads the store only, so it may run beside an engine: it stops at the heads it found when it
+ * began. One thread; bounded memory, except for {@link #MAX_PROBLEMS} findings.
+ */
+public final class CapsuleVerifier {
+
+  /** Findings beyond this are counted, not kept. */
+  public static final int MAX_PROBLEMS = 10_000;
+
+  private static final int PROGRESS_RECORDS = 256;
+
+  /**
+   * Something wrong.
+   *
+   * @param where the record, as {@link CapsuleRecord#describe} names it, or the part of the capsule
+   * @param rejection what is wrong with it
+   */
+  public record Problem(String where, Rejection rejection) {
+    @Override
+    public String toString() {
+      return where + ": " + rejection;
+    }
+  }
+
+  /**
+   * What was found.
+   *
+   * @param name the capsule, or null if its metadata is unreadable
+   * @param chains writers with records
+   * @param records records looked at
+   * @param bytes their size
+   * @param signatures signatures verified
+   * @param decrypted records whose payload was decrypted and parsed
+   * @param problemCount everything wrong
+   * @param problems the first {@link #MAX_PROBLEMS} of it
+   * @param heads hash of the newest record of each chain, by writer
+   */
+  public record Report(
+      @Nullable CapsuleName name,
+      long chains,
+      long records,
+      long bytes,
+      long signatures,
+      long decrypted,
+      long problemCount,
+      List<Problem> problems,
+      List<ChainVerifier.Head> heads) {
+
+    /** Whether nothing is wrong. */
+    public boolean clean() {
+      return problemCount == 0;
+    }
+  }
+
+  /** Hears how far the walk is. */
+  @FunctionalInterface
+  public interface Progress {
+    /** So many of so many records were checked. */
+    void checked(long records, long total);
+  }
+
+  private final RecordStore store;
+  private final Secp256k1 curve;
+  private final @Nullable KeyRing keys;
+  private final Progress progress;
+
+  private final List<Problem> problems = new ArrayList<>();
+  private long problemCount;
+  private long records;
+  private long bytes;
+  private long signatures;
+  private long decrypted;
+
+  /**
+   * A verifier for one walk.
+   *
+   * @param keys decrypts payloads; null to check without
+   */
+  public CapsuleVerifier(
+      RecordStore store, Secp256k1 curve, @Nullable KeyRing keys, Progress progress) {
+    this.store = store;
+    this.curve = curve;
+    this.keys = keys;
+    this.progress = progress;
+  }
+
+  /**
+   * Walks the capsule.
+   *
+   * @param expectedName the name the capsule is known by, or null to take the store's word
+   * @throws io.capsuledb.core.error.StorageException if the store cannot be read at all
+   */
+  public Report verify(@Nullable CapsuleName expectedName) {
+    CapsuleMetadata metadata = null;
+    CapsuleName name = null;
+    try {
+      byte[] signed = store.metadata();
+      if (signed == null) {
+        report("metadata", Rejection.of(Reason.MISSING_RECORD, "the store holds no metadata"));
+      } else {
+        name = MetadataCodec.nameOf(signed);
+        if (expectedName != null && !expectedName.equals(name)) {
+          report(
+              "metadata",
+              Rejection.of(
+                  Reason.MISPLACED, "the store holds capsule " + name + ", not " + expectedName));
+        }
+        switch (MetadataCodec.decode(signed, curve)) {
+          case Decoded.Accepted<CapsuleMetadata>(CapsuleMetadata decoded) -> metadata = decoded;
+          case Decoded.Rejected<CapsuleMetadata>(Rejection r) -> report("metadata", r);
+        }
+      }
+    } catch (IntegrityException damaged) {
+      report("metadata", damaged.rejection());
+    }
+    List<ChainVerifier.Head> heads = List.of();
+    long chains = 0;
+    if (metadata != null && name != null) {
+      ChainVerifier verifier = new ChainVerifier(name, metadata, curve);
+      List<Span> spans = spans(name);
+      chains = spans.size();
+      long total = spans.stream().mapToLong(Span::newest).sum();
+      try (Walk walk = new Walk(name, verifier, total)) {
+        spans.forEach(walk::chain);
+      }
+      heads = verifier.frontier();
+    }
+    store.audit(finding -> report("store index", Rejection.of(Reason.STORAGE_CHECKSUM, finding)));
+    progress.checked(records, records);
+    return new Report(
+        name,
+        chains,
+        records,
+        bytes,
+        signatures,
+        decrypted,
+        problemCount,
+        List.copyOf(problems),
+        heads);
+  }
+
+  private record Span(long writer, long newest, long firstLamport) {}
+
+  /** The chains in the order of their first Lamport times, which is an order of their joins. */
+  private List<Span> spans(CapsuleName name) {
+    List<Span> spans = new ArrayList<>();
+    for (long writer : store.writers()) {
+      long lamport = Long.MAX_VALUE;
+      byte[] first = read(writer, 1, false);
+      if (first != null
+          && RecordCodec.decode(name, first)
+              instanceof Decoded.Accepted<CapsuleRecord>(CapsuleRecord record)) {
+        lamport = record.header().lamport();
+      }
+      spans.add(new Span(writer, store.newestSequence(writer), lamport));
+    }
+    spans.sort(Comparator.comparingLong(Span::firstLamport).thenComparingLong(Span::writer));
+    return spans;
+  }
+
+  private byte @Nullable [] read(long writer, long sequence, boolean report) {
+    try {
+      byte[] stored = store.read(writer, sequence);
+      if (stored == null && report) {
+        report(
+            CapsuleRecord.describe(writer, sequence),
+            Rejection.of(Reason.MISSING_RECORD, "a later record of its chain is stored"));
+      }
+      return stored;
+    } catch (IntegrityException damaged) {
+      if (report) {
+        report(CapsuleRecord.describe(writer, sequence), damaged.rejection());
+      }
+      return null;
+    }
+  }
+
+  private void report(String where, Rejection rejection) {
+    problemCount++;
+    if (problems.size() < MAX_PROBLEMS) {
+      problems.add(new Problem(where, rejection));
+    }
+  }
+
+  /** The walk along the chains. */
+  private final class Walk implements AutoCloseable {
+    private final CapsuleName name;
+    private final ChainVerifier verifier;
+    private final @Nullable RecordOpener opener;
+    private final long total;
+
+    Walk(CapsuleName name, ChainVerifier verifier, long total) {
+      this.name = name;
+      this.verifier = verifier;
+      this.opener = keys == null ? null : new RecordOpener(name, keys);
+      this.total = total;
+    }
+
+    void chain(Span span) {
+      boolean intact = true;
+      for (long sequence = 1; sequence <= span.newest; sequence++) {
+        byte[] stored = read(span.writer, sequence, true);
+        intact = stored != null && record(span.writer, sequence, stored, intact);
+        if (verifier.writer(span.writer) == null) {
+          report(
+              CapsuleRecord.describe(span.writer, sequence),
+              Rejection.of(
+                  Reason.UNKNOWN_WRITER,
+                  "no roster introduces its writer; the chain's "
+                      + span.newest
+                      + " records cannot be checked"));
+          records += span.newest - sequence + 1;
+          return;
+        }
+        if (++records % PROGRESS_RECORDS == 0) {
+          progress.checked(records, total);
+        }
+      }
+    }
+
+    /**
+     * Checks one record.
+     *
+     * @param predecessorIntact whether the chain before it was good; if not, this record's word on
+     *     where it stands is taken, its own signature vouching for it
+     * @return whether this record is good
+     */
+    private boolean record(long writer, long sequence, byte[] stored, boolean predecessorIntact) {
+      bytes += stored.length;
+      String where = CapsuleRecord.describe(writer, sequence);
+      CapsuleRecord record;
+      switch (RecordCodec.decode(name, stored)) {
+        case Decoded.Rejected<CapsuleRecord>(Rejection r) -> {
+          report(where, r);
+          return false;
+        }
+        case Decoded.Accepted<CapsuleRecord>(CapsuleRecord decoded) -> record = decoded;
+      }
+      RecordHeader header = record.header();
+      if (header.writer() != writer || header.sequence() != sequence) {
+        report(where, Rejection.of(Reason.MISPLACED, record + " is stored there"));
+        return false;
+      }
+      Rejection wrong = predecessorIntact ? verifier.link(record) : verifier.resume(record);
+      if (wrong == null || wrong.reason() != Reason.UNKNOWN_WRITER) {
+        signatures++;
+        Rejection forged = verifier.verifySignature(record);
+        wrong = forged != null ? forged : wrong;
+      }
+      if (wrong != null) {
+        report(where, wrong);
+        return false;
+      }
+      boolean indexed = indexed(record, where);
+      boolean joined = joined(record, where);
+      boolean readable = payload(record, where);
+      return indexed && joined && readable;
+    }
+
+    private boolean indexed(CapsuleRecord record, String where) {
+      try {
+        byte[] found = store.read(record.hash());
+        if (found != null && java.util.Arrays.equals(found, record.bytes())) {
+          return true;
+        }
+        report(
+            where,
+            Rejection.of(
+                Reason.MISPLACED,
+                "the store's index "
+                    + (found == null ? "does not know " : "finds another record under ")
+                    + record.hash()));
+      } catch (IntegrityException damaged) {
+        report(where, damaged.rejection());
+      }
+      return false;
+    }
+
+    private boolean joined(CapsuleRecord record, String where) {
+      Rejection broken = Joins.check(store, name, record);
+      if (broken != null) {
+        report(where, broken);
+      }
+      return broken == null;
+    }
+
+    private boolean payload(CapsuleRecord record, String where) {
+      if (opener == null) {
+        return true;
+      }
+      switch (opener.open(record)) {
+        case Decoded.Rejected<byte[]>(Rejection r) -> {
+          report(where, r);
+          return false;
+        }
+        case Decoded.Accepted<byte[]>(byte[] clear) -> {
+          Rejection malformed =
+              record.header().type() == RecordType.DATA ? BatchCodec.decode(clear, IGNORE) : null;
+          if (malformed != null) {
+            report(where, malformed);
+            return false;
+          }
+          decrypted++;
+          return true;
+        }
+      }
+    }
+
+    @Override
+    public void close() {
+      if (opener != null) {
+        opener.close();
+      }
+    }
+  }
+
+  private static final BatchCodec.Visitor IGNORE =
+      new BatchCodec.Visitor() {
+        @Override
+        public void put(byte[] key, ValueType type, byte[] value, long expiryAtMs) {}
+
+        @Override
+        public void delete(byte[] key) {}
+
+        @Override
+        public void clear() {}
+      };
+}

@@ -1,0 +1,395 @@
+package io.capsuledb.engine;
+
+import io.capsuledb.core.error.CapsuleException;
+import io.capsuledb.core.error.OutcomeUnknownException;
+import io.capsuledb.core.error.StorageException;
+import io.capsuledb.core.port.Clock;
+import io.capsuledb.core.port.RecordStore;
+import io.capsuledb.core.port.RecordStore.StoredRecord;
+import io.capsuledb.core.port.Scheduler;
+import io.capsuledb.core.port.Telemetry;
+import io.capsuledb.core.port.Telemetry.Counter;
+import io.capsuledb.core.port.Telemetry.Distribution;
+import io.capsuledb.core.record.CapsuleRecord;
+import io.capsuledb.core.record.RecordSealer;
+import io.capsuledb.core.record.RecordType;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.PriorityQueue;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CopyOnWriteArrayList;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * From committed operations to durable records.
+ *
+ * <p>Three stages overlap: transactions append to the <i>open batch</i>; the seal agent takes it,
+ * encrypts, hashes, links and signs it as one DATA record; the store agent writes every sealed
+ * record that waits in one durable append. Batches form by load alone: while the store syncs, one
+ * sealed record at most waits behind it, and everything committed meanwhile gathers in the open
+ * batch. An idle path seals and stores a lone operation at once; a busy one pays one signature and
+ * one sync for thousands.
+ *
+ * <p>Invariants:
+ *
+ * <ul>
+ *   <li>operations are sealed in the order of their Lamport times, records are stored in the order
+ *       of the chain;
+ *   <li>{@link #durableTime()} never passes an operation whose record {@link RecordStore#append}
+ *       has not returned for;
+ *   <li>a transaction's operations are in one record;
+ *   <li>after a failure nothing is sealed or stored any more and durableTime stays where it is.
+ * </ul>
+ *
+ * <p>Threads: {@link #append} under the engine's lock; each agent is stepped by one thread at a
+ * time; what they share is guarded by {@code monitor}, held for moments.
+ */
+final class WritePath {
+
+  /** A batch is closed at this size even if the sealer is busy. */
+  static final int BATCH_TARGET_BYTES = 1 << 20;
+
+  /** A batch is closed at this many operations. */
+  static final int MAX_BATCH_OPERATIONS = 1 << 16;
+
+  /** Committed but not yet durable bytes beyond which new transactions wait. */
+  static final long MAX_PENDING_BYTES = 128L << 20;
+
+  /** Sealed records that may wait while the store syncs. */
+  private static final int MAX_SEALED_AHEAD = 1;
+
+  /** Batches kept for reuse. */
+  private static final int MAX_SPARES = 4;
+
+  private static final double NANOS = 1e-9;
+
+  /** Consecutive operations, to become one record. */
+  private static final class Batch {
+    final BatchCodec operations = new BatchCodec();
+    long firstTime;
+    long openedNanos;
+
+    long lastTime() {
+      return firstTime + operations.count() - 1;
+    }
+  }
+
+  private record Sealed(CapsuleRecord record, long lastTime, int operations, long openedNanos) {}
+
+  private record Waiter(long fence, CompletableFuture<@Nullable Void> future)
+      implements Comparable<Waiter> {
+    @Override
+    public int compareTo(Waiter other) {
+      return Long.compare(fence, other.fence);
+    }
+  }
+
+  private final RecordStore store;
+  private final RecordSealer sealer;
+  private final Clock clock;
+  private final Telemetry telemetry;
+  private final List<Runnable> listeners = new CopyOnWriteArrayList<>();
+
+  private final Object monitor = new Object();
+  // Guarded by monitor:
+  private Batch open = new Batch();
+  private final ArrayDeque<Batch> closed = new ArrayDeque<>();
+  private final ArrayDeque<Batch> spares = new ArrayDeque<>();
+  private final ArrayDeque<Sealed> sealed = new ArrayDeque<>();
+  private final PriorityQueue<Waiter> waiters = new PriorityQueue<>();
+  private long pendingBytes;
+
+  private volatile long durableTime;
+  private volatile boolean congested;
+  private volatile @Nullable CapsuleException failure;
+  private volatile Head head;
+
+  private Scheduler.@Nullable Running sealing;
+  private Scheduler.@Nullable Running storing;
+
+  /** The newest durable record of this node's chain. */
+  record Head(long writer, long sequence, io.capsuledb.core.crypto.Hash32 hash, long lamport) {}
+
+  /**
+   * A write path behind an introduced writer.
+   *
+   * @param sealer has sealed the chain's first record, {@code head}, which is durable
+   * @param durableTime Lamport time of that record
+   */
+  WritePath(
+      RecordStore store,
+      RecordSealer sealer,
+      Head head,
+      long durableTime,
+      Clock clock,
+      Telemetry telemetry) {
+    this.store = store;
+    this.sealer = sealer;
+    this.head = head;
+    this.durableTime = durableTime;
+    this.clock = clock;
+    this.telemetry = telemetry;
+  }
+
+  void start(Scheduler scheduler) {
+    storing = scheduler.start("capsule-store", this::storeStep, 0);
+    sealing = scheduler.start("capsule-seal", this::sealStep, 0);
+  }
+
+  /**
+   * Appends a transaction's operations. Under the engine's lock.
+   *
+   * @param firstTime Lamport time of the first; the others follow without a gap
+   * @param encodedBound most bytes the operations take
+   */
+  void append(Transaction.Staged operations, long firstTime, long encodedBound) {
+    synchronized (monitor) {
+      Batch batch = open;
+      if (batch.operations.count() > 0
+          && (batch.operations.length() + encodedBound > BATCH_TARGET_BYTES
+              || batch.operations.count() + operations.count() > MAX_BATCH_OPERATIONS)) {
+        closed.add(batch);
+        batch = newBatch();
+        open = batch;
+      }
+      if (batch.operations.count() == 0) {
+        batch.firstTime = firstTime;
+        batch.openedNanos = clock.monotonicNanos();
+      }
+      int before = batch.operations.length();
+      operations.encode(batch.operations);
+      addPending(batch.operations.length() - before);
+    }
+    signal(sealing);
+  }
+
+  private void addPending(long bytes) {
+    pendingBytes += bytes;
+    congested = pendingBytes > MAX_PENDING_BYTES;
+  }
+
+  private Batch newBatch() {
+    Batch spare = spares.poll();
+    return spare == null ? new Batch() : spare;
+  }
+
+  private static void signal(Scheduler.@Nullable Running agent) {
+    if (agent != null) {
+      agent.signal();
+    }
+  }
+
+  /** Waits until there is room for another transaction. Not under the engine's lock. */
+  void awaitRoom() {
+    if (!congested) {
+      return;
+    }
+    synchronized (monitor) {
+      boolean interrupted = false;
+      while (congested && failure == null) {
+        try {
+          monitor.wait();
+        } catch (InterruptedException e) {
+          interrupted = true;
+        }
+      }
+      if (interrupted) {
+        Thread.currentThread().interrupt();
+      }
+    }
+  }
+
+  /** One step of the seal agent: seals one batch, if the store is not too far behind. */
+  boolean sealStep() {
+    Batch batch;
+    synchronized (monitor) {
+      if (failure != null || sealed.size() >= MAX_SEALED_AHEAD) {
+        return false;
+      }
+      batch = closed.poll();
+      if (batch == null) {
+        if (open.operations.count() == 0) {
+          return false;
+        }
+        batch = open;
+        open = newBatch();
+      }
+    }
+    try {
+      long begin = clock.monotonicNanos();
+      int bytes = batch.operations.length();
+      int count = batch.operations.count();
+      CapsuleRecord record =
+          sealer.seal(
+              RecordType.DATA, 0, batch.firstTime, List.of(), batch.operations.encoded(), 0, bytes);
+      telemetry.observe(Distribution.SEAL_SECONDS, (clock.monotonicNanos() - begin) * NANOS);
+      telemetry.observe(Distribution.BATCH_OPERATIONS, count);
+      telemetry.observe(Distribution.BATCH_BYTES, bytes);
+      telemetry.count(Counter.RECORDS_SEALED, 1);
+      telemetry.count(Counter.BYTES_SEALED, record.bytes().length);
+      synchronized (monitor) {
+        sealed.add(new Sealed(record, batch.lastTime(), count, batch.openedNanos));
+        addPending(record.bytes().length - (long) bytes);
+        batch.operations.reset();
+        if (spares.size() < MAX_SPARES) {
+          spares.add(batch);
+        }
+      }
+    } catch (CapsuleException e) {
+      fail(e);
+      return false;
+    } catch (RuntimeException e) {
+      fail(new StorageException("sealing a record failed", e));
+      return false;
+    }
+    signal(storing);
+    return true;
+  }
+
+  /** One step of the store agent: makes every sealed record durable in one append. */
+  boolean storeStep() {
+    List<Sealed> batch = new ArrayList<>();
+    synchronized (monitor) {
+      while (!sealed.isEmpty() && batch.size() < RecordStore.MAX_BATCH_RECORDS) {
+        batch.add(sealed.removeFirst());
+      }
+      if (failure != null || batch.isEmpty()) {
+        return false;
+      }
+    }
+    signal(sealing);
+    List<StoredRecord> records = new ArrayList<>(batch.size());
+    long bytes = 0;
+    for (Sealed s : batch) {
+      CapsuleRecord r = s.record;
+      records.add(
+          new StoredRecord(r.header().writer(), r.header().sequence(), r.hash(), r.bytes()));
+      bytes += r.bytes().length;
+    }
+    long begin = clock.monotonicNanos();
+    try {
+      store.append(records);
+    } catch (CapsuleException e) {
+      fail(e);
+      return false;
+    } catch (RuntimeException e) {
+      fail(new StorageException("storing a record failed", e));
+      return false;
+    }
+    long end = clock.monotonicNanos();
+    Sealed last = batch.getLast();
+    CapsuleRecord newest = last.record;
+    head =
+        new Head(
+            newest.header().writer(),
+            newest.header().sequence(),
+            newest.hash(),
+            newest.header().lamport());
+    durableTime = last.lastTime;
+    long operations = 0;
+    for (Sealed s : batch) {
+      operations += s.operations;
+      telemetry.observe(Distribution.COMMIT_SECONDS, (end - s.openedNanos) * NANOS);
+    }
+    telemetry.observe(Distribution.STORE_SYNC_SECONDS, (end - begin) * NANOS);
+    telemetry.count(Counter.OPERATIONS_WRITTEN, operations);
+    telemetry.count(Counter.RECORDS_DURABLE, batch.size());
+    List<Waiter> reached = List.of();
+    synchronized (monitor) {
+      addPending(-bytes);
+      monitor.notifyAll();
+      if (!waiters.isEmpty()) {
+        reached = new ArrayList<>();
+        while (!waiters.isEmpty() && waiters.peek().fence <= last.lastTime) {
+          reached.add(waiters.remove());
+        }
+      }
+    }
+    listeners.forEach(Runnable::run);
+    reached.forEach(w -> w.future.complete(null));
+    return true;
+  }
+
+  /** Stops the path for good; the first failure stays. */
+  void fail(CapsuleException cause) {
+    List<Waiter> lost;
+    synchronized (monitor) {
+      if (failure != null) {
+        return;
+      }
+      failure = cause;
+      lost = new ArrayList<>(waiters);
+      waiters.clear();
+      monitor.notifyAll();
+    }
+    listeners.forEach(Runnable::run);
+    for (Waiter waiter : lost) {
+      waiter.future.completeExceptionally(unknown(cause));
+    }
+  }
+
+  private static OutcomeUnknownException unknown(CapsuleException cause) {
+    return new OutcomeUnknownException(
+        "the engine stopped before the write was known to be durable; read it after reopening",
+        cause);
+  }
+
+  /** Completes when {@code fence} is durable. */
+  CompletableFuture<@Nullable Void> whenDurable(long fence) {
+    CompletableFuture<@Nullable Void> future = new CompletableFuture<>();
+    @Nullable CapsuleException failed;
+    synchronized (monitor) {
+      failed = failure;
+      if (failed == null && fence > durableTime) {
+        waiters.add(new Waiter(fence, future));
+        return future;
+      }
+    }
+    if (failed != null && fence > durableTime) {
+      future.completeExceptionally(unknown(failed));
+    } else {
+      future.complete(null);
+    }
+    return future;
+  }
+
+  void onDurable(Runnable listener) {
+    listeners.add(listener);
+  }
+
+  long durableTime() {
+    return durableTime;
+  }
+
+  @Nullable CapsuleException failure() {
+    return failure;
+  }
+
+  Head head() {
+    return head;
+  }
+
+  /** Bytes committed and not yet durable. */
+  long pendingBytes() {
+    synchronized (monitor) {
+      return pendingBytes;
+    }
+  }
+
+  /** Stops the agents, makes durable what was committed, and clears the writer's key. */
+  void close() {
+    if (sealing != null) {
+      sealing.close();
+    }
+    if (storing != null) {
+      storing.close();
+    }
+    boolean progress = true;
+    while (progress) {
+      progress = sealStep();
+      progress |= storeStep();
+    }
+    sealer.close();
+  }
+}

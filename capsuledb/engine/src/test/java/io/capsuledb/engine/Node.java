@@ -1,0 +1,81 @@
+package io.capsuledb.engine;
+
+import io.capsuledb.core.capsule.MetadataCodec;
+import io.capsuledb.core.capsule.NewCapsule;
+import io.capsuledb.core.crypto.Secp256k1;
+import io.capsuledb.core.crypto.SecretBytes;
+import io.capsuledb.core.keys.KeyTree;
+import io.capsuledb.core.port.Telemetry;
+import io.capsuledb.core.sim.SimClock;
+import io.capsuledb.core.sim.SimDisk;
+import io.capsuledb.core.sim.SimEntropy;
+import io.capsuledb.core.sim.SimRecordStore;
+import io.capsuledb.core.sim.SimScheduler;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+
+/** A simulated node: one disk and clock, over which an engine is opened, killed and reopened. */
+final class Node {
+
+  static final long MEMTABLE_BYTES = 16L << 20;
+
+  final SimClock clock;
+  final SimEntropy entropy;
+  final SimScheduler scheduler;
+  final KeyTree owner;
+  SimDisk disk = new SimDisk();
+  SimRecordStore store = disk.open();
+
+  Node(long seed) {
+    clock = new SimClock();
+    entropy = new SimEntropy(seed);
+    scheduler = new SimScheduler(seed);
+    byte[] masterSeed = new byte[64];
+    new SimEntropy(seed + 1).fill(masterSeed);
+    owner = KeyTree.fromSeed(SecretBytes.own(masterSeed));
+    store.initialize(NewCapsule.sign(owner, 0, List.of(), 0, entropy));
+  }
+
+  CapsuleDb open() {
+    return open(MEMTABLE_BYTES);
+  }
+
+  CapsuleDb open(long memtableBytes) {
+    return CapsuleDb.open(
+        CapsuleDbOptions.builder().memtableBytes(memtableBytes).build(),
+        new CapsulePorts(store, clock, entropy, scheduler, Telemetry.NONE),
+        owner.application(0, 0),
+        records -> {});
+  }
+
+  /** The process dies and what was not synced is lost; the disk is opened again. */
+  void crash() {
+    scheduler.kill();
+    disk.powerCut();
+    store = disk.open();
+  }
+
+  CapsuleVerifier.Report fsck() {
+    try (var keys =
+        new io.capsuledb.core.capsule.KeyRing(
+            MetadataCodec.nameOf(store.metadata()), List.of(owner.application(0, 0)))) {
+      return new CapsuleVerifier(store, Secp256k1.best(), keys, (done, total) -> {}).verify(null);
+    }
+  }
+
+  static byte[] bytes(String text) {
+    return text.getBytes(StandardCharsets.UTF_8);
+  }
+
+  static long put(CapsuleDb db, String key, String value) {
+    try (Transaction txn = db.begin()) {
+      txn.put(bytes(key), ValueType.STRING, bytes(value), 0);
+      return txn.commit();
+    }
+  }
+
+  static String get(CapsuleDb db, String key) {
+    Lookup found = db.get(bytes(key));
+    return found.found() ? new String(found.value(), StandardCharsets.UTF_8) : null;
+  }
+}
