@@ -166,8 +166,9 @@ final class RespConnection extends ChannelInboundHandlerAdapter {
       }
       case ChannelInputShutdownEvent _ -> {
         // The client will send no more, but may still read: as after "printf ... | nc".
+        // What waits for somebody else, like WAIT, waits for nobody then.
         inputShutDown = true;
-        if (!suspended && backlog.isEmpty()) {
+        if (unblocked != null || (!suspended && backlog.isEmpty())) {
           closeAfterReplies();
         }
       }

@@ -48,14 +48,18 @@ class ConnectionTranscriptTest {
   }
 
   private static String replay(Wire wire, String sent, int pieceLength) {
-    wire.connect().ask("FLUSHALL");
+    Wire.Client cleaner = wire.connect();
+    cleaner.ask("FLUSHALL");
+    cleaner.disconnect();
     Wire.Client client = wire.connect();
     for (int at = 0; at < sent.length() && client.open(); at += pieceLength) {
       client.send(sent.substring(at, Math.min(sent.length(), at + pieceLength)));
     }
     wire.settle();
     wire.pass(ALL_TIMERS_MS);
-    return client.received() + (client.open() ? "" : "<EOF>");
+    String received = client.received() + (client.open() ? "" : "<EOF>");
+    client.disconnect();
+    return received;
   }
 
   private static List<Conversation> conversations() throws IOException {

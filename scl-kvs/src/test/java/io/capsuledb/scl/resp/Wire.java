@@ -157,5 +157,12 @@ final class Wire implements AutoCloseable {
     boolean open() {
       return channel.isOpen();
     }
+
+    /** Ends the connection, if it is open, and forgets it. */
+    void disconnect() {
+      channel.finishAndReleaseAll();
+      clients.remove(this);
+      state.loops().remove(loop);
+    }
   }
 }
