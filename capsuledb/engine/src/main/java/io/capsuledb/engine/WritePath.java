@@ -204,7 +204,7 @@ final class WritePath {
   boolean sealStep() {
     Batch batch;
     synchronized (monitor) {
-      if (failure != null || sealed.size() > MAX_SEALED_AHEAD) {
+      if (failure != null || sealed.size() >= MAX_SEALED_AHEAD) {
         return false;
       }
       batch = closed.poll();

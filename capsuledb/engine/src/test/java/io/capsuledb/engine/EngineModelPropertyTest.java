@@ -1,0 +1,300 @@
+package io.capsuledb.engine;
+
+import static io.capsuledb.engine.Node.bytes;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.capsuledb.core.error.CapsuleException;
+import io.capsuledb.core.sim.SimDisk;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.Set;
+import java.util.TreeMap;
+import net.jqwik.api.ForAll;
+import net.jqwik.api.Property;
+import org.junit.jupiter.api.Test;
+
+/**
+ * The engine against a map, from one seed: random transactions, agent steps in random order,
+ * expiry, crashes at random points of the append, restarts.
+ *
+ * <p>What has to hold: what a reader sees is what the model says; after a crash the state is the
+ * one after some number of whole transactions, no fewer than were durable; fsck finds nothing; no
+ * pair of writer and sequence number ever carries two different records, whatever was crashed or
+ * rolled back.
+ */
+class EngineModelPropertyTest {
+
+  private static final int KEYS = 12;
+
+  /** A value in the model. */
+  private record Value(String text, long expiryAtMs) {}
+
+  private static final class Run {
+    final Random random;
+    final Node node;
+    CapsuleDb db;
+    Map<String, Value> model = new TreeMap<>();
+
+    /** The model after each transaction that is not known to be durable, with its fence. */
+    final List<Map.Entry<Long, Map<String, Value>>> history = new ArrayList<>();
+
+    final Map<String, String> recordsSeen = new HashMap<>();
+
+    Run(long seed) {
+      random = new Random(seed);
+      node = new Node(seed);
+      db = node.open();
+      history.add(Map.entry(0L, Map.of()));
+    }
+
+    void transaction() {
+      Map<String, Value> next = new TreeMap<>(model);
+      try (Transaction txn = db.begin()) {
+        int operations = 1 + random.nextInt(random.nextInt(10) == 0 ? 30 : 3);
+        for (int i = 0; i < operations; i++) {
+          String key = "k" + random.nextInt(KEYS);
+          switch (random.nextInt(12)) {
+            case 0, 1, 2 -> {
+              txn.delete(bytes(key));
+              next.remove(key);
+            }
+            case 3 -> {
+              if (random.nextInt(4) == 0) {
+                txn.clear();
+                next.clear();
+              }
+            }
+            case 4 -> {
+              String text = "x".repeat(ChronicleMemtable.INLINE_BYTES - 2 + random.nextInt(20_000));
+              txn.put(bytes(key), ValueType.STRING, bytes(text), 0);
+              next.put(key, new Value(text, 0));
+            }
+            case 5, 6 -> {
+              long expiry = txn.nowMs() + 1 + random.nextInt(50);
+              txn.put(bytes(key), ValueType.STRING, bytes("e" + i), expiry);
+              next.put(key, new Value("e" + i, expiry));
+            }
+            default -> {
+              String text = "v" + random.nextInt();
+              txn.put(bytes(key), ValueType.STRING, bytes(text), 0);
+              next.put(key, new Value(text, 0));
+            }
+          }
+          assertThat(text(txn.get(bytes(key)))).isEqualTo(live(next, key));
+        }
+        if (random.nextInt(10) > 0) {
+          long fence = txn.commit();
+          model = next;
+          if (fence > 0) {
+            history.add(Map.entry(fence, next));
+          }
+        }
+      }
+    }
+
+    String live(Map<String, Value> state, String key) {
+      Value value = state.get(key);
+      boolean there =
+          value != null && (value.expiryAtMs == 0 || value.expiryAtMs > node.clock.wallMs());
+      return there ? value.text : null;
+    }
+
+    static String text(Lookup found) {
+      return found.found() ? new String(found.value(), StandardCharsets.UTF_8) : null;
+    }
+
+    boolean agrees(Map<String, Value> state) {
+      for (int i = 0; i < KEYS; i++) {
+        String key = "k" + i;
+        if (!java.util.Objects.equals(text(db.get(bytes(key))), live(state, key))) {
+          return false;
+        }
+      }
+      return true;
+    }
+
+    void checkScan() {
+      Set<String> scanned = new HashSet<>();
+      long cursor = 0;
+      do {
+        cursor =
+            db.scan(
+                cursor,
+                1 + random.nextInt(5),
+                (key, type) -> scanned.add(new String(key, StandardCharsets.UTF_8)));
+      } while (cursor != 0);
+      Set<String> expected = new HashSet<>();
+      model.keySet().stream().filter(k -> live(model, k) != null).forEach(expected::add);
+      assertThat(scanned).isEqualTo(expected);
+    }
+
+    void crash() {
+      long durable = db.durableTime();
+      if (random.nextBoolean()) {
+        node.disk.onNextAppend(
+            switch (random.nextInt(4)) {
+              case 0 -> SimDisk.Fault.powerCutBefore();
+              case 1 -> SimDisk.Fault.powerCutAfter();
+              case 2 -> SimDisk.Fault.error();
+              default -> SimDisk.Fault.powerCutDuring(random.nextInt(3));
+            });
+        node.scheduler.run();
+        durable = Math.max(durable, db.durableTime());
+        if (db.failure() == null) {
+          // Nothing was left to append: the fault waits for the restart, which must survive it.
+          node.crash();
+          try {
+            db = node.open();
+          } catch (CapsuleException atStart) {
+            node.crash();
+            db = node.open();
+          }
+          settle(durable);
+          return;
+        }
+      }
+      node.crash();
+      db = node.open();
+      settle(durable);
+    }
+
+    /** Finds which transactions survived. */
+    private void settle(long durable) {
+      for (int i = history.size() - 1; i >= 0; i--) {
+        long fence = history.get(i).getKey();
+        if (agrees(history.get(i).getValue())) {
+          long lost = i + 1 < history.size() ? history.get(i + 1).getKey() : Long.MAX_VALUE;
+          assertThat(lost).as("a durable transaction is gone").isGreaterThan(durable);
+          model = new TreeMap<>(history.get(i).getValue());
+          history.clear();
+          history.add(Map.entry(fence, model));
+          return;
+        }
+      }
+      throw new AssertionError("the recovered state is no prefix of what was committed");
+    }
+
+    /** No position ever carries two records, over all disks this run has had. */
+    void checkPositions() {
+      for (long writer : node.store.writers()) {
+        node.store.scan(
+            writer,
+            1,
+            (w, sequence, bytes) -> {
+              String hash = io.capsuledb.core.crypto.Hashes.sha256(bytes).toString();
+              String before = recordsSeen.put(w + "/" + sequence, hash);
+              assertThat(before == null || before.equals(hash)).as("%x/%d", w, sequence).isTrue();
+              return true;
+            });
+      }
+    }
+  }
+
+  @Property(tries = 60)
+  void behavesAsAMapThatSurvivesCrashes(@ForAll long seed) {
+    Run run = new Run(seed);
+    SimDisk old = null;
+    for (int i = 0; i < 120; i++) {
+      int dice = run.random.nextInt(40);
+      if (dice < 20) {
+        run.transaction();
+      } else if (dice < 32) {
+        run.node.scheduler.step();
+      } else if (dice < 34) {
+        run.node.clock.advanceMs(run.random.nextInt(40));
+        run.node.scheduler.tick();
+      } else if (dice < 36) {
+        run.checkScan();
+      } else if (dice < 37) {
+        run.checkPositions();
+        run.crash();
+      } else if (dice == 37) {
+        run.node.scheduler.run();
+        run.db.close();
+        run.db = run.node.open();
+      } else if (dice == 38 && old == null) {
+        run.node.scheduler.run();
+        old = run.node.disk.copy();
+      }
+      assertThat(run.agrees(run.model)).as("step %d", i).isTrue();
+    }
+    run.node.scheduler.run();
+    run.checkPositions();
+    assertThat(run.node.fsck().problems()).isEmpty();
+    if (old != null) {
+      // The host rolls the whole store back and starts again: other writers, no position twice.
+      run.node.scheduler.kill();
+      run.node.disk = old;
+      run.node.store = old.open();
+      run.db = run.node.open();
+      Node.put(run.db, "after", "roll-back");
+      run.node.scheduler.run();
+      run.checkPositions();
+      assertThat(run.node.fsck().problems()).isEmpty();
+    }
+    run.db.close();
+  }
+
+  /** The crash at each single append of one workload, in each way a disk can take it. */
+  @Test
+  void crashAtEveryAppend() {
+    long appends = workload(new Node(99), 0, null);
+    assertThat(appends).isGreaterThan(20);
+    for (long at = 1; at <= appends; at++) {
+      for (SimDisk.Fault fault :
+          List.of(
+              SimDisk.Fault.powerCutBefore(),
+              SimDisk.Fault.powerCutDuring(1),
+              SimDisk.Fault.powerCutAfter(),
+              SimDisk.Fault.error(1),
+              SimDisk.Fault.outOfSpace())) {
+        workload(new Node(99), at, fault);
+      }
+    }
+  }
+
+  private static long workload(Node node, long faultAt, SimDisk.Fault fault) {
+    if (fault != null) {
+      node.disk.onAppend(faultAt, fault);
+    }
+    int acknowledged = 0;
+    try {
+      CapsuleDb db = node.open();
+      for (int i = 1; i <= 24; i++) {
+        try (Transaction txn = db.begin()) {
+          txn.put(bytes("count"), ValueType.STRING, bytes("" + i), 0);
+          txn.put(bytes("k" + i), ValueType.STRING, bytes("" + i), 0);
+          txn.delete(bytes("k" + (i - 3)));
+          txn.commit();
+        }
+        node.scheduler.run();
+        if (db.failure() != null) {
+          throw db.failure();
+        }
+        acknowledged = i;
+      }
+      db.close();
+      if (fault == null) {
+        return node.disk.appends();
+      }
+    } catch (CapsuleException crashed) {
+      assertThat(fault).as("an unexpected failure: %s", crashed).isNotNull();
+    }
+    node.crash();
+    CapsuleDb db = node.open();
+    Lookup count = db.get(bytes("count"));
+    int recovered = count.found() ? Integer.parseInt(Run.text(count)) : 0;
+    assertThat(recovered).isBetween(acknowledged, acknowledged + 1);
+    for (int i = 1; i <= recovered; i++) {
+      assertThat(db.get(bytes("k" + i)).found()).isEqualTo(i > recovered - 3);
+    }
+    assertThat(node.fsck().problems()).isEmpty();
+    db.close();
+    return 0;
+  }
+}

@@ -1,0 +1,74 @@
+package io.capsuledb.host.cli;
+
+import io.capsuledb.core.error.CapsuleException;
+import io.capsuledb.host.terminal.Streams;
+import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
+import java.util.Map;
+import picocli.CommandLine;
+import picocli.CommandLine.Help.Ansi;
+import picocli.CommandLine.ParameterException;
+
+/**
+ * The command line: finds the command, runs it, and turns what went wrong into one sentence on the
+ * standard error and an exit code.
+ */
+public final class CapsuleCli {
+
+  private static final int HELP_WIDTH = 100;
+
+  private CapsuleCli() {}
+
+  /**
+   * Runs one command.
+   *
+   * @param arguments the command's name and its arguments
+   * @param streams its standard streams; flushed, not closed
+   * @param environment its environment variables
+   * @return the exit code
+   */
+  public static int run(String[] arguments, Streams streams, Map<String, String> environment) {
+    int code = commandLine(new CommandContext(streams, environment)).execute(arguments);
+    streams.out().flush();
+    streams.err().flush();
+    return code;
+  }
+
+  static CommandLine commandLine(CommandContext context) {
+    CommandLine root = new CommandLine(new RootCommand());
+    root.addSubcommand(new PutCommand(context));
+    root.addSubcommand(new GetCommand(context));
+    root.addSubcommand(new DelCommand(context));
+    root.addSubcommand(new ScanCommand(context));
+    root.addSubcommand(new LoadCommand(context));
+    root.addSubcommand(new VersionCommand(context));
+    root.addSubcommand(new RehearseCommand(context));
+    root.setColorScheme(CommandLine.Help.defaultColorScheme(Ansi.OFF));
+    root.setUsageHelpWidth(HELP_WIDTH);
+    root.setUsageHelpLongOptionsMaxWidth(32);
+    root.setOut(new PrintWriter(context.streams().out(), true, StandardCharsets.UTF_8));
+    root.setErr(new PrintWriter(context.streams().err(), true, StandardCharsets.UTF_8));
+    root.setParameterExceptionHandler((e, _) -> usageError(e, context.streams()));
+    root.setExecutionExceptionHandler((e, command, _) -> failure(e, command, context));
+    root.getCommandSpec().usageMessage().exitCodeList(ExitCodes.DESCRIPTIONS);
+    return root;
+  }
+
+  private static int usageError(ParameterException e, Streams streams) {
+    String command = e.getCommandLine().getCommandSpec().qualifiedName();
+    streams.err().println(command + ": " + e.getMessage() + "; see '" + command + " --help'");
+    return ExitCodes.USAGE;
+  }
+
+  private static int failure(Exception e, CommandLine command, CommandContext context) {
+    String name = command.getCommandSpec().qualifiedName();
+    context.streams().out().flush();
+    if (e instanceof CapsuleException known) {
+      context.streams().err().println(name + ": " + known.getMessage());
+      return ExitCodes.of(known);
+    }
+    context.streams().err().println(name + ": this is a defect, please report it:");
+    e.printStackTrace(context.streams().err());
+    return ExitCodes.FAILED;
+  }
+}

@@ -1,0 +1,2 @@
+/** The commands of the program {@code capsule}. */
+package io.capsuledb.host.cli;

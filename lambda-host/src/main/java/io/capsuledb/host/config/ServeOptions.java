@@ -1,0 +1,230 @@
+package io.capsuledb.host.config;
+
+import io.capsuledb.core.error.InvalidRequestException;
+import io.capsuledb.host.log.EventLog;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.util.Locale;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/** How a server is to run. Immutable; made by a {@link Builder} from flags and a file. */
+public final class ServeOptions {
+
+  private static final int DEFAULT_MEMTABLE_MB = 1024;
+  private static final int MIN_MEMTABLE_MB = 16;
+  private static final int MAX_MEMTABLE_MB = 1 << 20;
+  private static final int MAX_IO_THREADS = 64;
+  private static final int DEFAULT_MAX_CLIENTS = 10_000;
+  private static final int MAX_MAX_CLIENTS = 100_000;
+
+  private final Path data;
+  private final HostPort listen;
+  private final @Nullable HostPort http;
+  private final @Nullable Path passphraseFile;
+  private final @Nullable Path tlsCert;
+  private final @Nullable Path tlsKey;
+  private final @Nullable Path tlsCa;
+  private final @Nullable Path users;
+  private final int memtableMb;
+  private final int ioThreads;
+  private final int maxClients;
+  private final EventLog.Detail logLevel;
+
+  private ServeOptions(Builder builder) {
+    this.data = builder.data;
+    this.listen = builder.listen;
+    this.http = builder.http;
+    this.passphraseFile = builder.passphraseFile;
+    this.tlsCert = builder.tlsCert;
+    this.tlsKey = builder.tlsKey;
+    this.tlsCa = builder.tlsCa;
+    this.users = builder.users;
+    this.memtableMb = builder.memtableMb;
+    this.ioThreads = builder.ioThreads;
+    this.maxClients = builder.maxClients;
+    this.logLevel = builder.logLevel;
+  }
+
+  public static Builder builder() {
+    return new Builder();
+  }
+
+  /** Takes settings as text, later ones over earlier ones; {@link #build} checks them together. */
+  public static final class Builder {
+    private Path data = Path.of("capsule-data");
+    private HostPort listen = new HostPort("127.0.0.1", 6380);
+    private @Nullable HostPort http = new HostPort("127.0.0.1", 7380);
+    private @Nullable Path passphraseFile;
+    private @Nullable Path tlsCert;
+    private @Nullable Path tlsKey;
+    private @Nullable Path tlsCa;
+    private @Nullable Path users;
+    private int memtableMb = DEFAULT_MEMTABLE_MB;
+    private int ioThreads = Math.min(MAX_IO_THREADS, Runtime.getRuntime().availableProcessors());
+    private int maxClients = DEFAULT_MAX_CLIENTS;
+    private EventLog.Detail logLevel = EventLog.Detail.INFO;
+
+    private Builder() {}
+
+    /**
+     * Sets one setting.
+     *
+     * @param base the directory that a relative path is relative to
+     * @throws InvalidRequestException if the value is not allowed; the message does not say where
+     *     the value came from, that is for the caller to add
+     */
+    public Builder set(ServeSetting setting, String value, Path base) {
+      switch (setting) {
+        case DATA -> data = path(setting, value, base);
+        case LISTEN -> listen = hostPort(setting, value);
+        case HTTP -> http = value.equals("none") ? null : hostPort(setting, value);
+        case PASSPHRASE_FILE -> passphraseFile = path(setting, value, base);
+        case TLS_CERT -> tlsCert = path(setting, value, base);
+        case TLS_KEY -> tlsKey = path(setting, value, base);
+        case TLS_CA -> tlsCa = path(setting, value, base);
+        case USERS -> users = path(setting, value, base);
+        case MEMTABLE_MB -> memtableMb = number(setting, value, MIN_MEMTABLE_MB, MAX_MEMTABLE_MB);
+        case IO_THREADS -> ioThreads = number(setting, value, 1, MAX_IO_THREADS);
+        case MAX_CLIENTS -> maxClients = number(setting, value, 1, MAX_MAX_CLIENTS);
+        case LOG_LEVEL -> logLevel = detail(setting, value);
+      }
+      return this;
+    }
+
+    private static Path path(ServeSetting setting, String value, Path base) {
+      if (!value.isEmpty()) {
+        try {
+          return base.resolve(value).normalize();
+        } catch (InvalidPathException e) {
+          throw wrong(setting, value, "a path", e);
+        }
+      }
+      throw wrong(setting, value, "a path", null);
+    }
+
+    private static HostPort hostPort(ServeSetting setting, String value) {
+      try {
+        return HostPort.parse(value);
+      } catch (InvalidRequestException e) {
+        String allowed = "HOST:PORT with a port of 0 to 65535 (IPv6 as [::1]:6380)";
+        throw wrong(
+            setting, value, setting == ServeSetting.HTTP ? allowed + ", or none" : allowed, e);
+      }
+    }
+
+    private static int number(ServeSetting setting, String value, int least, int most) {
+      String allowed = "a whole number from " + least + " to " + most;
+      try {
+        int number = Integer.parseInt(value);
+        if (number >= least && number <= most) {
+          return number;
+        }
+      } catch (NumberFormatException e) {
+        throw wrong(setting, value, allowed, e);
+      }
+      throw wrong(setting, value, allowed, null);
+    }
+
+    private static EventLog.Detail detail(ServeSetting setting, String value) {
+      for (EventLog.Detail detail : EventLog.Detail.values()) {
+        if (detail.name().toLowerCase(Locale.ROOT).equals(value)) {
+          return detail;
+        }
+      }
+      throw wrong(setting, value, "error, warn, info or debug", null);
+    }
+
+    private static InvalidRequestException wrong(
+        ServeSetting setting, String value, String allowed, @Nullable Throwable cause) {
+      String message = setting.key() + " is '" + value + "': allowed is " + allowed;
+      return cause == null
+          ? new InvalidRequestException(message)
+          : new InvalidRequestException(message, cause);
+    }
+
+    /**
+     * Checks the settings against each other.
+     *
+     * @throws InvalidRequestException if they do not fit together
+     */
+    public ServeOptions build() {
+      if ((tlsCert == null) != (tlsKey == null)) {
+        throw new InvalidRequestException(
+            (tlsCert == null ? "tls-key" : "tls-cert")
+                + " is set without "
+                + (tlsCert == null ? "tls-cert" : "tls-key")
+                + ": TLS needs both");
+      }
+      if (tlsCa != null && tlsCert == null) {
+        throw new InvalidRequestException(
+            "tls-ca is set without tls-cert and tls-key: checking clients' certificates needs TLS");
+      }
+      if (http != null && http.port() != 0 && http.port() == listen.port()) {
+        throw new InvalidRequestException(
+            "http is '" + http + "': the port is that of listen; allowed is another one, or none");
+      }
+      return new ServeOptions(this);
+    }
+  }
+
+  /** Where data and keys are. */
+  public Path data() {
+    return data;
+  }
+
+  /** Where Redis clients connect. */
+  public HostPort listen() {
+    return listen;
+  }
+
+  /** Where metrics and health are served, if at all. */
+  public Optional<HostPort> http() {
+    return Optional.ofNullable(http);
+  }
+
+  /** The file with the passphrase of the owner key, if one was named. */
+  public Optional<Path> passphraseFile() {
+    return Optional.ofNullable(passphraseFile);
+  }
+
+  /** The server's certificate chain; present exactly if {@link #tlsKey} is. */
+  public Optional<Path> tlsCert() {
+    return Optional.ofNullable(tlsCert);
+  }
+
+  /** The server's private key. */
+  public Optional<Path> tlsKey() {
+    return Optional.ofNullable(tlsKey);
+  }
+
+  /** Who must vouch for clients' certificates, if anybody. */
+  public Optional<Path> tlsCa() {
+    return Optional.ofNullable(tlsCa);
+  }
+
+  /** The file of users, if clients must authenticate. */
+  public Optional<Path> users() {
+    return Optional.ofNullable(users);
+  }
+
+  /** Most memory for keys and values, in MiB. */
+  public int memtableMb() {
+    return memtableMb;
+  }
+
+  /** Threads that serve clients. */
+  public int ioThreads() {
+    return ioThreads;
+  }
+
+  /** Most clients connected at once. */
+  public int maxClients() {
+    return maxClients;
+  }
+
+  /** How much is logged. */
+  public EventLog.Detail logLevel() {
+    return logLevel;
+  }
+}

@@ -1,0 +1,2 @@
+/** Metrics for Prometheus, and the HTTP endpoint that serves them. */
+package io.capsuledb.host.metrics;

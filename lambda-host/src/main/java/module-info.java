@@ -1,0 +1,26 @@
+import org.jspecify.annotations.NullMarked;
+
+/** Configuration, command line, metrics and the wiring of a node; see docs/ARCHITECTURE.md. */
+@NullMarked
+module io.capsuledb.host {
+  requires static transitive org.jspecify;
+  requires io.capsuledb.core;
+  requires io.capsuledb.engine;
+  requires com.fasterxml.jackson.core;
+  requires HdrHistogram;
+  requires info.picocli;
+  requires io.prometheus.metrics.core;
+  requires io.prometheus.metrics.instrumentation.jvm;
+  requires io.prometheus.metrics.model;
+  requires io.prometheus.writer.text;
+  requires java.logging;
+  requires jdk.httpserver;
+  requires me.tongfei.progressbar;
+  requires org.tomlj;
+
+  exports io.capsuledb.host;
+
+  // Commands are described to picocli by annotations.
+  opens io.capsuledb.host.cli to
+      info.picocli;
+}
