@@ -149,7 +149,10 @@ public final class Aead implements AutoCloseable {
     }
   }
 
-  /** Clears this cipher's copy of the key. Idempotent. */
+  /**
+   * Clears this cipher's copy of the key, and makes it unusable. What the provider derived from the
+   * key stays until it is collected. Idempotent.
+   */
   @Override
   public void close() {
     key.destroy();

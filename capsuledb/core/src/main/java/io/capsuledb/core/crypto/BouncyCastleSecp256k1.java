@@ -44,7 +44,7 @@ final class BouncyCastleSecp256k1 implements Secp256k1 {
 
   @Override
   public boolean verify(Hash32 digest, byte[] signature, int signatureOffset, PublicKey key) {
-    if (!Checks.isSignature(signature, signatureOffset)) {
+    if (!CurveArguments.isSignature(signature, signatureOffset)) {
       return false;
     }
     ECDSASigner verifier = new ECDSASigner();
@@ -62,7 +62,7 @@ final class BouncyCastleSecp256k1 implements Secp256k1 {
 
   @Override
   public Optional<PublicKey> tweakPublicKey(PublicKey key, SecretBytes tweak) {
-    byte[] scalar = Checks.tweak(tweak);
+    byte[] scalar = CurveArguments.tweak(tweak);
     if (!GroupOrder.isReduced(scalar)) {
       return Optional.empty();
     }
@@ -76,7 +76,7 @@ final class BouncyCastleSecp256k1 implements Secp256k1 {
   }
 
   private static BigInteger scalar(SecretBytes privateKey) {
-    return new BigInteger(1, Checks.privateKey(privateKey));
+    return new BigInteger(1, CurveArguments.privateKey(privateKey));
   }
 
   private static ECPoint multiplyBase(BigInteger scalar) {

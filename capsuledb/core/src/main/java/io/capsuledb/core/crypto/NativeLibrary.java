@@ -6,6 +6,7 @@ import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Locale;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Brings libsecp256k1 from its jar into the process.
@@ -24,7 +25,7 @@ final class NativeLibrary {
   /** It is not; {@code reason} names the cause and the remedy. */
   record Failed(String reason) implements Outcome {}
 
-  private static final String RESOURCES = "/fr/acinq/secp256k1/jni/native/";
+  private static final String RESOURCES = "fr/acinq/secp256k1/jni/native/";
   private static final String FILE_NAME = "libsecp256k1-jni.so";
 
   private NativeLibrary() {}
@@ -42,11 +43,9 @@ final class NativeLibrary {
       return new Failed("there is no native libsecp256k1 for " + os + " on " + architecture);
     }
     String platform = "linux-" + machine;
-    try (InputStream library =
-        Secp256k1CFunctions.class.getResourceAsStream(RESOURCES + platform + "/" + FILE_NAME)) {
+    try (InputStream library = resource(RESOURCES + platform + "/" + FILE_NAME)) {
       if (library == null) {
-        return new Failed(
-            "the jar with the native libsecp256k1 for " + platform + " is not on the class path");
+        return new Failed("the jar with the native libsecp256k1 for " + platform + " is missing");
       }
       unpackAndLoad(library);
       return new Loaded(platform);
@@ -67,8 +66,19 @@ final class NativeLibrary {
               + " that allows execution");
     } catch (IllegalCallerException e) {
       return new Failed(
-          "native access is denied (" + e.getMessage() + "); start with --enable-native-access");
+          "native access is denied ("
+              + e.getMessage()
+              + "); start with --enable-native-access=ALL-UNNAMED or, on a module path,"
+              + " --enable-native-access=io.capsuledb.core,secp256k1.kmp.jni.common");
     }
+  }
+
+  /**
+   * Asks the class loader, not the class: on a module path the library is in a module of its own.
+   */
+  private static @Nullable InputStream resource(String name) {
+    ClassLoader loader = Secp256k1CFunctions.class.getClassLoader();
+    return loader == null ? null : loader.getResourceAsStream(name);
   }
 
   @SuppressWarnings("restricted") // Loading a native library is what this class is for.

@@ -55,13 +55,13 @@ final class NativeSecp256k1 implements Secp256k1 {
 
   @Override
   public byte[] sign(Hash32 digest, SecretBytes privateKey) {
-    byte[] key = Checks.privateKey(privateKey);
+    byte[] key = CurveArguments.privateKey(privateKey);
     return Secp256k1CFunctions.secp256k1_ecdsa_sign(context, digest.shared(), key, null);
   }
 
   @Override
   public boolean verify(Hash32 digest, byte[] signature, int signatureOffset, PublicKey key) {
-    if (!Checks.isSignature(signature, signatureOffset)) {
+    if (!CurveArguments.isSignature(signature, signatureOffset)) {
       return false;
     }
     byte[] exact =
@@ -75,12 +75,12 @@ final class NativeSecp256k1 implements Secp256k1 {
 
   @Override
   public PublicKey publicKey(SecretBytes privateKey) {
-    return PublicKey.ofUncompressed(multiplyBase(Checks.privateKey(privateKey)));
+    return PublicKey.ofUncompressed(multiplyBase(CurveArguments.privateKey(privateKey)));
   }
 
   @Override
   public Optional<PublicKey> tweakPublicKey(PublicKey key, SecretBytes tweak) {
-    byte[] scalar = Checks.tweak(tweak);
+    byte[] scalar = CurveArguments.tweak(tweak);
     if (!GroupOrder.isReduced(scalar)) {
       return Optional.empty();
     }

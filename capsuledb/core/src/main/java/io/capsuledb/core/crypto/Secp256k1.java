@@ -54,8 +54,8 @@ public sealed interface Secp256k1 permits NativeSecp256k1, BouncyCastleSecp256k1
    * @return empty if the tweak is not below the order, or the sum is zero
    */
   default Optional<SecretBytes> tweakPrivateKey(SecretBytes privateKey, SecretBytes tweak) {
-    byte[] key = Checks.privateKey(privateKey);
-    if (!GroupOrder.isReduced(Checks.tweak(tweak))) {
+    byte[] key = CurveArguments.privateKey(privateKey);
+    if (!GroupOrder.isReduced(CurveArguments.tweak(tweak))) {
       return Optional.empty();
     }
     byte[] sum = GroupOrder.add(key, tweak.expose());

@@ -108,14 +108,34 @@ public final class KeyFile {
    * @throws InvalidRequestException if the passphrase is empty, too long or not Unicode
    */
   public Decoded<SecretBytes> open(char[] passphrase) {
-    long allowed = Runtime.getRuntime().maxMemory() / 2;
-    if (header.cost().memoryBytes() > allowed) {
+    return open(passphrase, Runtime.getRuntime().maxMemory() / 2);
+  }
+
+  /**
+   * Decrypts the entropy of a development file.
+   *
+   * @return as {@link #open}; DECRYPTION if the file is protected by a real passphrase
+   */
+  public Decoded<SecretBytes> openDevelopment() {
+    return protection() == Protection.DEVELOPMENT
+        ? open(DEVELOPMENT_PASSPHRASE.toCharArray())
+        : Decoded.reject(Rejection.Reason.DECRYPTION, "this key file needs its passphrase");
+  }
+
+  @Override
+  public String toString() {
+    return "KeyFile[" + protection() + ", owner " + ownerPublicKey() + "]";
+  }
+
+  /** Opens with at most so much memory for deriving the key. */
+  Decoded<SecretBytes> open(char[] passphrase, long allowedBytes) {
+    if (header.cost().memoryBytes() > allowedBytes) {
       return Decoded.reject(
           Rejection.Reason.TOO_LARGE,
           "opening this key file takes "
               + header.cost().memoryKiB() / 1024
               + " MiB of memory, and half of the heap is "
-              + allowed / (1 << 20)
+              + allowedBytes / (1 << 20)
               + " MiB: start with a larger -Xmx");
     }
     byte[] entropy = new byte[header.entropyBytes()];
@@ -139,22 +159,6 @@ public final class KeyFile {
               "the passphrase is wrong, or the key file was altered on purpose")
           : Decoded.accept(SecretBytes.own(entropy));
     }
-  }
-
-  /**
-   * Decrypts the entropy of a development file.
-   *
-   * @return as {@link #open}; DECRYPTION if the file is protected by a real passphrase
-   */
-  public Decoded<SecretBytes> openDevelopment() {
-    return protection() == Protection.DEVELOPMENT
-        ? open(DEVELOPMENT_PASSPHRASE.toCharArray())
-        : Decoded.reject(Rejection.Reason.DECRYPTION, "this key file needs its passphrase");
-  }
-
-  @Override
-  public String toString() {
-    return "KeyFile[" + protection() + ", owner " + ownerPublicKey() + "]";
   }
 
   /** Seals at a given cost. */

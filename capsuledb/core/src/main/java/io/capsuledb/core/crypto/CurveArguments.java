@@ -1,9 +1,9 @@
 package io.capsuledb.core.crypto;
 
 /** What both curve implementations ask of their arguments. */
-final class Checks {
+final class CurveArguments {
 
-  private Checks() {}
+  private CurveArguments() {}
 
   /** The exposed bytes of a valid private key. */
   static byte[] privateKey(SecretBytes key) {
