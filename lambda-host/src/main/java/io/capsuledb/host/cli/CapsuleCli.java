@@ -42,6 +42,7 @@ public final class CapsuleCli {
     root.addSubcommand(new ScanCommand(context));
     root.addSubcommand(new LoadCommand(context));
     root.addSubcommand(new KeysCommand(context));
+    root.addSubcommand(new BenchCommand(context));
     root.addSubcommand(new VersionCommand(context));
     root.addSubcommand(new RehearseCommand(context));
     root.setColorScheme(CommandLine.Help.defaultColorScheme(Ansi.OFF));
