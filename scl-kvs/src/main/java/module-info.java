@@ -9,6 +9,8 @@ module io.capsuledb.scl {
   requires io.netty.buffer;
   requires io.netty.common;
   requires io.netty.transport;
+  requires io.netty.transport.classes.epoll;
+  requires io.netty.transport.classes.io_uring;
   requires io.netty.handler;
 
   exports io.capsuledb.scl.resp;

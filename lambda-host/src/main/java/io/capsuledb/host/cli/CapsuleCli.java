@@ -41,6 +41,8 @@ public final class CapsuleCli {
     root.addSubcommand(new DelCommand(context));
     root.addSubcommand(new ScanCommand(context));
     root.addSubcommand(new LoadCommand(context));
+    root.addSubcommand(new KeysCommand(context));
+    root.addSubcommand(new BenchCommand(context));
     root.addSubcommand(new VersionCommand(context));
     root.addSubcommand(new RehearseCommand(context));
     root.setColorScheme(CommandLine.Help.defaultColorScheme(Ansi.OFF));

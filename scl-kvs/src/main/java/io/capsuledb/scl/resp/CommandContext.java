@@ -21,12 +21,23 @@ final class CommandContext {
   private byte[][] arguments = NO_ARGUMENTS;
   private @Nullable Transaction transaction;
   private @Nullable RespWriter reply;
+  private @Nullable Session session;
+  private @Nullable Deferred deferred;
+  private boolean closeAfterReply;
+  private boolean nowKnown;
   private long nowMs;
   private long fence;
 
   CommandContext(CapsuleDb db, Clock clock) {
     this.db = db;
     this.clock = clock;
+  }
+
+  /** Sets on whose behalf commands run from here on. */
+  void session(@Nullable Session session) {
+    this.session = session;
+    this.deferred = null;
+    this.closeAfterReply = false;
   }
 
   /**
@@ -40,7 +51,7 @@ final class CommandContext {
     this.arguments = arguments;
     this.transaction = transaction;
     this.reply = reply;
-    this.nowMs = transaction != null ? transaction.nowMs() : clock.wallMs();
+    this.nowKnown = false;
     this.fence = 0;
   }
 
@@ -62,8 +73,12 @@ final class CommandContext {
     return db;
   }
 
-  /** Wall-clock milliseconds, the same throughout a transaction. */
+  /** Wall-clock milliseconds, the same throughout a command and throughout a transaction. */
   long nowMs() {
+    if (!nowKnown) {
+      nowMs = transaction != null ? transaction.nowMs() : clock.wallMs();
+      nowKnown = true;
+    }
     return nowMs;
   }
 
@@ -125,5 +140,44 @@ final class CommandContext {
 
   long fence() {
     return fence;
+  }
+
+  /** Whose command this is. */
+  Session session() {
+    return java.util.Objects.requireNonNull(session);
+  }
+
+  /** Whether the command runs inside EXEC. */
+  boolean inExec() {
+    return session != null && session.multi().executing();
+  }
+
+  /**
+   * Instead of replying: the reply will come later. Not for commands that may run inside EXEC, nor
+   * for such that read or write keys.
+   */
+  void defer(Deferred cause) {
+    if (inExec()) {
+      throw new IllegalStateException("a command inside EXEC must reply at once");
+    }
+    this.deferred = cause;
+  }
+
+  @Nullable Deferred deferred() {
+    return deferred;
+  }
+
+  /** Closes the connection once this reply, and all before it, have left. */
+  void closeAfterReply() {
+    closeAfterReply = true;
+  }
+
+  boolean closesAfterReply() {
+    return closeAfterReply;
+  }
+
+  /** Refuses the command if its user may not administer the server. */
+  void requireAdmin(String command) {
+    session().user().requireAdmin(command);
   }
 }

@@ -26,7 +26,9 @@ record CommandSpec(
     /** Allowed before authentication. */
     NO_AUTH,
     /** Acts on the connection; not allowed in MULTI. */
-    NO_MULTI
+    NO_MULTI,
+    /** Runs at once even after MULTI, where others are queued. */
+    IMMEDIATE
   }
 
   /**
@@ -57,5 +59,10 @@ record CommandSpec(
   static CommandSpec read(
       String name, int arity, int firstKey, int lastKey, int keyStep, Body body) {
     return new CommandSpec(name, arity, Set.of(Flag.READ), firstKey, lastKey, keyStep, body);
+  }
+
+  /** A command that touches no keys. */
+  static CommandSpec keyless(String name, int arity, Set<Flag> flags, Body body) {
+    return new CommandSpec(name, arity, flags, 0, 0, 0, body);
   }
 }

@@ -61,10 +61,7 @@ final class ListCommands {
     }
     byte[] key = Operands.key(context, 1);
     boolean counted = context.count() == 3;
-    long wanted = counted ? Operands.integer(context, 2) : 1;
-    if (wanted < 0) {
-      throw new CommandException("ERR value is out of range, must be positive");
-    }
+    long wanted = counted ? positive(context.argument(2)) : 1;
     Lookup old = Operands.typed(context, key, ValueType.LIST);
     if (!old.found()) {
       if (counted) {
@@ -105,6 +102,16 @@ final class ListCommands {
       int slice = 2 * (left ? i : popped - 1 - i);
       context.reply().bulk(old.buffer(), slices[slice], slices[slice + 1]);
     }
+  }
+
+  private static long positive(byte[] text) {
+    if (Operands.isInteger(text, 0, text.length)) {
+      long value = Operands.integer(text, 0, text.length);
+      if (value >= 0) {
+        return value;
+      }
+    }
+    throw new CommandException("ERR value is out of range, must be positive");
   }
 
   private static void length(CommandContext context) {

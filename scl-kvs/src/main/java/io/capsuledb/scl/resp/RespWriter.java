@@ -1,33 +1,59 @@
 package io.capsuledb.scl.resp;
 
 import io.netty.buffer.ByteBuf;
-import io.netty.buffer.ByteBufUtil;
 import java.nio.charset.StandardCharsets;
 
 /**
  * Appends replies to a buffer in the protocol version the connection speaks. Where RESP2 lacks a
  * type, its customary stand-in is written, so commands need not know the version.
  *
+ * <p>The buffer is on the heap: bytes are stored straight into its array, which is several times
+ * cheaper than a call for each.
+ *
  * <p>Source: the RESP specification, versions 2 and 3. Not thread-safe.
  */
 final class RespWriter {
 
-  private static final byte[] CRLF = {'\r', '\n'};
-  private static final byte[] OK = "+OK\r\n".getBytes(StandardCharsets.US_ASCII);
-  private static final byte[] NULL_BULK = "$-1\r\n".getBytes(StandardCharsets.US_ASCII);
-  private static final byte[] NULL_ARRAY = "*-1\r\n".getBytes(StandardCharsets.US_ASCII);
-  private static final byte[] NULL_3 = "_\r\n".getBytes(StandardCharsets.US_ASCII);
+  /** A reply would exceed what may be buffered for one client; the connection must be closed. */
+  static final class OverflowException extends RuntimeException {
+    private static final long serialVersionUID = 1L;
+
+    OverflowException() {
+      super("reply exceeds the output bound", null, false, false);
+    }
+  }
+
+  private static final byte[] OK = ascii("+OK\r\n");
+  private static final byte[] NULL_BULK = ascii("$-1\r\n");
+  private static final byte[] NULL_ARRAY = ascii("*-1\r\n");
+  private static final byte[] NULL_3 = ascii("_\r\n");
+  private static final byte[] TEXT_PREFIX = ascii("txt:");
+
+  /** Type byte, sign, digits of a long, CR, LF. */
+  private static final int MAX_HEADER_BYTES = 24;
 
   private ByteBuf out;
   private int protocol = 2;
+  private long maxBufferedBytes = Long.MAX_VALUE;
 
   RespWriter(ByteBuf out) {
-    this.out = out;
+    this.out = checked(out);
+  }
+
+  private static byte[] ascii(String text) {
+    return text.getBytes(StandardCharsets.US_ASCII);
+  }
+
+  private static ByteBuf checked(ByteBuf buffer) {
+    if (!buffer.hasArray()) {
+      throw new IllegalArgumentException("replies are encoded into buffers on the heap");
+    }
+    return buffer;
   }
 
   /** Redirects further replies to another buffer. */
   void target(ByteBuf buffer) {
-    this.out = buffer;
+    this.out = checked(buffer);
   }
 
   /** 2 or 3. */
@@ -39,28 +65,46 @@ final class RespWriter {
     this.protocol = version;
   }
 
+  /** Bounds what the buffer may hold; beyond it replies throw {@link OverflowException}. */
+  void maxBufferedBytes(long bytes) {
+    this.maxBufferedBytes = bytes;
+  }
+
+  /** Where the next reply begins: for {@link #rollback}. */
+  int mark() {
+    return out.writerIndex();
+  }
+
+  /** Takes back everything written since {@link #mark} gave {@code mark}. */
+  void rollback(int mark) {
+    out.writerIndex(mark);
+  }
+
   void ok() {
-    out.writeBytes(OK);
+    raw(OK);
   }
 
   /** A simple string: no CR or LF. */
   void simple(String text) {
-    out.writeByte('+');
-    ByteBufUtil.writeAscii(out, text);
-    out.writeBytes(CRLF);
+    line('+', text.getBytes(StandardCharsets.UTF_8));
   }
 
   /** An error: prefix and message in one line. Line breaks become spaces. */
   void error(String message) {
-    out.writeByte('-');
-    ByteBufUtil.writeUtf8(out, message.replace('\r', ' ').replace('\n', ' '));
-    out.writeBytes(CRLF);
+    line('-', message.replace('\r', ' ').replace('\n', ' ').getBytes(StandardCharsets.UTF_8));
+  }
+
+  private void line(char type, byte[] content) {
+    int at = reserve(content.length + 3);
+    byte[] array = out.array();
+    array[at++] = (byte) type;
+    System.arraycopy(content, 0, array, at, content.length);
+    at += content.length;
+    finish(array, at);
   }
 
   void integer(long value) {
-    out.writeByte(':');
-    decimal(value);
-    out.writeBytes(CRLF);
+    header(':', value);
   }
 
   void bulk(byte[] value) {
@@ -68,11 +112,14 @@ final class RespWriter {
   }
 
   void bulk(byte[] buffer, int offset, int length) {
-    out.writeByte('$');
-    decimal(length);
-    out.writeBytes(CRLF);
-    out.writeBytes(buffer, offset, length);
-    out.writeBytes(CRLF);
+    int at = reserve(length + MAX_HEADER_BYTES);
+    byte[] array = out.array();
+    array[at++] = '$';
+    at = decimal(array, at, length);
+    array[at++] = '\r';
+    array[at++] = '\n';
+    System.arraycopy(buffer, offset, array, at, length);
+    finish(array, at + length);
   }
 
   void bulk(String text) {
@@ -81,12 +128,12 @@ final class RespWriter {
 
   /** "No such value". */
   void nullBulk() {
-    out.writeBytes(protocol >= 3 ? NULL_3 : NULL_BULK);
+    raw(protocol >= 3 ? NULL_3 : NULL_BULK);
   }
 
   /** "No such array": what an aborted EXEC answers. */
   void nullArray() {
-    out.writeBytes(protocol >= 3 ? NULL_3 : NULL_ARRAY);
+    raw(protocol >= 3 ? NULL_3 : NULL_ARRAY);
   }
 
   void array(int elements) {
@@ -103,7 +150,7 @@ final class RespWriter {
     if (protocol >= 3) {
       header('%', pairs);
     } else {
-      header('*', 2 * pairs);
+      header('*', 2L * pairs);
     }
   }
 
@@ -111,26 +158,65 @@ final class RespWriter {
   void text(String value) {
     byte[] bytes = value.getBytes(StandardCharsets.UTF_8);
     if (protocol >= 3) {
-      header('=', bytes.length + 4);
-      ByteBufUtil.writeAscii(out, "txt:");
-      out.writeBytes(bytes);
-      out.writeBytes(CRLF);
+      header('=', bytes.length + TEXT_PREFIX.length);
+      raw(TEXT_PREFIX);
+      int at = reserve(bytes.length + 2);
+      byte[] array = out.array();
+      System.arraycopy(bytes, 0, array, at, bytes.length);
+      finish(array, at + bytes.length);
     } else {
       bulk(bytes);
     }
   }
 
-  private void header(char type, int count) {
-    out.writeByte(type);
-    decimal(count);
-    out.writeBytes(CRLF);
+  private void raw(byte[] bytes) {
+    int at = reserve(bytes.length);
+    System.arraycopy(bytes, 0, out.array(), at, bytes.length);
+    out.writerIndex(out.writerIndex() + bytes.length);
   }
 
-  private void decimal(long value) {
-    if (value >= 0 && value < 10) {
-      out.writeByte((int) ('0' + value));
-    } else {
-      ByteBufUtil.writeAscii(out, Long.toString(value));
+  private void header(char type, long count) {
+    int at = reserve(MAX_HEADER_BYTES);
+    byte[] array = out.array();
+    array[at++] = (byte) type;
+    finish(array, decimal(array, at, count));
+  }
+
+  /** Makes room; returns where in the array to go on. */
+  private int reserve(int bytes) {
+    if (out.readableBytes() + (long) bytes > maxBufferedBytes) {
+      throw new OverflowException();
     }
+    out.ensureWritable(bytes);
+    return out.arrayOffset() + out.writerIndex();
+  }
+
+  /** Ends what was stored up to {@code at} with CR LF. */
+  private void finish(byte[] array, int at) {
+    array[at] = '\r';
+    array[at + 1] = '\n';
+    out.writerIndex(at + 2 - out.arrayOffset());
+  }
+
+  private static int decimal(byte[] array, int at, long value) {
+    if (value >= 0 && value < 10) {
+      array[at] = (byte) ('0' + value);
+      return at + 1;
+    }
+    int from = at;
+    // Worked on as a negative number, because its range is the larger one.
+    long rest = value < 0 ? value : -value;
+    if (value < 0) {
+      array[from++] = '-';
+    }
+    int end = from;
+    for (long r = rest; r != 0; r /= 10) {
+      end++;
+    }
+    for (int i = end - 1; i >= from; i--) {
+      array[i] = (byte) ('0' - rest % 10);
+      rest /= 10;
+    }
+    return end;
   }
 }

@@ -78,7 +78,7 @@ public final class KeyFile {
   }
 
   /**
-   * CurveArguments the bytes of a key file as far as that goes without the passphrase.
+   * Checks the bytes of a key file as far as that goes without the passphrase.
    *
    * @return the file, or why it is none: UNKNOWN_FORMAT, UNKNOWN_TYPE, TRUNCATED, TRAILING_BYTES,
    *     STORAGE_CHECKSUM, RESERVED_BITS, FIELD_OUT_OF_RANGE

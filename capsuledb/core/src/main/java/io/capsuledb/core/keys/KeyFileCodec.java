@@ -52,7 +52,7 @@ final class KeyFileCodec {
     checksum(file).copyTo(file, at);
   }
 
-  /** CurveArguments everything that can be checked without the passphrase. */
+  /** Checks everything that can be checked without the passphrase. */
   static Decoded<Header> decodeHeader(byte[] file) {
     int magicBytes = Math.min(file.length, KeyFileLayout.MAGIC.length);
     if (!Arrays.equals(file, 0, magicBytes, KeyFileLayout.MAGIC, 0, magicBytes)) {

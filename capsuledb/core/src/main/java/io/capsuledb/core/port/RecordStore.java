@@ -111,8 +111,8 @@ public interface RecordStore extends AutoCloseable {
   void scan(long writer, long fromSequence, Visitor visitor);
 
   /**
-   * CurveArguments what only the store can check: that its index and its records agree. Findings
-   * are reported to {@code findings} as text; damage does not stop the check.
+   * Checks what only the store can check: that its index and its records agree. Findings are
+   * reported to {@code findings} as text; damage does not stop the check.
    */
   void audit(Consumer<String> findings);
 

@@ -1,0 +1,38 @@
+package io.capsuledb.scl.resp;
+
+import java.util.function.Supplier;
+
+/**
+ * Why a command has not replied yet. Its connection executes nothing more until the reply is there;
+ * other connections go on.
+ */
+sealed interface Deferred {
+
+  /** Which of the bounded pools does the work. */
+  enum Lane {
+    /** Password hashes: short, and worth several threads. */
+    AUTHENTICATION,
+    /** Long work, one at a time. */
+    JOBS
+  }
+
+  /**
+   * Work that takes too long for an event loop.
+   *
+   * @param lane where it runs
+   * @param work runs on that pool; may throw what a command's body may throw
+   */
+  record Offloaded(Lane lane, Supplier<CommandSpec.Body> work) implements Deferred {}
+
+  /**
+   * A reply that comes later.
+   *
+   * @param delayMs after how long; 0 means not by itself
+   * @param unblockable whether CLIENT UNBLOCK ends it
+   * @param then what writes the reply
+   */
+  record Delayed(long delayMs, boolean unblockable, CommandSpec.Body then) implements Deferred {}
+
+  /** The command is executed again, from the beginning, once CLIENT PAUSE has ended. */
+  record Paused() implements Deferred {}
+}

@@ -1,0 +1,316 @@
+package io.capsuledb.scl.resp;
+
+import io.capsuledb.core.error.CapsuleException;
+import io.capsuledb.core.error.UnavailableException;
+import io.capsuledb.core.port.Clock;
+import io.capsuledb.engine.CapsuleDb;
+import io.capsuledb.engine.Transaction;
+import io.capsuledb.scl.resp.CommandSpec.Flag;
+import io.netty.buffer.Unpooled;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Executes commands: looks them up, lets them pass or refuses them, runs them with or without a
+ * transaction, and appends exactly one reply, with its fence, to the connection's queue.
+ *
+ * <p>Invariants:
+ *
+ * <ul>
+ *   <li>an error never leaves part of another reply before it: what was written is taken back;
+ *   <li>a write whose commit did not succeed is never answered as if it had;
+ *   <li>nothing a command throws, {@link RespWriter.OverflowException} apart, reaches the caller.
+ * </ul>
+ *
+ * <p>One per event loop; knows no socket.
+ */
+final class Dispatcher {
+
+  private static final System.Logger LOG = System.getLogger(Dispatcher.class.getName());
+
+  private final CapsuleDb db;
+  private final CommandTable table;
+  private final PauseGate gate;
+  private final CommandCounters counters;
+  private final CommandContext context;
+  private final RespWriter writer = new RespWriter(Unpooled.buffer());
+
+  private @Nullable Session session;
+  private @Nullable ReplyQueue replies;
+  private long sinceNanos;
+
+  Dispatcher(
+      CapsuleDb db,
+      Clock clock,
+      CommandTable table,
+      PauseGate gate,
+      CommandCounters counters,
+      long maxReplyBytes) {
+    this.db = db;
+    this.table = table;
+    this.gate = gate;
+    this.counters = counters;
+    this.context = new CommandContext(db, clock);
+    writer.maxBufferedBytes(maxReplyBytes);
+  }
+
+  /**
+   * Says for whom the next commands are executed. To be repeated after replies left the queue.
+   *
+   * @param sinceNanos when the commands were read
+   */
+  void serve(Session connection, ReplyQueue queue, long sinceNanos) {
+    session = connection;
+    replies = queue;
+    this.sinceNanos = sinceNanos;
+    writer.target(queue.buffer());
+    writer.protocol(connection.protocol());
+  }
+
+  /**
+   * Executes one command. Either its reply is in the queue afterwards, or {@link #deferred} says
+   * what it waits for.
+   */
+  void execute(byte[][] arguments) {
+    Session client = serving();
+    context.session(client);
+    int mark = writer.mark();
+    boolean running = false;
+    long fence = 0;
+    try {
+      CommandTable.Command command = table.find(arguments[0]);
+      if (command == null) {
+        throw ErrorReplies.unknownCommand(arguments);
+      }
+      CommandSpec spec = command.spec();
+      client.lastCommand(spec.name());
+      if (!spec.accepts(arguments.length)) {
+        throw Refusals.wrongArity(command.displayName());
+      }
+      if (client.authenticated()) {
+        client.user().authorize(spec, arguments);
+      } else if (!command.needsNoLogin()) {
+        throw new CommandException(ErrorReplies.AUTHENTICATION_REQUIRED);
+      }
+      MultiState multi = client.multi();
+      if (multi.open() && !command.immediate()) {
+        if (spec.has(Flag.NO_MULTI)) {
+          throw new CommandException("ERR Command not allowed inside a transaction");
+        }
+        multi.queue(command, arguments);
+        writer.simple("QUEUED");
+      } else if (gate.holds(command, multi)) {
+        context.defer(new Deferred.Paused());
+      } else {
+        running = true;
+        fence = run(command, arguments);
+      }
+    } catch (CommandException e) {
+      if (!running) {
+        client.multi().doom();
+      }
+      error(mark, e.getMessage());
+    } catch (CapsuleException e) {
+      error(mark, ErrorReplies.of(e, false));
+    } catch (RespWriter.OverflowException e) {
+      writer.rollback(mark);
+      throw e;
+    } catch (RuntimeException e) {
+      fence = defect(mark, arguments, e);
+    }
+    finish(mark, fence);
+  }
+
+  /**
+   * Writes the reply of a command that was deferred; it may be deferred again.
+   *
+   * @param arguments as they were executed
+   */
+  void complete(byte[][] arguments, CommandSpec.Body then) {
+    context.session(serving());
+    int mark = writer.mark();
+    long fence = 0;
+    try {
+      context.prepare(arguments, null, writer);
+      then.run(context);
+      fence = context.fence();
+    } catch (CommandException e) {
+      error(mark, e.getMessage());
+    } catch (CapsuleException e) {
+      error(mark, ErrorReplies.of(e, false));
+    } catch (RespWriter.OverflowException e) {
+      writer.rollback(mark);
+      throw e;
+    } catch (RuntimeException e) {
+      fence = defect(mark, arguments, e);
+    }
+    finish(mark, fence);
+  }
+
+  /** Appends an error that no command caused. */
+  void refuse(String message) {
+    int mark = writer.mark();
+    error(mark, message);
+    finish(mark, 0);
+  }
+
+  /** What the last command waits for, or null if it replied. */
+  @Nullable Deferred deferred() {
+    return context.deferred();
+  }
+
+  /** Whether the last command asked to close the connection after its reply. */
+  boolean closesAfterReply() {
+    return context.closesAfterReply();
+  }
+
+  private Session serving() {
+    return java.util.Objects.requireNonNull(session);
+  }
+
+  /** Runs a command by its kind; returns the reply's fence. */
+  private long run(CommandTable.Command command, byte[][] arguments) {
+    counters.called(command.id());
+    CommandSpec.Body body = command.spec().body();
+    if (command.writes()) {
+      failIfStopped();
+      try (Transaction transaction = db.begin()) {
+        context.prepare(arguments, transaction, writer);
+        body.run(context);
+        return Math.max(context.fence(), commit(transaction));
+      }
+    }
+    if (command.reads()) {
+      failIfStopped();
+    }
+    context.prepare(arguments, null, writer);
+    if (command.exec()) {
+      return exec();
+    }
+    body.run(context);
+    return context.fence();
+  }
+
+  private void failIfStopped() {
+    CapsuleException failure = db.failure();
+    if (failure != null) {
+      throw new CommandException(ErrorReplies.of(failure, false));
+    }
+  }
+
+  private static long commit(Transaction transaction) {
+    try {
+      return transaction.commit();
+    } catch (UnavailableException e) {
+      throw new CommandException(ErrorReplies.of(e, true));
+    }
+  }
+
+  /** Runs what MULTI queued as one transaction. */
+  private long exec() {
+    MultiState multi = serving().multi();
+    if (!multi.open()) {
+      throw new CommandException("ERR EXEC without MULTI");
+    }
+    boolean doomed = multi.doomed();
+    List<MultiState.Queued> queued = multi.end();
+    if (doomed) {
+      multi.unwatch();
+      throw new CommandException("EXECABORT Transaction discarded because of previous errors.");
+    }
+    int mark = writer.mark();
+    multi.executing(true);
+    try {
+      failIfStopped();
+      try (Transaction transaction = db.begin()) {
+        long fence = watchedFence(transaction, multi);
+        if (fence < 0) {
+          writer.nullArray();
+          return -fence;
+        }
+        writer.array(queued.size());
+        for (MultiState.Queued one : queued) {
+          fence = Math.max(fence, runQueued(one, transaction));
+        }
+        return Math.max(fence, commit(transaction));
+      }
+    } catch (CommandException e) {
+      throw aborted(mark, e.getMessage());
+    } catch (CapsuleException e) {
+      throw aborted(mark, ErrorReplies.of(e, false));
+    } finally {
+      multi.executing(false);
+      multi.unwatch();
+    }
+  }
+
+  private CommandException aborted(int mark, @Nullable String cause) {
+    writer.rollback(mark);
+    return new CommandException("EXECABORT Transaction discarded because of: " + cause);
+  }
+
+  /** The fence of what the watched keys say; negated and at least 1 if one was touched. */
+  private static long watchedFence(Transaction transaction, MultiState multi) {
+    long fence = 0;
+    boolean touched = false;
+    for (MultiState.Watched watched : multi.watched()) {
+      io.capsuledb.engine.Lookup now = transaction.get(watched.key());
+      fence = Math.max(fence, now.fence());
+      touched |= watched.touched(now);
+    }
+    return touched ? -Math.max(1, fence) : fence;
+  }
+
+  private long runQueued(MultiState.Queued one, Transaction transaction) {
+    int mark = writer.mark();
+    counters.called(one.command().id());
+    context.prepare(one.arguments(), transaction, writer);
+    try {
+      one.command().spec().body().run(context);
+    } catch (CommandException e) {
+      // As in Redis, one command's refusal does not undo the others. It staged nothing.
+      error(mark, e.getMessage());
+    }
+    return context.fence();
+  }
+
+  private void error(int mark, @Nullable String message) {
+    writer.rollback(mark);
+    writer.error(message == null ? ErrorReplies.INTERNAL : message);
+    counters.failed();
+  }
+
+  /** A defect of ours: said so to the client and to the log, never more. */
+  private long defect(int mark, byte[][] arguments, RuntimeException e) {
+    CommandTable.Command command = table.find(arguments[0]);
+    LOG.log(
+        System.Logger.Level.ERROR,
+        "event=command.defect command=" + (command == null ? "none" : command.spec().name()),
+        e);
+    error(mark, ErrorReplies.INTERNAL);
+    return db.committedTime();
+  }
+
+  private void finish(int mark, long fence) {
+    Session client = serving();
+    if (context.deferred() != null) {
+      writer.rollback(mark);
+      return;
+    }
+    Session.ReplyMode mode = client.replyMode();
+    if (mode != Session.ReplyMode.ON) {
+      if (mode != Session.ReplyMode.SKIP_NEXT) {
+        writer.rollback(mark);
+      }
+      client.replyMode(
+          switch (mode) {
+            case SKIP_NEXT -> Session.ReplyMode.SKIPPING;
+            case SKIPPING, ON -> Session.ReplyMode.ON;
+            case OFF -> Session.ReplyMode.OFF;
+          });
+    }
+    if (writer.mark() != mark) {
+      java.util.Objects.requireNonNull(replies).replied(fence, sinceNanos);
+    }
+  }
+}

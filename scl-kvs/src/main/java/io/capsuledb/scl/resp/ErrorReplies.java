@@ -1,0 +1,75 @@
+package io.capsuledb.scl.resp;
+
+import io.capsuledb.core.error.CapsuleException;
+import io.capsuledb.core.error.DeniedException;
+import io.capsuledb.core.error.IntegrityException;
+import io.capsuledb.core.error.InvalidRequestException;
+import io.capsuledb.core.error.OutcomeUnknownException;
+import io.capsuledb.core.error.StorageException;
+import io.capsuledb.core.error.UnavailableException;
+import java.nio.charset.StandardCharsets;
+
+/** The texts of error replies that do not belong to one command. */
+final class ErrorReplies {
+
+  static final String OUT_OF_MEMORY = "OOM command not allowed when used memory > 'maxmemory'.";
+
+  static final String INTERNAL = "ERR internal error, see the server's log";
+
+  static final String MAX_CLIENTS = "ERR max number of clients reached";
+
+  static final String AUTHENTICATION_REQUIRED = "NOAUTH Authentication required.";
+
+  static final String BUSY = "ERR UNAVAILABLE the server is busy, try again";
+
+  static final String SHUTTING_DOWN = "ERR UNAVAILABLE the server is shutting down";
+
+  /** As much of a command as an error repeats, in characters. */
+  private static final int MAX_ECHO_CHARS = 128;
+
+  private ErrorReplies() {}
+
+  /**
+   * What a client is told of an engine's failure.
+   *
+   * @param writing whether a write was being staged or committed: then "unavailable" means full
+   */
+  static String of(CapsuleException failure, boolean writing) {
+    return switch (failure) {
+      case InvalidRequestException e -> "ERR " + e.getMessage();
+      case UnavailableException e -> writing ? OUT_OF_MEMORY : "ERR UNAVAILABLE " + e.getMessage();
+      case OutcomeUnknownException e -> "UNKNOWN " + e.getMessage();
+      case IntegrityException e -> "INTEGRITY " + e.getMessage();
+      case StorageException e -> "STORAGE " + e.getMessage();
+      case DeniedException e -> "NOPERM " + e.getMessage();
+    };
+  }
+
+  /** What a client is told when the engine stopped before its last replies could leave. */
+  static String outcomeUnknown(CapsuleException failure) {
+    return of(failure, false)
+        + " (the outcome of commands without a reply is unknown: read after the server is back)";
+  }
+
+  /** In the words of Redis 7, trailing space included. */
+  static CommandException unknownCommand(byte[][] arguments) {
+    StringBuilder begin = new StringBuilder();
+    for (int i = 1; i < arguments.length && begin.length() < MAX_ECHO_CHARS; i++) {
+      begin.append('\'').append(echo(arguments[i], MAX_ECHO_CHARS - begin.length())).append("' ");
+    }
+    return new CommandException(
+        "ERR unknown command '"
+            + echo(arguments[0], MAX_ECHO_CHARS)
+            + "', with args beginning with: "
+            + begin);
+  }
+
+  /** The beginning of an argument as a C string, that is up to a zero byte. */
+  private static String echo(byte[] argument, int maxBytes) {
+    int length = 0;
+    while (length < argument.length && length < maxBytes && argument[length] != 0) {
+      length++;
+    }
+    return new String(argument, 0, length, StandardCharsets.UTF_8);
+  }
+}
