@@ -30,9 +30,10 @@ import org.jspecify.annotations.Nullable;
  * memtable. Nothing is served before it has finished, and anything that does not verify ends it
  * with an {@link IntegrityException} that names the record.
  *
- * <p>What is checked here: the store's own checksums and index; each record's place, payload hash and links; the signature on each
- * chain's newest record, which vouches for the rest; that records named as parents are there; that
- * payloads decrypt and parse. (Signatures of vouched-for records are {@link CapsuleVerifier}'s.)
+ * <p>What is checked here: the store's own checksums and index; each record's place, payload hash
+ * and links; the signature on each chain's newest record, which vouches for the rest; that records
+ * named as parents are there; that payloads decrypt and parse. (Signatures of vouched-for records
+ * are {@link CapsuleVerifier}'s.)
  *
  * <p>Chains are merged in the order of their first Lamport times. A restarted node is a new writer
  * whose times begin above all it has seen, so operations normally arrive in the order of their

@@ -144,6 +144,7 @@ final class WritePath {
    * @param encodedBound most bytes the operations take
    */
   void append(Transaction.Staged operations, long firstTime, long encodedBound) {
+    boolean wake;
     synchronized (monitor) {
       Batch batch = open;
       if (batch.operations.count() > 0
@@ -153,7 +154,12 @@ final class WritePath {
         batch = newBatch();
         open = batch;
       }
-      if (batch.operations.count() == 0) {
+      // A batch that was begun before has had its signal: the sealer either comes for it, or waits
+      // for
+      // the store, which will wake it. Waking it for each operation would cost more than the
+      // operation.
+      wake = batch.operations.count() == 0;
+      if (wake) {
         batch.firstTime = firstTime;
         batch.openedNanos = clock.monotonicNanos();
       }
@@ -161,7 +167,9 @@ final class WritePath {
       operations.encode(batch.operations);
       addPending(batch.operations.length() - before);
     }
-    signal(sealing);
+    if (wake) {
+      signal(sealing);
+    }
   }
 
   private void addPending(long bytes) {

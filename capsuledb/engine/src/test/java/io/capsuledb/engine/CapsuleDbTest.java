@@ -135,7 +135,7 @@ class CapsuleDbTest {
     long writer = db.head().writer();
     db.close();
     node.open().close();
-    node.disk.lose(writer, 1);
+    node.disk.rollBack(writer, 1);
     assertThatThrownBy(node::open)
         .isInstanceOf(IntegrityException.class)
         .hasMessageContaining("MISSING_RECORD");

@@ -67,6 +67,10 @@ final class Node {
     return text.getBytes(StandardCharsets.UTF_8);
   }
 
+  static String text(byte[] bytes) {
+    return new String(bytes, StandardCharsets.UTF_8);
+  }
+
   static long put(CapsuleDb db, String key, String value) {
     try (Transaction txn = db.begin()) {
       txn.put(bytes(key), ValueType.STRING, bytes(value), 0);
@@ -76,6 +80,6 @@ final class Node {
 
   static String get(CapsuleDb db, String key) {
     Lookup found = db.get(bytes(key));
-    return found.found() ? new String(found.value(), StandardCharsets.UTF_8) : null;
+    return found.found() ? text(found.value()) : null;
   }
 }

@@ -11,6 +11,7 @@ final class CommandCatalog {
   /** All commands of a server, with {@code extra} ones. */
   static List<CommandSpec> all(ServerState state, List<CommandSpec> extra) {
     List<CommandSpec> all = new ArrayList<>();
+    all.addAll(KeyspaceCommands.allSpecs());
     all.addAll(MultiCommands.specs());
     all.addAll(new ConnectionCommands(state).specs());
     all.addAll(new ClientCommands(state).specs());
@@ -19,6 +20,7 @@ final class CommandCatalog {
     all.addAll(new ConfigCommands(state).specs());
     all.addAll(new AclCommands(state).specs());
     all.addAll(ScriptCommands.specs());
+    all.addAll(CapsuleCommands.specs());
     all.addAll(extra);
     return all;
   }
