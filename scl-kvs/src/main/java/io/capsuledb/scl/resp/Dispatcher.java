@@ -26,8 +26,6 @@ import org.jspecify.annotations.Nullable;
  */
 final class Dispatcher {
 
-  private static final System.Logger LOG = System.getLogger(Dispatcher.class.getName());
-
   private final CapsuleDb db;
   private final CommandTable table;
   private final PauseGate gate;
@@ -96,6 +94,9 @@ final class Dispatcher {
       if (multi.open() && !command.immediate()) {
         if (spec.has(Flag.NO_MULTI)) {
           throw new CommandException("ERR Command not allowed inside a transaction");
+        }
+        if (spec.body() instanceof Subcommands subcommands) {
+          subcommands.check(arguments);
         }
         multi.queue(command, arguments);
         writer.simple("QUEUED");
@@ -283,10 +284,8 @@ final class Dispatcher {
   /** A defect of ours: said so to the client and to the log, never more. */
   private long defect(int mark, byte[][] arguments, RuntimeException e) {
     CommandTable.Command command = table.find(arguments[0]);
-    LOG.log(
-        System.Logger.Level.ERROR,
-        "event=command.defect command=" + (command == null ? "none" : command.spec().name()),
-        e);
+    Defects.log(
+        "event=command.defect command=" + (command == null ? "none" : command.displayName()), e);
     error(mark, ErrorReplies.INTERNAL);
     return db.committedTime();
   }

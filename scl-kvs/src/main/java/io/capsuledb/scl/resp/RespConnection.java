@@ -36,8 +36,6 @@ import org.jspecify.annotations.Nullable;
  */
 final class RespConnection extends ChannelInboundHandlerAdapter {
 
-  private static final System.Logger LOG = System.getLogger(RespConnection.class.getName());
-
   /** Waiting replies beyond which nothing more is executed, in bytes. */
   static final int MAX_PENDING_BYTES = 1 << 20;
 
@@ -182,7 +180,7 @@ final class RespConnection extends ChannelInboundHandlerAdapter {
   public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
     boolean ordinary = cause instanceof IOException || cause.getCause() instanceof SSLException;
     if (!ordinary) {
-      LOG.log(System.Logger.Level.ERROR, "event=client.defect", cause);
+      Defects.log("event=client.defect", cause);
     }
     close();
   }
@@ -343,7 +341,7 @@ final class RespConnection extends ChannelInboundHandlerAdapter {
         throw e;
       };
     } catch (RuntimeException e) {
-      LOG.log(System.Logger.Level.ERROR, "event=command.defect", e);
+      Defects.log("event=command.defect", e);
       return failing(ErrorReplies.INTERNAL);
     }
   }
@@ -648,7 +646,7 @@ final class RespConnection extends ChannelInboundHandlerAdapter {
 
   /** A defect of ours while this connection was served. */
   void defect(RuntimeException e) {
-    LOG.log(System.Logger.Level.ERROR, "event=client.defect", e);
+    Defects.log("event=client.defect", e);
     close();
   }
 
