@@ -6,6 +6,8 @@ module io.capsuledb.host {
   requires static transitive org.jspecify;
   requires io.capsuledb.core;
   requires io.capsuledb.engine;
+  requires io.capsuledb.replication;
+  requires io.capsuledb.scl;
   requires com.fasterxml.jackson.core;
   requires HdrHistogram;
   requires info.picocli;

@@ -36,8 +36,7 @@ class ClientsTest {
 
   @BeforeAll
   static void start() throws Exception {
-    server =
-        ServerProcess.start(directory.resolve("data"), directory.resolve("log"), List.of());
+    server = ServerProcess.start(directory.resolve("data"), directory.resolve("log"), List.of());
   }
 
   @AfterAll

@@ -86,7 +86,11 @@ class KillCrashTest {
   }
 
   private static void write(
-      ServerProcess server, int round, int client, AtomicIntegerArray acknowledged, AtomicLong total) {
+      ServerProcess server,
+      int round,
+      int client,
+      AtomicIntegerArray acknowledged,
+      AtomicLong total) {
     try (RespClient connection = server.connect()) {
       for (int n = 0; n < WRITES / CLIENTS; n += PIPELINE) {
         for (int i = n; i < n + PIPELINE; i++) {
@@ -124,9 +128,7 @@ class KillCrashTest {
           boolean there =
               values.get(i - from) instanceof Reply.Bulk bulk
                   && java.util.Arrays.equals(bulk.bytes(), expected);
-          assertThat(there)
-              .as("%s: round %d, client %d, write %d", context, round, c, i)
-              .isTrue();
+          assertThat(there).as("%s: round %d, client %d, write %d", context, round, c, i).isTrue();
         }
       }
     }

@@ -2,9 +2,9 @@ package io.capsuledb.jepsen;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.capsuledb.core.crypto.SecretBytes;
 import io.capsuledb.core.error.Decoded;
 import io.capsuledb.core.keys.KeyFile;
-import io.capsuledb.core.crypto.SecretBytes;
 import io.capsuledb.host.client.RespClient;
 import java.net.URI;
 import java.net.http.HttpClient;

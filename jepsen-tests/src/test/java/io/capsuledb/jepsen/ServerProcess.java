@@ -63,8 +63,7 @@ final class ServerProcess implements AutoCloseable {
     int port = freePort();
     List<String> serve =
         new ArrayList<>(
-            List.of(
-                "serve", "--data", data.toString(), "--listen", "127.0.0.1:" + port));
+            List.of("serve", "--data", data.toString(), "--listen", "127.0.0.1:" + port));
     serve.addAll(List.of(arguments));
     if (!serve.contains("--http")) {
       serve.addAll(List.of("--http", "none"));
@@ -133,7 +132,8 @@ final class ServerProcess implements AutoCloseable {
   }
 
   RespClient connect() {
-    return RespClient.open(ClientOptions.builder().address(new HostPort("127.0.0.1", port)).build());
+    return RespClient.open(
+        ClientOptions.builder().address(new HostPort("127.0.0.1", port)).build());
   }
 
   /** kill -9. */

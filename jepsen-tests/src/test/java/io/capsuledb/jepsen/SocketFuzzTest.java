@@ -20,17 +20,65 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Random and mutated requests against the socket of a server with little memory: it neither ends nor
- * hangs nor grows, and serves others meanwhile.
+ * Random and mutated requests against the socket of a server with little memory: it neither ends
+ * nor hangs nor grows, and serves others meanwhile.
  */
 class SocketFuzzTest {
 
   private static final String[] WORDS = {
-    "SET", "GET", "DEL", "INCR", "APPEND", "SETRANGE", "GETRANGE", "MSET", "MGET", "EXPIRE", "SCAN",
-    "KEYS", "MULTI", "EXEC", "WATCH", "DISCARD", "HELLO", "CLIENT", "COMMAND", "CONFIG", "INFO",
-    "CAPSULE.HEAD", "CAPSULE.RECORD", "SETBIT", "LCS", "RESTORE", "DUMP", "RESET", "SELECT", "AUTH",
-    "WAIT", "LPUSH", "SADD", "COPY", "RENAME", "OBJECT", "DEBUG", "FUNCTION", "k", "k2", "0", "-1",
-    "9223372036854775807", "1e300", "nan", "EX", "PX", "NX", "MATCH", "*", "[", "\\", "3"
+    "SET",
+    "GET",
+    "DEL",
+    "INCR",
+    "APPEND",
+    "SETRANGE",
+    "GETRANGE",
+    "MSET",
+    "MGET",
+    "EXPIRE",
+    "SCAN",
+    "KEYS",
+    "MULTI",
+    "EXEC",
+    "WATCH",
+    "DISCARD",
+    "HELLO",
+    "CLIENT",
+    "COMMAND",
+    "CONFIG",
+    "INFO",
+    "CAPSULE.HEAD",
+    "CAPSULE.RECORD",
+    "SETBIT",
+    "LCS",
+    "RESTORE",
+    "DUMP",
+    "RESET",
+    "SELECT",
+    "AUTH",
+    "WAIT",
+    "LPUSH",
+    "SADD",
+    "COPY",
+    "RENAME",
+    "OBJECT",
+    "DEBUG",
+    "FUNCTION",
+    "k",
+    "k2",
+    "0",
+    "-1",
+    "9223372036854775807",
+    "1e300",
+    "nan",
+    "EX",
+    "PX",
+    "NX",
+    "MATCH",
+    "*",
+    "[",
+    "\\",
+    "3"
   };
 
   /** A client that sent so much unread output is not read any further. */

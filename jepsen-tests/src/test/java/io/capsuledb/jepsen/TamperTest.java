@@ -94,7 +94,11 @@ class TamperTest {
     return CapsuleDb.open(
         CapsuleDbOptions.builder().memtableBytes(8 << 20).build(),
         new CapsulePorts(
-            store, new SystemClock(), new SimEntropy(System.nanoTime()), new ThreadScheduler(), Telemetry.NONE),
+            store,
+            new SystemClock(),
+            new SimEntropy(System.nanoTime()),
+            new ThreadScheduler(),
+            Telemetry.NONE),
         owner.application(0, 0),
         records -> {});
   }
@@ -142,9 +146,8 @@ class TamperTest {
   private void checkFound(Path copy, String context) {
     try (RocksStorage storage = RocksStorage.openReadOnly(copy, RocksStorageOptions.defaults())) {
       CapsuleVerifier.Report report =
-          new CapsuleVerifier(
-                  storage.capsule(name), Secp256k1.best(), null, (records, total) -> {})
-              .verify(new CapsuleName(Hash32.of(name)));
+          new CapsuleVerifier(storage.capsule(name), Secp256k1.best(), null, (records, total) -> {})
+              .verify(new CapsuleName(Hash32.of(name)), List.of());
       assertThat(report.clean()).as(context).isFalse();
       assertThat(report.problems().getFirst().toString())
           .as(context)

@@ -30,9 +30,10 @@ import org.jspecify.annotations.Nullable;
  * memtable. Nothing is served before it has finished, and anything that does not verify ends it
  * with an {@link IntegrityException} that names the record.
  *
- * <p>What is checked here: the store's own checksums and index; each record's place, payload hash and links; the signature on each
- * chain's newest record, which vouches for the rest; that records named as parents are there; that
- * payloads decrypt and parse. (Signatures of vouched-for records are {@link CapsuleVerifier}'s.)
+ * <p>What is checked here: the store's own checksums and index; each record's place, payload hash
+ * and links; the signature on each chain's newest record, which vouches for the rest; that records
+ * named as parents are there; that payloads decrypt and parse. (Signatures of vouched-for records
+ * are {@link CapsuleVerifier}'s.)
  *
  * <p>Chains are merged in the order of their first Lamport times. A restarted node is a new writer
  * whose times begin above all it has seen, so operations normally arrive in the order of their
@@ -51,6 +52,7 @@ final class Replay {
   private final Memtable memtable;
   private final long memtableBytes;
   private final LongConsumer progress;
+  private final long nowMs;
 
   private final Set<Hash32> tips = new LinkedHashSet<>();
   private final List<byte[]> tombstones = new ArrayList<>();
@@ -72,7 +74,8 @@ final class Replay {
       RecordStore store,
       Memtable memtable,
       long memtableBytes,
-      LongConsumer progress) {
+      LongConsumer progress,
+      long nowMs) {
     this.capsule = capsule;
     this.store = store;
     this.verifier = new ChainVerifier(capsule, metadata, curve);
@@ -80,6 +83,7 @@ final class Replay {
     this.memtable = memtable;
     this.memtableBytes = memtableBytes;
     this.progress = progress;
+    this.nowMs = nowMs;
   }
 
   /** Lamport time of the newest operation seen; 0 in an empty capsule. */
@@ -176,7 +180,10 @@ final class Replay {
     }
     Rejection refused = verifier.link(record);
     if (refused == null) {
-      refused = Joins.check(store, capsule, record);
+      refused = RecordChecks.understood(record);
+    }
+    if (refused == null) {
+      refused = RecordChecks.parents(store, capsule, record);
     }
     if (refused == null && header.type() == RecordType.DATA) {
       refused = merge(record);
@@ -239,7 +246,11 @@ final class Replay {
     @Override
     public void put(byte[] key, ValueType type, byte[] value, long expiryAtMs) {
       Version version = next(key);
-      if (version != null) {
+      if (version != null && expiryAtMs != 0 && expiryAtMs <= nowMs) {
+        // Collected without a record while the engine ran; taking it back could overfill the
+        // memtable.
+        remove(key, version);
+      } else if (version != null) {
         memtable.put(key, version, type, value, expiryAtMs);
         if (memtable.usedBytes() > memtableBytes) {
           throw new UnavailableException(
@@ -253,9 +264,12 @@ final class Replay {
     @Override
     public void delete(byte[] key) {
       Version version = next(key);
-      if (version == null) {
-        return;
+      if (version != null) {
+        remove(key, version);
       }
+    }
+
+    private void remove(byte[] key, Version version) {
       if (version.time() < horizon) {
         memtable.remove(key);
       } else {

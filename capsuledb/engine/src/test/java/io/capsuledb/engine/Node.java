@@ -43,9 +43,13 @@ final class Node {
   CapsuleDb open(long memtableBytes) {
     return CapsuleDb.open(
         CapsuleDbOptions.builder().memtableBytes(memtableBytes).build(),
-        new CapsulePorts(store, clock, entropy, scheduler, Telemetry.NONE),
+        ports(),
         owner.application(0, 0),
         records -> {});
+  }
+
+  CapsulePorts ports() {
+    return new CapsulePorts(store, clock, entropy, scheduler, Telemetry.NONE);
   }
 
   /** The process dies and what was not synced is lost; the disk is opened again. */
@@ -59,12 +63,17 @@ final class Node {
     try (var keys =
         new io.capsuledb.core.capsule.KeyRing(
             MetadataCodec.nameOf(store.metadata()), List.of(owner.application(0, 0)))) {
-      return new CapsuleVerifier(store, Secp256k1.best(), keys, (done, total) -> {}).verify(null);
+      return new CapsuleVerifier(store, Secp256k1.best(), keys, (done, total) -> {})
+          .verify(null, List.of());
     }
   }
 
   static byte[] bytes(String text) {
     return text.getBytes(StandardCharsets.UTF_8);
+  }
+
+  static String text(byte[] bytes) {
+    return new String(bytes, StandardCharsets.UTF_8);
   }
 
   static long put(CapsuleDb db, String key, String value) {
@@ -76,6 +85,6 @@ final class Node {
 
   static String get(CapsuleDb db, String key) {
     Lookup found = db.get(bytes(key));
-    return found.found() ? new String(found.value(), StandardCharsets.UTF_8) : null;
+    return found.found() ? text(found.value()) : null;
   }
 }

@@ -9,10 +9,11 @@ package io.capsuledb.host.bench;
  * @param p99Micros 99 of 100 replies took no longer, in microseconds
  * @param misses GETs that found nothing
  */
-record Sample(long operations, double seconds, double p50Micros, double p99Micros, long misses) {
+public record Sample(
+    long operations, double seconds, double p50Micros, double p99Micros, long misses) {
 
   /** Operations a second. */
-  double rate() {
+  public double rate() {
     return operations / seconds;
   }
 }

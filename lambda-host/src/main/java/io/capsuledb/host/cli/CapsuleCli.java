@@ -36,11 +36,15 @@ public final class CapsuleCli {
 
   static CommandLine commandLine(CommandContext context) {
     CommandLine root = new CommandLine(new RootCommand());
+    root.addSubcommand(ServeCommand.commandLine(context));
     root.addSubcommand(new PutCommand(context));
     root.addSubcommand(new GetCommand(context));
     root.addSubcommand(new DelCommand(context));
     root.addSubcommand(new ScanCommand(context));
     root.addSubcommand(new LoadCommand(context));
+    root.addSubcommand(new VerifyCommand(context));
+    root.addSubcommand(new KeysCommand(context));
+    root.addSubcommand(new BenchCommand(context));
     root.addSubcommand(new VersionCommand(context));
     root.addSubcommand(new RehearseCommand(context));
     root.setColorScheme(CommandLine.Help.defaultColorScheme(Ansi.OFF));

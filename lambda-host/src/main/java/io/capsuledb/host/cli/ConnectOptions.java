@@ -1,5 +1,6 @@
 package io.capsuledb.host.cli;
 
+import io.capsuledb.core.crypto.SecretBytes;
 import io.capsuledb.core.error.InvalidRequestException;
 import io.capsuledb.host.client.ClientOptions;
 import io.capsuledb.host.client.RespClient;
@@ -82,13 +83,13 @@ final class ConnectOptions {
     return RespClient.open(options.build());
   }
 
-  private byte @Nullable [] password(CommandContext context) {
+  private @Nullable SecretBytes password(CommandContext context) {
     if (passwordFile != null) {
       return SecretInput.firstLine(passwordFile, context.streams().in(), "password");
     }
     String inEnvironment = context.environment().get("CAPSULE_PASSWORD");
     if (inEnvironment != null) {
-      return inEnvironment.getBytes(StandardCharsets.UTF_8);
+      return SecretBytes.own(inEnvironment.getBytes(StandardCharsets.UTF_8));
     }
     return user == null ? null : SecretInput.prompt("password of " + user);
   }

@@ -1,11 +1,12 @@
 package io.capsuledb.host.client;
 
+import io.capsuledb.core.crypto.SecretBytes;
 import io.capsuledb.core.error.InvalidRequestException;
 import io.capsuledb.host.config.HostPort;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 
-/** How to reach a server. Immutable, except that the password is cleared once it was used. */
+/** How to reach a server. Immutable, but for the password, which is cleared once it was sent. */
 public final class ClientOptions {
 
   /** Where a server listens unless told otherwise. */
@@ -20,7 +21,7 @@ public final class ClientOptions {
   private final @Nullable Path tlsCert;
   private final @Nullable Path tlsKey;
   private final String user;
-  private final byte @Nullable [] password;
+  private final @Nullable SecretBytes password;
   private final int timeoutMs;
 
   private ClientOptions(Builder builder) {
@@ -46,7 +47,7 @@ public final class ClientOptions {
     private @Nullable Path tlsCert;
     private @Nullable Path tlsKey;
     private String user = "default";
-    private byte @Nullable [] password;
+    private @Nullable SecretBytes password;
     private int timeoutMs = DEFAULT_TIMEOUT_MS;
 
     Builder() {}
@@ -83,7 +84,7 @@ public final class ClientOptions {
     }
 
     /** The password, which is cleared after it was sent; null: do not authenticate. */
-    public Builder password(byte @Nullable [] value) {
+    public Builder password(@Nullable SecretBytes value) {
       this.password = value;
       return this;
     }
@@ -135,7 +136,7 @@ public final class ClientOptions {
     return user;
   }
 
-  byte @Nullable [] password() {
+  @Nullable SecretBytes password() {
     return password;
   }
 

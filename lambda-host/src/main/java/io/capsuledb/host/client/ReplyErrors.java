@@ -34,9 +34,12 @@ public final class ReplyErrors {
     int space = message.indexOf(' ');
     String prefix = space < 0 ? message : message.substring(0, space);
     String said = "the server answered: " + message;
+    if (message.startsWith("ERR UNAVAILABLE ")) {
+      return new UnavailableException(said);
+    }
     return switch (prefix) {
       case "NOAUTH", "WRONGPASS", "NOPERM", "DENIED" -> new DeniedException(said);
-      case "UNAVAILABLE", "OOM", "LOADING", "BUSY", "TRYAGAIN", "MASTERDOWN", "CLUSTERDOWN" ->
+      case "OOM", "LOADING", "BUSY", "TRYAGAIN", "MASTERDOWN", "CLUSTERDOWN" ->
           new UnavailableException(said);
       case "STORAGE", "MISCONF" -> new StorageException(said);
       case "UNKNOWN" -> new OutcomeUnknownException(said);

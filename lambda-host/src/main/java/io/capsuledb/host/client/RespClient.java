@@ -1,5 +1,6 @@
 package io.capsuledb.host.client;
 
+import io.capsuledb.core.crypto.SecretBytes;
 import io.capsuledb.core.error.CapsuleException;
 import io.capsuledb.core.error.OutcomeUnknownException;
 import io.capsuledb.core.error.UnavailableException;
@@ -9,7 +10,6 @@ import java.io.OutputStream;
 import java.net.Socket;
 import java.net.SocketTimeoutException;
 import java.nio.charset.StandardCharsets;
-import java.util.Arrays;
 
 /**
  * One blocking connection to a server.
@@ -57,15 +57,14 @@ public final class RespClient implements AutoCloseable {
               + "): start a server with 'capsule serve', or name yours with --connect",
           e);
     }
-    byte[] password = options.password();
+    SecretBytes password = options.password();
     if (password != null) {
-      try {
-        client.query(ascii("AUTH"), options.user().getBytes(StandardCharsets.UTF_8), password);
+      try (password) {
+        byte[] user = options.user().getBytes(StandardCharsets.UTF_8);
+        client.query(ascii("AUTH"), user, password.expose());
       } catch (CapsuleException e) {
         client.close();
         throw e;
-      } finally {
-        Arrays.fill(password, (byte) 0);
       }
     }
     return client;

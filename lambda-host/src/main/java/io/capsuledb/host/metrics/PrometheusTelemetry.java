@@ -4,6 +4,7 @@ import io.capsuledb.core.error.Rejection;
 import io.capsuledb.core.port.Telemetry;
 import io.prometheus.metrics.core.datapoints.CounterDataPoint;
 import io.prometheus.metrics.core.datapoints.DistributionDataPoint;
+import io.prometheus.metrics.core.metrics.CounterWithCallback;
 import io.prometheus.metrics.core.metrics.GaugeWithCallback;
 import io.prometheus.metrics.core.metrics.Histogram;
 import io.prometheus.metrics.instrumentation.jvm.JvmMetrics;
@@ -100,21 +101,22 @@ public final class PrometheusTelemetry implements Telemetry {
         .register(registry);
   }
 
-  /** Takes one value of a gauge with a label. */
+  /** Takes one value of a counter with a label. */
   @FunctionalInterface
   public interface LabelledValues {
-    /** Says what the value is where the label is {@code labelValue}. */
+    /** Says what the count is where the label is {@code labelValue}. */
     void accept(String labelValue, double value);
   }
 
   /**
-   * Adds values that are asked for at each scrape and told apart by a label.
+   * Adds counts that are kept elsewhere, told apart by a label and asked for at each scrape.
    *
+   * @param name without the prefix and without {@code _total}
    * @param values has each of them told to its argument
    */
-  public void gauge(String name, String help, String label, Consumer<LabelledValues> values) {
-    GaugeWithCallback.builder()
-        .name("capsule_" + name)
+  public void counter(String name, String help, String label, Consumer<LabelledValues> values) {
+    CounterWithCallback.builder()
+        .name("capsule_" + name + "_total")
         .help(help)
         .labelNames(label)
         .callback(callback -> values.accept((text, value) -> callback.call(value, text)))

@@ -23,7 +23,7 @@ public final class Progress implements AutoCloseable {
 
   private final String task;
   private final String unit;
-  private final long whole;
+  private long whole;
   private final PrintStream err;
   private final Clock clock;
   private final @Nullable ProgressBar bar;
@@ -83,7 +83,8 @@ public final class Progress implements AutoCloseable {
     }
   }
 
-  private void showIfDue(long position, long operations) {
+  /** As {@link #update}, for callers that are not heard often: looks at the clock each time. */
+  public void showIfDue(long position, long operations) {
     long now = clock.monotonicNanos();
     if (shownNanos == Long.MAX_VALUE
         || now - shownNanos < (bar == null ? LINE_EVERY_NANOS : BAR_EVERY_NANOS)) {
@@ -101,6 +102,16 @@ public final class Progress implements AutoCloseable {
       err.println(task + ": " + 100 * position / whole + " %, " + rate);
     } else {
       err.println(task + ": " + rate);
+    }
+  }
+
+  /** Says where {@code position} will be at the end, once that is known. */
+  public void whole(long position) {
+    if (position != whole) {
+      whole = position;
+      if (bar != null) {
+        bar.maxHint(position);
+      }
     }
   }
 

@@ -1,11 +1,14 @@
 package io.capsuledb.host.terminal;
 
+import io.capsuledb.core.crypto.SecretBytes;
 import io.capsuledb.core.error.InvalidRequestException;
 import java.io.Console;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.ByteBuffer;
 import java.nio.CharBuffer;
+import java.nio.charset.CoderResult;
+import java.nio.charset.CodingErrorAction;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -14,8 +17,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Reads passwords and passphrases from where they may come from: a file, the standard input, a
- * prompt. Never from the command line, which everybody on the machine can read. Who asked for the
- * bytes clears them.
+ * prompt. Never from the command line, which everybody on the machine can read.
  */
 public final class SecretInput {
 
@@ -31,7 +33,7 @@ public final class SecretInput {
    * @param what how to call the secret in errors
    * @throws InvalidRequestException if it cannot be read, is empty or too long
    */
-  public static byte[] firstLine(String file, InputStream in, String what) {
+  public static SecretBytes firstLine(String file, InputStream in, String what) {
     if (file.equals("-")) {
       return firstLine(in, what, "the standard input");
     }
@@ -43,7 +45,7 @@ public final class SecretInput {
     }
   }
 
-  private static byte[] firstLine(InputStream in, String what, String source) {
+  private static SecretBytes firstLine(InputStream in, String what, String source) {
     byte[] buffer = new byte[MAX_BYTES + 1];
     int length = 0;
     try {
@@ -69,7 +71,7 @@ public final class SecretInput {
         throw new InvalidRequestException(
             "the " + what + " in " + source + " is longer than " + MAX_BYTES + " bytes");
       }
-      return Arrays.copyOf(buffer, length);
+      return SecretBytes.own(Arrays.copyOf(buffer, length));
     } catch (IOException e) {
       throw new InvalidRequestException("cannot read the " + what + " from " + source, e);
     } finally {
@@ -94,7 +96,7 @@ public final class SecretInput {
    *
    * @throws InvalidRequestException if there is no terminal, or nothing was typed
    */
-  public static byte[] prompt(String what) {
+  public static SecretBytes prompt(String what) {
     Console console = terminal();
     if (console == null) {
       throw new InvalidRequestException(
@@ -111,6 +113,44 @@ public final class SecretInput {
     byte[] bytes = Arrays.copyOf(buffer, target.position());
     Arrays.fill(buffer, (byte) 0);
     Arrays.fill(typed, '\0');
-    return bytes;
+    return SecretBytes.own(bytes);
+  }
+
+  /**
+   * Asks twice, for a secret that is new.
+   *
+   * @throws InvalidRequestException if there is no terminal, or two different ones were typed
+   */
+  public static SecretBytes promptTwice(String what) {
+    SecretBytes first = prompt("new " + what);
+    try (SecretBytes second = prompt("the same again")) {
+      if (first.equals(second)) {
+        return first;
+      }
+    }
+    first.close();
+    throw new InvalidRequestException("the two " + what + "s that were typed differ");
+  }
+
+  /**
+   * A secret as characters, to be cleared by the caller.
+   *
+   * @throws InvalidRequestException if it is not UTF-8
+   */
+  public static char[] characters(SecretBytes secret, String what) {
+    char[] buffer = new char[secret.length()];
+    CharBuffer target = CharBuffer.wrap(buffer);
+    CoderResult result =
+        StandardCharsets.UTF_8
+            .newDecoder()
+            .onMalformedInput(CodingErrorAction.REPORT)
+            .decode(ByteBuffer.wrap(secret.expose()), target, true);
+    char[] characters = Arrays.copyOf(buffer, target.position());
+    Arrays.fill(buffer, '\0');
+    if (result.isError()) {
+      Arrays.fill(characters, '\0');
+      throw new InvalidRequestException("the " + what + " is not UTF-8");
+    }
+    return characters;
   }
 }

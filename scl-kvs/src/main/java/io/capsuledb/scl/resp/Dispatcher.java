@@ -107,11 +107,15 @@ final class Dispatcher {
         fence = run(command, arguments);
       }
     } catch (CommandException e) {
-      if (!running) {
+      if (running) {
+        // A refusal, too, tells what the command read: WRONGTYPE says that the key exists.
+        fence = context.fence();
+      } else {
         client.multi().doom();
       }
       error(mark, e.getMessage());
     } catch (CapsuleException e) {
+      fence = running ? context.fence() : 0;
       error(mark, ErrorReplies.of(e, false));
     } catch (RespWriter.OverflowException e) {
       writer.rollback(mark);
@@ -136,8 +140,10 @@ final class Dispatcher {
       then.run(context);
       fence = context.fence();
     } catch (CommandException e) {
+      fence = context.fence();
       error(mark, e.getMessage());
     } catch (CapsuleException e) {
+      fence = context.fence();
       error(mark, ErrorReplies.of(e, false));
     } catch (RespWriter.OverflowException e) {
       writer.rollback(mark);

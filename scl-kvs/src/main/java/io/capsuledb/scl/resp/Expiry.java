@@ -1,5 +1,7 @@
 package io.capsuledb.scl.resp;
 
+import org.jspecify.annotations.Nullable;
+
 /**
  * When keys expire, as commands say it: a number of seconds or milliseconds, from now or since
  * 1970. Times are wall-clock milliseconds since 1970; a key ceases to exist when the clock reaches
@@ -33,7 +35,7 @@ enum Expiry {
   }
 
   /** The option that has this name, in any case, or null. */
-  static @org.jspecify.annotations.Nullable Expiry named(byte[] argument) {
+  static @Nullable Expiry named(byte[] argument) {
     if (argument.length == 2) {
       return Operands.is(argument, "EX") ? EX : Operands.is(argument, "PX") ? PX : null;
     }

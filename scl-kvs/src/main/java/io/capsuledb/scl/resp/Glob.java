@@ -4,7 +4,8 @@ package io.capsuledb.scl.resp;
  * A pattern as KEYS and SCAN take it: {@code *} any bytes, {@code ?} any byte, {@code [abc]},
  * {@code [a-c]} and {@code [^a]} one byte of a class, {@code \} takes the next byte literally.
  * Bytes compare as they are; ranges compare them as signed numbers; a class that is not closed ends
- * with the pattern. One oddity is kept: only the empty pattern matches the empty text.
+ * with the pattern. Two oddities are kept: only the empty pattern matches the empty text, and what
+ * lies behind more than {@link #MAX_STARS} stars matches nothing.
  *
  * <p>Matching never recurses and returns to the last star only, so its work is at most pattern
  * length times text length. Because both may be long, work is counted, and the command that uses
@@ -13,6 +14,9 @@ package io.capsuledb.scl.resp;
  * <p>Source: the documentation of Redis' KEYS command. Not thread-safe: it counts its work.
  */
 final class Glob {
+
+  /** Redis gives up behind so many stars, neighbouring ones taken as one. */
+  private static final int MAX_STARS = 1000;
 
   private final byte[] pattern;
   private final long maxWork;
@@ -55,11 +59,16 @@ final class Glob {
     int t = 0;
     int afterStar = -1;
     int starText = 0;
+    int stars = 0;
     while (t < text.length) {
       if (p < pattern.length && pattern[p] == '*') {
         p = afterStars(p);
         if (p == pattern.length) {
           return true;
+        }
+        stars++;
+        if (stars > MAX_STARS) {
+          return false;
         }
         afterStar = p;
         starText = t;

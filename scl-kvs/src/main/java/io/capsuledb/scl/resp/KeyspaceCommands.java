@@ -24,11 +24,14 @@ import org.jspecify.annotations.Nullable;
  */
 final class KeyspaceCommands {
 
-  /** Most bytes of keys or values one reply carries. */
-  static final long MAX_REPLY_BYTES = 64 << 20;
+  /** Most bytes of one reply: by default a client may leave a little more unread. */
+  static final long MAX_REPLY_BYTES = 60 << 20;
 
-  /** What the protocol adds to a short key, about. */
-  private static final int FRAMING_BYTES = 8;
+  /** Bytes after which a SCAN ends early; its last step may add some keys. */
+  static final long SCAN_REPLY_BYTES = 16 << 20;
+
+  /** What the protocol adds to a key or value, at most. */
+  static final int FRAMING_BYTES = 16;
 
   /** Largest key space KEYS walks: it holds up all writers meanwhile. */
   static final long MAX_KEYS = 10_000_000;
@@ -141,7 +144,7 @@ final class KeyspaceCommands {
       gatherer.visited = Math.max(gatherer.visited, before + 1);
     } while (cursor != 0
         && gatherer.visited < count
-        && gatherer.bytes < MAX_REPLY_BYTES
+        && gatherer.bytes < SCAN_REPLY_BYTES
         && (glob == null || glob.work() < SCAN_WORK));
     context.waitForEverything();
     context.reply().array(2);

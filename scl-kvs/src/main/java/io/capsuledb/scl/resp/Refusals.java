@@ -1,5 +1,6 @@
 package io.capsuledb.scl.resp;
 
+import io.capsuledb.engine.CapsuleDb;
 import java.nio.charset.StandardCharsets;
 
 /**
@@ -36,9 +37,7 @@ final class Refusals {
 
   static CommandException keyTooLong() {
     return new CommandException(
-        "ERR key is too long (maximum is "
-            + io.capsuledb.engine.CapsuleDb.MAX_KEY_BYTES
-            + " bytes)");
+        "ERR key is too long (maximum is " + CapsuleDb.MAX_KEY_BYTES + " bytes)");
   }
 
   /** A value was sent that no key can hold. */

@@ -138,7 +138,7 @@ final class StringCommands {
           long bytes = 0;
           for (int i = 0; i < lookups.length; i++) {
             lookups[i] = context.get(context.argument(i + 1));
-            bytes += lookups[i].length();
+            bytes += lookups[i].length() + KeyspaceCommands.FRAMING_BYTES;
             // The lookups hold the values, so their bound is also one on memory.
             if (bytes > KeyspaceCommands.MAX_REPLY_BYTES) {
               throw Refusals.replyTooLarge("get fewer keys at once");

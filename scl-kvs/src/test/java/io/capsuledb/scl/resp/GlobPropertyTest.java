@@ -145,6 +145,16 @@ class GlobPropertyTest {
   }
 
   @Example
+  void nothingMatchesBehindAThousandStars() {
+    String text = "a".repeat(2000);
+    assertThat(matches("*?".repeat(1000), text)).isTrue();
+    assertThat(matches("*?".repeat(1000) + "*", text)).isTrue();
+    assertThat(matches("*?".repeat(1001), text)).isFalse();
+    assertThat(matches("*?".repeat(1000) + "***", text)).isTrue();
+    assertThat(matches("**?".repeat(1000), text)).isTrue();
+  }
+
+  @Example
   void workIsBoundedOverAllTexts() {
     Glob glob = new Glob(bytes("*aaaaaaaab"), 1000);
     assertThatThrownBy(

@@ -1,0 +1,159 @@
+package io.capsuledb.host.cli;
+
+import io.capsuledb.core.error.InvalidRequestException;
+import io.capsuledb.host.config.ServeOptions;
+import io.capsuledb.host.config.ServeOptionsFile;
+import io.capsuledb.host.config.ServeSetting;
+import io.capsuledb.host.log.EventLog;
+import io.capsuledb.host.node.Node;
+import io.capsuledb.host.terminal.Passphrase;
+import java.io.PrintStream;
+import java.net.InetSocketAddress;
+import java.nio.file.Path;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.OptionSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** Runs a server until it is told to stop. */
+@Command(
+    name = "serve",
+    header = "Run a server for Redis clients, until SIGTERM, SIGINT or the command SHUTDOWN.",
+    description = {
+      "",
+      "Every write is encrypted, hash-linked, signed and on stable storage before it is answered.",
+      "In a new directory an owner key is made. It is protected by the passphrase from",
+      "--passphrase-file or the environment variable CAPSULE_PASSPHRASE; without one the server",
+      "runs in development mode, with a key that anybody can read, and says so at each start.",
+      ""
+    },
+    footer = {
+      "",
+      "Examples:",
+      "  capsule serve",
+      "  capsule serve --data /var/lib/capsule --passphrase-file /etc/capsule/passphrase",
+      "  capsule serve --listen 0.0.0.0:6380 --tls-cert cert.pem --tls-key key.pem --users users.toml",
+      "  capsule serve --config capsule.toml",
+      "",
+      "In the file every option stands by its name, without dashes before it:",
+      "  data = \"/var/lib/capsule\"",
+      "  memtable-mb = 2048",
+      "Options on the command line come before those in the file."
+    })
+final class ServeCommand implements Callable<Integer> {
+
+  @Option(
+      names = "--config",
+      paramLabel = "FILE",
+      description = "TOML file with any of the other options.")
+  private @Nullable Path config;
+
+  @Spec private CommandSpec spec = CommandSpec.create();
+
+  private final CommandContext context;
+
+  private ServeCommand(CommandContext context) {
+    this.context = context;
+  }
+
+  /** The command, with an option for each setting there is. */
+  static CommandLine commandLine(CommandContext context) {
+    CommandLine command = new CommandLine(new ServeCommand(context));
+    for (ServeSetting setting : ServeSetting.values()) {
+      command
+          .getCommandSpec()
+          .addOption(
+              OptionSpec.builder("--" + setting.key())
+                  .paramLabel(setting.valueLabel())
+                  .type(String.class)
+                  .description(setting.description())
+                  .build());
+    }
+    return command;
+  }
+
+  @Override
+  public Integer call() {
+    ServeOptions options = options();
+    EventLog.install(context.streams().err(), options.logLevel());
+    // Not in a try: it lives until the process ends, and the hook closes it.
+    @SuppressWarnings("resource")
+    Node node =
+        Node.start(
+            options,
+            isProtected -> passphrase(options, isProtected),
+            VersionCommand.version(),
+            () -> System.exit(ExitCodes.OK));
+    Runtime.getRuntime().addShutdownHook(new Thread(() -> stop(node), "capsule-stop"));
+    announce(node);
+    awaitEnd();
+    return ExitCodes.OK;
+  }
+
+  private ServeOptions options() {
+    ServeOptions.Builder builder = ServeOptions.builder();
+    Path file = config;
+    if (file != null) {
+      ServeOptionsFile.apply(file, builder);
+    }
+    for (ServeSetting setting : ServeSetting.values()) {
+      String value =
+          spec.commandLine().getParseResult().matchedOptionValue("--" + setting.key(), null);
+      if (value != null) {
+        try {
+          builder.set(setting, value, Path.of(""));
+        } catch (InvalidRequestException e) {
+          throw new InvalidRequestException("--" + e.getMessage(), e);
+        }
+      }
+    }
+    return builder.build();
+  }
+
+  private char @Nullable [] passphrase(ServeOptions options, boolean isProtected) {
+    String file = options.passphraseFile().map(Path::toString).orElse(null);
+    return isProtected
+        ? Passphrase.givenOrAsked(
+            file, context.streams().in(), context.environment(), options.data() + "/owner.key")
+        : Passphrase.given(file, context.streams().in(), context.environment());
+  }
+
+  private void announce(Node node) {
+    PrintStream out = context.streams().out();
+    InetSocketAddress http = node.httpAddress();
+    out.println(
+        "capsule is ready for Redis clients on "
+            + text(node.address())
+            + (http == null ? "" : ", metrics on http://" + text(http) + "/metrics"));
+    out.flush();
+  }
+
+  private static String text(InetSocketAddress address) {
+    String host = address.getAddress().getHostAddress();
+    return (host.indexOf(':') >= 0 ? "[" + host + "]" : host) + ":" + address.getPort();
+  }
+
+  /**
+   * Stops in order, then ends the process with 0: to be told to stop is no failure, though the JVM
+   * would report the signal as one.
+   */
+  private static void stop(Node node) {
+    EventLog.info("node.stopping");
+    node.close();
+    EventLog.info("node.stopped");
+    Runtime.getRuntime().halt(ExitCodes.OK);
+  }
+
+  private static void awaitEnd() {
+    try {
+      new CountDownLatch(1).await();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+}

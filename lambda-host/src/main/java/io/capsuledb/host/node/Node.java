@@ -1,0 +1,385 @@
+package io.capsuledb.host.node;
+
+import io.capsuledb.core.capsule.CapsuleName;
+import io.capsuledb.core.capsule.MetadataCodec;
+import io.capsuledb.core.capsule.NewCapsule;
+import io.capsuledb.core.crypto.Hash32;
+import io.capsuledb.core.crypto.SecretBytes;
+import io.capsuledb.core.error.CapsuleException;
+import io.capsuledb.core.error.DeniedException;
+import io.capsuledb.core.error.IntegrityException;
+import io.capsuledb.core.error.InvalidRequestException;
+import io.capsuledb.core.error.Rejection;
+import io.capsuledb.core.keys.KeyTree;
+import io.capsuledb.core.keys.Mnemonic;
+import io.capsuledb.core.port.Clock;
+import io.capsuledb.core.port.Entropy;
+import io.capsuledb.core.port.RecordStore;
+import io.capsuledb.core.system.SystemClock;
+import io.capsuledb.core.system.SystemEntropy;
+import io.capsuledb.core.system.ThreadScheduler;
+import io.capsuledb.engine.CapsuleDb;
+import io.capsuledb.engine.CapsuleDbOptions;
+import io.capsuledb.engine.CapsulePorts;
+import io.capsuledb.host.config.HostPort;
+import io.capsuledb.host.config.ServeOptions;
+import io.capsuledb.host.config.UsersFile;
+import io.capsuledb.host.log.EventLog;
+import io.capsuledb.host.metrics.MetricsServer;
+import io.capsuledb.host.metrics.PrometheusTelemetry;
+import io.capsuledb.replication.store.RocksStorage;
+import io.capsuledb.replication.store.RocksStorageOptions;
+import io.capsuledb.scl.resp.RespServer;
+import io.capsuledb.scl.resp.RespServerOptions;
+import java.net.InetSocketAddress;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A running node: store, engine, RESP server and metrics endpoint over one data directory.
+ *
+ * <p>Started from the store up and stopped from the servers down; if a part does not start, those
+ * before it are stopped again. Thread-safe once started.
+ */
+public final class Node implements AutoCloseable {
+
+  /** Which of the owner's applications a node is. */
+  static final int APPLICATION = 0;
+
+  private static final long REPLAY_REPORT_NANOS = TimeUnit.SECONDS.toNanos(3);
+
+  /** Where passphrases come from. */
+  @FunctionalInterface
+  public interface PassphraseSource {
+    /**
+     * The passphrase of a key file, which the node clears.
+     *
+     * @param isProtected whether there is a key file that needs one; if not, one may be given for a
+     *     file that is to be made
+     * @return null if there is none
+     */
+    char @Nullable [] passphrase(boolean isProtected);
+  }
+
+  /** A part that was started, with the way to stop it. */
+  private record Part(String name, AutoCloseable stop) {}
+
+  private final Clock clock = new SystemClock();
+  private final Entropy entropy = new SystemEntropy();
+  private final PrometheusTelemetry telemetry = new PrometheusTelemetry();
+  private final AtomicBoolean failureLogged = new AtomicBoolean();
+
+  /** Newest first. */
+  private final Deque<Part> parts = new ArrayDeque<>();
+
+  private @Nullable InetSocketAddress address;
+  private @Nullable InetSocketAddress httpAddress;
+
+  private Node() {}
+
+  /**
+   * Starts a node; when this returns, it serves.
+   *
+   * @param version of the program, for logs and INFO
+   * @param onShutdown what the command SHUTDOWN does, on a thread of its own: stop the process
+   * @throws CapsuleException if a part does not start
+   */
+  public static Node start(
+      ServeOptions options, PassphraseSource passphrases, String version, Runnable onShutdown) {
+    Node node = new Node();
+    boolean started = false;
+    try {
+      node.startParts(options, passphrases, version, onShutdown);
+      started = true;
+      return node;
+    } finally {
+      if (!started) {
+        node.close();
+      }
+    }
+  }
+
+  private void startParts(
+      ServeOptions options, PassphraseSource passphrases, String version, Runnable onShutdown) {
+    long begin = clock.monotonicNanos();
+    CapsuleDirectory directory = new CapsuleDirectory(options.data());
+    EventLog.info(
+        "node.starting",
+        "version",
+        version,
+        "pid",
+        ProcessHandle.current().pid(),
+        "data",
+        options.data().toAbsolutePath());
+    // Everything that can be wrong with what the user wrote is found before anything is opened.
+    RespServerOptions.Builder resp = respOptions(options, version, onShutdown);
+    resp.build();
+    directory.create();
+    RocksStorage storage =
+        started("store", RocksStorage.open(directory.store(), RocksStorageOptions.defaults()));
+    CapsuleDb db;
+    try (KeyTree owner = ownerKey(directory, passphrases)) {
+      RecordStore records = capsule(directory, storage, owner);
+      db = started("engine", openEngine(options, records, owner));
+    }
+    db.onDurable(() -> reportFailure(db));
+    addGauges(db, storage);
+    RespServer server =
+        started(
+            "resp",
+            RespServer.start(
+                db,
+                resp.maxMemoryBytes(db.stats().memtableLimitBytes()).build(),
+                clock,
+                entropy,
+                telemetry));
+    address = server.addresses().getFirst();
+    addGauges(server);
+    if (options.http().isPresent()) {
+      MetricsServer http =
+          started(
+              "http", MetricsServer.start(options.http().get().resolve(), telemetry, db::failure));
+      httpAddress = http.address();
+    }
+    EventLog.info(
+        "node.ready",
+        "listen",
+        text(address()),
+        "http",
+        httpAddress == null ? "none" : text(httpAddress),
+        "capsule",
+        db.name(),
+        "keys",
+        db.size(),
+        "seconds",
+        seconds(begin));
+  }
+
+  private <T extends AutoCloseable> T started(String name, T part) {
+    parts.push(new Part(name, part));
+    return part;
+  }
+
+  private static RespServerOptions.Builder respOptions(
+      ServeOptions options, String version, Runnable onShutdown) {
+    RespServerOptions.Builder resp =
+        RespServerOptions.builder()
+            .listen(options.listen().resolve())
+            .ioThreads(options.ioThreads())
+            .maxClients(options.maxClients())
+            .version(version)
+            .onShutdown(onShutdown);
+    options.users().ifPresent(file -> resp.users(UsersFile.read(file).toAclUsers()));
+    if (options.tlsCert().isPresent() && options.tlsKey().isPresent()) {
+      resp.tls(
+          new RespServerOptions.Tls(
+              options.tlsCert().get(), options.tlsKey().get(), options.tlsCa().orElse(null)));
+    }
+    return resp;
+  }
+
+  /** The owner's keys: those of the directory, or new ones for a new directory. */
+  private KeyTree ownerKey(CapsuleDirectory directory, PassphraseSource passphrases) {
+    Path path = directory.ownerKey();
+    OwnerKeyFile file;
+    char[] passphrase;
+    if (Files.exists(path)) {
+      file = OwnerKeyFile.read(path);
+      passphrase = passphrases.passphrase(file.isProtected());
+    } else {
+      if (directory.name() != null) {
+        throw new DeniedException(
+            "the owner key "
+                + path
+                + " is gone and without it nobody reads the capsule: restore a copy, or make it"
+                + " from its words with 'capsule keys new'");
+      }
+      passphrase = passphrases.passphrase(false);
+      char[] kept = passphrase == null ? null : passphrase.clone();
+      try (Mnemonic words = Mnemonic.generate(entropy)) {
+        file = OwnerKeyFile.write(path, words.entropy(), kept, false, entropy);
+      } finally {
+        if (kept != null) {
+          java.util.Arrays.fill(kept, '\0');
+        }
+      }
+      EventLog.info("owner_key.made", "file", path, "owner", file.file().ownerPublicKey());
+    }
+    if (!file.isProtected()) {
+      EventLog.warn(
+          "owner_key.unprotected",
+          "mode",
+          "DEVELOPMENT",
+          "file",
+          path,
+          "advice",
+          "whoever reads this file reads all data; protect it with: capsule keys protect " + path);
+    }
+    try (SecretBytes opened = file.open(passphrase);
+        Mnemonic words = Mnemonic.fromEntropy(opened)) {
+      return KeyTree.fromMnemonic(words, "");
+    }
+  }
+
+  /** The directory's capsule, founded if the directory is new. */
+  private RecordStore capsule(CapsuleDirectory directory, RocksStorage storage, KeyTree owner) {
+    CapsuleName known = directory.name();
+    if (known != null) {
+      RecordStore records = storage.capsule(known.toBytes());
+      if (records.metadata() == null) {
+        throw new IntegrityException(
+            Rejection.of(
+                Rejection.Reason.MISSING_RECORD,
+                "the store in "
+                    + directory.store()
+                    + " does not hold capsule "
+                    + known
+                    + ", which belongs there: restore a copy"));
+      }
+      return records;
+    }
+    List<byte[]> names = storage.capsules();
+    if (names.size() > 1) {
+      throw new InvalidRequestException(
+          "the store in "
+              + directory.store()
+              + " holds "
+              + names.size()
+              + " capsules: write the name of the one to serve into "
+              + directory.path().resolve("capsule"));
+    }
+    CapsuleName name;
+    RecordStore records;
+    if (names.isEmpty()) {
+      byte[] metadata = NewCapsule.sign(owner, APPLICATION, List.of(), 0, entropy);
+      name = MetadataCodec.nameOf(metadata);
+      records = storage.capsule(name.toBytes());
+      records.initialize(metadata);
+      EventLog.info("capsule.founded", "capsule", name, "owner", owner.ownerPublicKey());
+    } else {
+      name = new CapsuleName(Hash32.of(names.getFirst()));
+      records = storage.capsule(name.toBytes());
+    }
+    directory.name(name);
+    return records;
+  }
+
+  private CapsuleDb openEngine(ServeOptions options, RecordStore records, KeyTree owner) {
+    CapsuleDbOptions engine =
+        CapsuleDbOptions.builder().memtableBytes((long) options.memtableMb() << 20).build();
+    CapsulePorts ports =
+        new CapsulePorts(records, clock, entropy, new ThreadScheduler(), telemetry);
+    long begin = clock.monotonicNanos();
+    long[] reported = {begin};
+    return CapsuleDb.open(
+        engine,
+        ports,
+        owner.application(APPLICATION, 0),
+        replayed -> {
+          long now = clock.monotonicNanos();
+          if (now - reported[0] >= REPLAY_REPORT_NANOS) {
+            reported[0] = now;
+            EventLog.info("replay.progress", "records", replayed, "seconds", seconds(begin));
+          }
+        });
+  }
+
+  /** Runs on an engine thread, which must not wait for the log. */
+  private void reportFailure(CapsuleDb db) {
+    CapsuleException failure = db.failure();
+    if (failure != null && failureLogged.compareAndSet(false, true)) {
+      Thread.ofVirtual()
+          .start(() -> EventLog.error("engine.failed", failure, "code", failure.code()));
+    }
+  }
+
+  private void addGauges(CapsuleDb db, RocksStorage storage) {
+    telemetry.gauge("keys", "Keys with a value.", () -> db.stats().keys());
+    telemetry.gauge("expiring_keys", "Keys with an expiry.", () -> db.stats().expiringKeys());
+    telemetry.gauge(
+        "memtable_bytes",
+        "Bytes off the heap for keys and values.",
+        () -> db.stats().memtableBytes());
+    telemetry.gauge(
+        "memtable_limit_bytes",
+        "Bytes for keys and values beyond which writes are refused.",
+        () -> db.stats().memtableLimitBytes());
+    telemetry.gauge(
+        "write_queue_bytes",
+        "Bytes committed and not yet durable.",
+        () -> db.stats().pendingBytes());
+    telemetry.gauge(
+        "engine_up",
+        "1 while the engine runs, 0 once it has failed.",
+        () -> db.failure() == null ? 1 : 0);
+    telemetry.gauge("store_bytes", "Bytes of all files of the store.", storage::sizeBytes);
+  }
+
+  private void addGauges(RespServer server) {
+    telemetry.gauge("connections", "Open client connections.", () -> server.stats().connections());
+    telemetry.gauge(
+        "reply_queue_length",
+        "Replies that wait for durability.",
+        () -> server.stats().pendingReplies());
+    telemetry.gauge(
+        "reply_queue_bytes",
+        "Bytes of replies that wait for durability.",
+        () -> server.stats().pendingBytes());
+    telemetry.gauge(
+        "input_buffer_bytes",
+        "Bytes of commands that have not arrived whole.",
+        () -> server.stats().bufferedInputBytes());
+    telemetry.gauge(
+        "output_buffer_bytes",
+        "Bytes of replies that clients have not taken.",
+        () -> server.stats().bufferedOutputBytes());
+    telemetry.counter(
+        "commands",
+        "Commands that ran.",
+        "command",
+        values -> server.stats().commands().forEach(values::accept));
+    telemetry.counter(
+        "refusals",
+        "Connections refused or closed by the server.",
+        "reason",
+        values -> server.stats().refused().forEach(values::accept));
+  }
+
+  private double seconds(long begin) {
+    long millis = TimeUnit.NANOSECONDS.toMillis(clock.monotonicNanos() - begin);
+    return millis / 1e3;
+  }
+
+  private static String text(InetSocketAddress address) {
+    return new HostPort(address.getAddress().getHostAddress(), address.getPort()).toString();
+  }
+
+  /** Where Redis clients connect. */
+  public InetSocketAddress address() {
+    return java.util.Objects.requireNonNull(address);
+  }
+
+  /** Where metrics and health are served, or null. */
+  public @Nullable InetSocketAddress httpAddress() {
+    return httpAddress;
+  }
+
+  /** Stops every part, the newest first; a part that fails to stop is logged. Idempotent. */
+  @Override
+  public synchronized void close() {
+    while (!parts.isEmpty()) {
+      Part part = parts.pop();
+      try {
+        part.stop().close();
+      } catch (Exception e) {
+        EventLog.error("node.stop_failed", e, "part", part.name());
+      }
+    }
+  }
+}

@@ -1,0 +1,225 @@
+package io.capsuledb.host.node;
+
+import io.capsuledb.core.capsule.CapsuleMetadata;
+import io.capsuledb.core.capsule.CapsuleName;
+import io.capsuledb.core.capsule.KeyRing;
+import io.capsuledb.core.capsule.MetadataCodec;
+import io.capsuledb.core.crypto.Hash32;
+import io.capsuledb.core.crypto.Secp256k1;
+import io.capsuledb.core.crypto.SecretBytes;
+import io.capsuledb.core.error.Decoded;
+import io.capsuledb.core.error.IntegrityException;
+import io.capsuledb.core.error.Rejection;
+import io.capsuledb.core.keys.ApplicationKey;
+import io.capsuledb.core.keys.KeyTree;
+import io.capsuledb.core.keys.Mnemonic;
+import io.capsuledb.core.port.RecordStore;
+import io.capsuledb.core.record.CapsuleRecord;
+import io.capsuledb.core.record.RecordCodec;
+import io.capsuledb.engine.CapsuleVerifier;
+import io.capsuledb.engine.CapsuleVerifier.Problem;
+import io.capsuledb.engine.CapsuleVerifier.Report;
+import io.capsuledb.replication.store.RocksStorage;
+import io.capsuledb.replication.store.RocksStorageOptions;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Checks a data directory that no server has open, without changing anything in it: the directory's
+ * own parts, then every record of every capsule in the store.
+ */
+public final class OfflineVerification {
+
+  /**
+   * What was found.
+   *
+   * @param capsules the report on each capsule
+   * @param others what is wrong beside them
+   */
+  public record Result(List<Report> capsules, List<Problem> others) {
+
+    /** Copies the lists. */
+    public Result {
+      capsules = List.copyOf(capsules);
+      others = List.copyOf(others);
+    }
+
+    /** Whether nothing is wrong. */
+    public boolean clean() {
+      return others.isEmpty() && capsules.stream().allMatch(Report::clean);
+    }
+  }
+
+  private final CapsuleDirectory directory;
+  private final @Nullable Hash32 expectedRecord;
+  private final CapsuleVerifier.Progress progress;
+  private final List<Problem> others = new ArrayList<>();
+
+  private OfflineVerification(
+      CapsuleDirectory directory,
+      @Nullable Hash32 expectedRecord,
+      CapsuleVerifier.Progress progress) {
+    this.directory = directory;
+    this.expectedRecord = expectedRecord;
+    this.progress = progress;
+  }
+
+  /**
+   * Checks a directory.
+   *
+   * @param passphrase asked if the owner key is protected; null: payloads are not decrypted
+   * @param expectedRecord the hash of a record that must be there, or null
+   * @throws io.capsuledb.core.error.InvalidRequestException if it is no data directory
+   * @throws io.capsuledb.core.error.UnavailableException if a server has it open
+   * @throws io.capsuledb.core.error.DeniedException if the passphrase is wrong
+   * @throws IntegrityException if the store is too damaged to be opened
+   * @throws io.capsuledb.core.error.StorageException if it cannot be read
+   */
+  public static Result run(
+      Path data,
+      Supplier<char @Nullable []> passphrase,
+      @Nullable Hash32 expectedRecord,
+      CapsuleVerifier.Progress progress) {
+    CapsuleDirectory directory = new CapsuleDirectory(data);
+    directory.requireExisting();
+    OfflineVerification verification = new OfflineVerification(directory, expectedRecord, progress);
+    try (RocksStorage storage =
+        RocksStorage.openReadOnly(directory.store(), RocksStorageOptions.defaults())) {
+      KeyTree owner = verification.ownerKey(passphrase);
+      try {
+        return verification.capsules(storage, owner);
+      } finally {
+        if (owner != null) {
+          owner.close();
+        }
+      }
+    }
+  }
+
+  /** The owner's keys, or null if they stay closed. */
+  private @Nullable KeyTree ownerKey(Supplier<char @Nullable []> passphrase) {
+    Path path = directory.ownerKey();
+    if (!Files.exists(path)) {
+      report("owner.key", Rejection.Reason.MISSING_RECORD, "there is no " + path);
+      return null;
+    }
+    OwnerKeyFile file;
+    try {
+      file = OwnerKeyFile.read(path);
+    } catch (IntegrityException damaged) {
+      others.add(new Problem("owner.key", damaged.rejection()));
+      return null;
+    }
+    char[] given = file.isProtected() ? passphrase.get() : null;
+    if (file.isProtected() && given == null) {
+      return null;
+    }
+    try (SecretBytes opened = file.open(given);
+        Mnemonic words = Mnemonic.fromEntropy(opened)) {
+      return KeyTree.fromMnemonic(words, "");
+    }
+  }
+
+  private Result capsules(RocksStorage storage, @Nullable KeyTree owner) {
+    List<CapsuleName> names = new ArrayList<>();
+    for (byte[] name : storage.capsules()) {
+      names.add(new CapsuleName(Hash32.of(name)));
+    }
+    CapsuleName known = knownName();
+    if (known != null && !names.contains(known)) {
+      report(
+          "capsule " + known,
+          Rejection.Reason.MISSING_RECORD,
+          "it belongs into this directory and is not in the store");
+    }
+    if (names.isEmpty()) {
+      report("store", Rejection.Reason.MISSING_RECORD, "it holds no capsule");
+    }
+    List<Report> reports = new ArrayList<>();
+    boolean contained = false;
+    for (CapsuleName name : names) {
+      try (RecordStore records = storage.capsule(name.toBytes())) {
+        reports.add(verify(records, name, owner));
+        contained |= contains(records, name);
+      }
+    }
+    if (expectedRecord != null && !contained) {
+      report(
+          "record " + expectedRecord,
+          Rejection.Reason.MISSING_RECORD,
+          "it should be there and is not: the store was rolled back or is another one");
+    }
+    return new Result(reports, others);
+  }
+
+  private @Nullable CapsuleName knownName() {
+    try {
+      return directory.name();
+    } catch (IntegrityException damaged) {
+      others.add(new Problem("capsule", damaged.rejection()));
+      return null;
+    }
+  }
+
+  private Report verify(RecordStore records, CapsuleName name, @Nullable KeyTree owner) {
+    Secp256k1 curve = Secp256k1.best();
+    ApplicationKey key = owner == null ? null : applicationKey(records, name, owner, curve);
+    if (key == null) {
+      return new CapsuleVerifier(records, curve, null, progress).verify(name);
+    }
+    try (KeyRing keys = new KeyRing(name, List.of(key))) {
+      return new CapsuleVerifier(records, curve, keys, progress).verify(name);
+    }
+  }
+
+  /** The key that decrypts the capsule, if it is one of this owner; damage is for the verifier. */
+  private @Nullable ApplicationKey applicationKey(
+      RecordStore records, CapsuleName name, KeyTree owner, Secp256k1 curve) {
+    byte[] signed;
+    try {
+      signed = records.metadata();
+    } catch (IntegrityException damaged) {
+      return null;
+    }
+    if (signed == null
+        || !(MetadataCodec.decode(signed, curve)
+            instanceof Decoded.Accepted<CapsuleMetadata>(CapsuleMetadata metadata))) {
+      return null;
+    }
+    ApplicationKey key = owner.application(Node.APPLICATION, 0);
+    if (key.publicKey().equals(metadata.applicationKey())) {
+      return key;
+    }
+    key.close();
+    report(
+        "owner.key",
+        Rejection.Reason.KEY_GENERATION,
+        "it is not the key of capsule " + name + ", whose payloads are therefore not decrypted");
+    return null;
+  }
+
+  private boolean contains(RecordStore records, CapsuleName name) {
+    Hash32 hash = expectedRecord;
+    if (hash == null) {
+      return false;
+    }
+    try {
+      byte[] stored = records.read(hash);
+      return stored != null
+          && RecordCodec.decode(name, stored)
+              instanceof Decoded.Accepted<CapsuleRecord>(CapsuleRecord record)
+          && record.hash().equals(hash);
+    } catch (IntegrityException damaged) {
+      others.add(new Problem("record " + hash, damaged.rejection()));
+      return true;
+    }
+  }
+
+  private void report(String where, Rejection.Reason reason, String detail) {
+    others.add(new Problem(where, Rejection.of(reason, detail)));
+  }
+}

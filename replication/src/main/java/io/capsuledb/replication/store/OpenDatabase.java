@@ -1,0 +1,448 @@
+package io.capsuledb.replication.store;
+
+import io.capsuledb.core.error.CapsuleException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Deque;
+import java.util.Iterator;
+import java.util.List;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
+import org.jspecify.annotations.Nullable;
+import org.rocksdb.BlockBasedTableConfig;
+import org.rocksdb.BloomFilter;
+import org.rocksdb.Cache;
+import org.rocksdb.ColumnFamilyDescriptor;
+import org.rocksdb.ColumnFamilyHandle;
+import org.rocksdb.ColumnFamilyOptions;
+import org.rocksdb.CompactionStyle;
+import org.rocksdb.CompressionType;
+import org.rocksdb.DBOptions;
+import org.rocksdb.InfoLogLevel;
+import org.rocksdb.LRUCache;
+import org.rocksdb.Logger;
+import org.rocksdb.Range;
+import org.rocksdb.ReadOptions;
+import org.rocksdb.RocksDB;
+import org.rocksdb.RocksDBException;
+import org.rocksdb.RocksIterator;
+import org.rocksdb.SizeApproximationFlag;
+import org.rocksdb.Slice;
+import org.rocksdb.Snapshot;
+import org.rocksdb.WALRecoveryMode;
+import org.rocksdb.WriteBatch;
+import org.rocksdb.WriteOptions;
+
+/**
+ * A RocksDB database with this store's column families and settings, and the life of its native
+ * objects.
+ *
+ * <p>Invariant: a native handle is used only between {@link #enter} and {@link #exit}, and freed
+ * only when nobody is in between. Using RocksDB after it is closed would crash the JVM; here it is
+ * an {@link IllegalStateException}.
+ *
+ * <p>Thread-safe.
+ */
+final class OpenDatabase implements AutoCloseable {
+
+  private static final long BLOCK_BYTES = 16 << 10;
+  private static final double HASH_FILTER_BITS = 10;
+  private static final long LOG_FILE_BYTES = 1 << 20;
+  private static final long LOG_FILES = 3;
+  private static final long MANIFEST_BYTES = 4L << 20;
+  private static final long SYNC_TABLES_EVERY_BYTES = 1L << 20;
+  private static final long SCAN_READAHEAD_BYTES = 1L << 20;
+  private static final int MAX_WRITE_BUFFERS = 3;
+
+  /** After every key there is: longer than any, and all ones. */
+  private static final byte[] END = new byte[2 * StoreLayout.HASH_KEY_BYTES];
+
+  static {
+    Arrays.fill(END, (byte) 0xff);
+  }
+
+  private final Path directory;
+  private final boolean readOnly;
+  private final ReentrantReadWriteLock life = new ReentrantReadWriteLock();
+
+  /** Freed last to first. */
+  private final Deque<AutoCloseable> natives = new ArrayDeque<>();
+
+  private final RocksDB db;
+  private final ColumnFamilyHandle defaults;
+  private final ColumnFamilyHandle records;
+  private final ColumnFamilyHandle hashes;
+  private final ColumnFamilyHandle capsules;
+  private final WriteOptions synced;
+  private final ReadOptions pointReads;
+
+  // Guarded by life.
+  private boolean closed;
+
+  /** Which column family. */
+  enum Family {
+    DEFAULT,
+    RECORDS,
+    HASHES,
+    CAPSULES
+  }
+
+  /**
+   * Opens the database in {@code directory}.
+   *
+   * @param readOnly to see it as recovery would leave it, without writing anything anywhere; else
+   *     it is created if it is not there
+   */
+  OpenDatabase(Path directory, RocksStorageOptions options, boolean readOnly) {
+    this.directory = directory;
+    this.readOnly = readOnly;
+    boolean opened = false;
+    try {
+      DBOptions dbOptions = databaseOptions(options);
+      List<ColumnFamilyDescriptor> families = families(options);
+      List<ColumnFamilyHandle> handles = new ArrayList<>();
+      db =
+          own(
+              readOnly
+                  ? RocksDB.openReadOnly(dbOptions, directory.toString(), families, handles)
+                  : RocksDB.open(dbOptions, directory.toString(), families, handles));
+      handles.forEach(this::own);
+      // In the order of families().
+      Iterator<ColumnFamilyHandle> opening = handles.iterator();
+      defaults = opening.next();
+      records = opening.next();
+      hashes = opening.next();
+      capsules = opening.next();
+      synced = own(new WriteOptions()).setSync(true);
+      pointReads = own(new ReadOptions()).setVerifyChecksums(true);
+      opened = true;
+    } catch (RocksDBException e) {
+      throw RocksFailures.opening(e, directory);
+    } finally {
+      if (!opened) {
+        free();
+      }
+    }
+  }
+
+  private <T extends AutoCloseable> T own(T object) {
+    natives.push(object);
+    return object;
+  }
+
+  private DBOptions databaseOptions(RocksStorageOptions options) {
+    DBOptions db = own(new DBOptions());
+    db.setCreateIfMissing(!readOnly)
+        .setCreateMissingColumnFamilies(!readOnly)
+        .setParanoidChecks(true)
+        // Why this mode, with recycled logs: docs/decisions.md. What it forgives RocksLogCheck and
+        // AcknowledgedMark have looked at before.
+        .setWalRecoveryMode(WALRecoveryMode.PointInTimeRecovery)
+        .setRecycleLogFileNum(options.recycledLogs())
+        .setMaxTotalWalSize(options.writeBufferBytes())
+        .setDbWriteBufferSize(options.writeBufferBytes())
+        .setMaxOpenFiles(options.maxOpenFiles())
+        .setMaxBackgroundJobs(options.backgroundThreads())
+        .setBytesPerSync(SYNC_TABLES_EVERY_BYTES)
+        .setMaxManifestFileSize(MANIFEST_BYTES)
+        .setStatsDumpPeriodSec(0)
+        .setStatsPersistPeriodSec(0);
+    if (readOnly) {
+      // Without a logger of our own RocksDB would write a log file into the directory.
+      return db.setLogger(own(new SilentLogger()));
+    }
+    return db.setInfoLogLevel(InfoLogLevel.WARN_LEVEL)
+        .setMaxLogFileSize(LOG_FILE_BYTES)
+        .setKeepLogFileNum(LOG_FILES);
+  }
+
+  private List<ColumnFamilyDescriptor> families(RocksStorageOptions options) {
+    Cache cache = own(new LRUCache(options.blockCacheBytes()));
+    // A quarter of the memory for a buffer of records, so that one fills while one is written; a
+    // record's entry in the hash index is small, so its buffer may be too.
+    long recordBuffer = options.writeBufferBytes() / 4;
+    long smallBuffer = options.writeBufferBytes() / 16;
+    ColumnFamilyOptions plain = familyOptions(smallBuffer, tables(cache));
+    ColumnFamilyOptions recordOptions = familyOptions(recordBuffer, tables(cache));
+    ColumnFamilyOptions hashOptions =
+        familyOptions(
+            smallBuffer, tables(cache).setFilterPolicy(own(new BloomFilter(HASH_FILTER_BITS))));
+    return List.of(
+        new ColumnFamilyDescriptor(RocksDB.DEFAULT_COLUMN_FAMILY, plain),
+        new ColumnFamilyDescriptor(ascii(StoreLayout.RECORDS_FAMILY), recordOptions),
+        new ColumnFamilyDescriptor(ascii(StoreLayout.HASHES_FAMILY), hashOptions),
+        new ColumnFamilyDescriptor(ascii(StoreLayout.CAPSULES_FAMILY), plain));
+  }
+
+  private ColumnFamilyOptions familyOptions(long bufferBytes, BlockBasedTableConfig tables) {
+    // Ciphertext and hashes do not compress. Records of a writer come in key order, so their
+    // tables do not overlap and compaction moves them down without rewriting them.
+    return own(new ColumnFamilyOptions())
+        .setCompressionType(CompressionType.NO_COMPRESSION)
+        .setBottommostCompressionType(CompressionType.NO_COMPRESSION)
+        .setCompactionStyle(CompactionStyle.LEVEL)
+        .setLevelCompactionDynamicLevelBytes(true)
+        .setWriteBufferSize(bufferBytes)
+        .setMaxWriteBufferNumber(MAX_WRITE_BUFFERS)
+        .setTableFormatConfig(tables);
+  }
+
+  private static BlockBasedTableConfig tables(Cache cache) {
+    return new BlockBasedTableConfig()
+        .setBlockCache(cache)
+        .setBlockSize(BLOCK_BYTES)
+        .setCacheIndexAndFilterBlocks(true)
+        .setCacheIndexAndFilterBlocksWithHighPriority(true)
+        .setPinL0FilterAndIndexBlocksInCache(true);
+  }
+
+  private static byte[] ascii(String name) {
+    return name.getBytes(StandardCharsets.US_ASCII);
+  }
+
+  /** Drops what RocksDB would log. */
+  private static final class SilentLogger extends Logger {
+    SilentLogger() {
+      super(InfoLogLevel.FATAL_LEVEL);
+    }
+
+    @Override
+    protected void log(InfoLogLevel level, String message) {}
+  }
+
+  // ------------------------------------------------------------------ life
+
+  /**
+   * Begins a use of the database, which must end in {@link #exit}. Nests.
+   *
+   * @throws IllegalStateException if it is closed
+   */
+  void enter() {
+    life.readLock().lock();
+    if (closed) {
+      life.readLock().unlock();
+      throw new IllegalStateException("the store in " + directory + " is closed");
+    }
+  }
+
+  void exit() {
+    life.readLock().unlock();
+  }
+
+  /**
+   * Waits for the uses under way and frees everything. Closing twice is allowed.
+   *
+   * @throws IllegalStateException if this thread is within a use, for example a scan's visitor
+   */
+  @Override
+  public void close() {
+    if (life.getReadHoldCount() > 0) {
+      throw new IllegalStateException("the store cannot be closed from within a scan of it");
+    }
+    life.writeLock().lock();
+    try {
+      if (!closed) {
+        closed = true;
+        free();
+      }
+    } finally {
+      life.writeLock().unlock();
+    }
+  }
+
+  private void free() {
+    while (!natives.isEmpty()) {
+      try {
+        natives.pop().close();
+      } catch (Exception e) {
+        throw new AssertionError("RocksDB objects close without exceptions", e);
+      }
+    }
+  }
+
+  // ------------------------------------------------------------------ operations
+
+  private ColumnFamilyHandle handle(Family family) {
+    return switch (family) {
+      case DEFAULT -> defaults;
+      case RECORDS -> records;
+      case HASHES -> hashes;
+      case CAPSULES -> capsules;
+    };
+  }
+
+  Path directory() {
+    return directory;
+  }
+
+  boolean readOnly() {
+    return readOnly;
+  }
+
+  /** RocksDB's number for the newest write it holds. */
+  long latestSequence() {
+    return db.getLatestSequenceNumber();
+  }
+
+  /**
+   * The value under a key, or null.
+   *
+   * @param what names the value in the exception if it cannot be read
+   */
+  byte @Nullable [] get(Family family, byte[] key, Object what) {
+    try {
+      return db.get(handle(family), pointReads, key);
+    } catch (RocksDBException e) {
+      throw RocksFailures.of(e, directory, "reading " + what);
+    }
+  }
+
+  void put(WriteBatch batch, Family family, byte[] key, byte[] value) {
+    try {
+      batch.put(handle(family), key, value);
+    } catch (RocksDBException e) {
+      throw RocksFailures.of(e, directory, "preparing a write");
+    }
+  }
+
+  /**
+   * Writes a batch and waits until it is on stable storage. Batches of several threads that wait at
+   * once share one sync: RocksDB's first waiter writes for all.
+   */
+  void write(WriteBatch batch) {
+    try {
+      db.write(synced, batch);
+    } catch (RocksDBException e) {
+      throw RocksFailures.of(e, directory, "writing");
+    }
+  }
+
+  /** About how many bytes the keys that begin with {@code prefix} take. */
+  long approximateBytes(Family family, byte[] prefix) {
+    byte[] end = StoreCodec.successor(prefix);
+    try (Slice from = new Slice(prefix);
+        Slice to = new Slice(end == null ? END : end)) {
+      long[] sizes =
+          db.getApproximateSizes(
+              handle(family),
+              List.of(new Range(from, to)),
+              SizeApproximationFlag.INCLUDE_FILES,
+              SizeApproximationFlag.INCLUDE_MEMTABLES);
+      return sizes[0];
+    }
+  }
+
+  /** A point in time that several cursors can read at. To be closed before the database. */
+  View view() {
+    return new View(db, db.getSnapshot());
+  }
+
+  /** A point in time. */
+  static final class View implements AutoCloseable {
+    private final RocksDB db;
+    private final Snapshot snapshot;
+
+    private View(RocksDB db, Snapshot snapshot) {
+      this.db = db;
+      this.snapshot = snapshot;
+    }
+
+    @Override
+    public void close() {
+      db.releaseSnapshot(snapshot);
+    }
+  }
+
+  /** A cursor over the keys that begin with {@code prefix}, for reading some or all of them. */
+  Cursor cursor(Family family, byte[] prefix) {
+    return new Cursor(family, prefix, null);
+  }
+
+  /** A cursor for reading all keys that begin with {@code prefix}, as they were at {@code view}. */
+  Cursor cursor(Family family, byte[] prefix, View view) {
+    return new Cursor(family, prefix, view);
+  }
+
+  /**
+   * Walks the keys that begin with one prefix. Not thread-safe; to be closed within the use of the
+   * database it was made in.
+   */
+  final class Cursor implements AutoCloseable {
+    private final @Nullable Slice bound;
+    private final ReadOptions reads = new ReadOptions();
+    private final RocksIterator iterator;
+
+    private Cursor(Family family, byte[] prefix, @Nullable View view) {
+      byte[] end = StoreCodec.successor(prefix);
+      bound = end == null ? null : new Slice(end);
+      // What a scan reads once must not push out what is read again and again.
+      reads.setVerifyChecksums(true).setFillCache(false);
+      if (bound != null) {
+        reads.setIterateUpperBound(bound);
+      }
+      if (view != null) {
+        reads.setSnapshot(view.snapshot).setReadaheadSize(SCAN_READAHEAD_BYTES);
+      }
+      iterator = db.newIterator(handle(family), reads);
+    }
+
+    /** Goes to the first key at or after {@code key}; see {@link #valid}. */
+    void seek(byte[] key) {
+      iterator.seek(key);
+    }
+
+    /** Goes to the last key. */
+    void seekToLast() {
+      iterator.seekToLast();
+    }
+
+    void next() {
+      iterator.next();
+    }
+
+    /**
+     * Whether there is a key here; false at the end.
+     *
+     * @param what names what is read in the exception if it cannot be
+     */
+    boolean valid(Object what) {
+      if (iterator.isValid()) {
+        return true;
+      }
+      CapsuleException failure = failure(what);
+      if (failure != null) {
+        throw failure;
+      }
+      return false;
+    }
+
+    /** Why there is no key here, or null if this is just the end. */
+    private @Nullable CapsuleException failure(Object what) {
+      try {
+        iterator.status();
+        return null;
+      } catch (RocksDBException e) {
+        return RocksFailures.of(e, directory, "reading " + what);
+      }
+    }
+
+    byte[] key() {
+      return iterator.key();
+    }
+
+    byte[] value() {
+      return iterator.value();
+    }
+
+    @Override
+    public void close() {
+      iterator.close();
+      reads.close();
+      if (bound != null) {
+        bound.close();
+      }
+    }
+  }
+}

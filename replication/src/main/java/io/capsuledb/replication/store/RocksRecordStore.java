@@ -1,0 +1,358 @@
+package io.capsuledb.replication.store;
+
+import io.capsuledb.core.crypto.Hash32;
+import io.capsuledb.core.error.IntegrityException;
+import io.capsuledb.core.error.InvalidRequestException;
+import io.capsuledb.core.error.Rejection;
+import io.capsuledb.core.port.RecordStore;
+import io.capsuledb.replication.store.OpenDatabase.Cursor;
+import io.capsuledb.replication.store.OpenDatabase.Family;
+import io.capsuledb.replication.store.StoreCodec.Position;
+import java.util.Arrays;
+import java.util.List;
+import java.util.function.Consumer;
+import java.util.stream.LongStream;
+import org.jspecify.annotations.Nullable;
+import org.rocksdb.WriteBatch;
+
+/**
+ * The records of one capsule in a {@link RocksStorage}.
+ *
+ * <p>Beyond what {@link RecordStore} promises: several threads may append at once and then share
+ * one sync; a position is written once, so a second record with other bytes at the same writer and
+ * sequence number is an {@link IntegrityException} for {@link Rejection.Reason#EQUIVOCATION} and
+ * leaves the store as it was, while the same bytes again are accepted; a batch has at most 64 MiB.
+ *
+ * <p>Thread-safe. A visitor may read from the store but not close it. Using it after it or its
+ * storage was closed is an {@link IllegalStateException}.
+ */
+public final class RocksRecordStore implements RecordStore {
+
+  /** Room that RocksDB's framing of a record and its index entry takes in a batch. */
+  private static final int BATCH_BYTES_PER_RECORD = 256;
+
+  private final RocksStorage storage;
+  private final OpenDatabase database;
+  private final byte[] capsule;
+  private final Hash32 name;
+  private volatile boolean closed;
+
+  RocksRecordStore(RocksStorage storage, OpenDatabase database, byte[] capsule) {
+    this.storage = storage;
+    this.database = database;
+    this.capsule = capsule;
+    this.name = Hash32.of(capsule);
+  }
+
+  private void enter() {
+    database.enter();
+    if (closed) {
+      database.exit();
+      throw new IllegalStateException("this capsule's store is closed");
+    }
+  }
+
+  private void exit() {
+    database.exit();
+  }
+
+  // ------------------------------------------------------------------ metadata
+
+  @Override
+  public byte @Nullable [] metadata() {
+    enter();
+    try {
+      String what = "the metadata of capsule " + name;
+      byte[] value = database.get(Family.CAPSULES, capsule, what);
+      return value == null ? null : intact(capsule, value, what);
+    } finally {
+      exit();
+    }
+  }
+
+  /**
+   * {@inheritDoc}
+   *
+   * @throws InvalidRequestException also if the metadata is longer than a record may be
+   */
+  @Override
+  public void initialize(byte[] metadata) {
+    if (metadata.length > StoreLayout.MAX_RECORD_BYTES) {
+      throw new InvalidRequestException("metadata of " + metadata.length + " bytes is too long");
+    }
+    enter();
+    try {
+      storage.checkWritable();
+      synchronized (storage.gate()) {
+        if (database.get(Family.CAPSULES, capsule, "the metadata of capsule " + name) != null) {
+          throw new InvalidRequestException("capsule " + name + " has metadata already");
+        }
+        try (WriteBatch writes = new WriteBatch()) {
+          database.put(writes, Family.CAPSULES, capsule, StoreCodec.seal(capsule, metadata));
+          storage.commit(writes);
+        }
+      }
+    } finally {
+      exit();
+    }
+  }
+
+  // ------------------------------------------------------------------ appending
+
+  @Override
+  public void append(List<StoredRecord> batch) {
+    List<StoredRecord> taken = List.copyOf(batch);
+    long bytes = check(taken);
+    enter();
+    try {
+      storage.checkWritable();
+      if (taken.isEmpty()) {
+        return;
+      }
+      storage.gate().enter(name, taken, new Present());
+      try (WriteBatch writes = new WriteBatch((int) bytes)) {
+        for (StoredRecord r : taken) {
+          byte[] recordKey = StoreCodec.recordKey(capsule, r.writer(), r.sequence());
+          database.put(writes, Family.RECORDS, recordKey, StoreCodec.seal(recordKey, r.bytes()));
+          byte[] hashKey = StoreCodec.hashKey(capsule, r.hash());
+          byte[] position = StoreCodec.positionBody(r.writer(), r.sequence());
+          database.put(writes, Family.HASHES, hashKey, StoreCodec.seal(hashKey, position));
+        }
+        storage.commit(writes);
+      } finally {
+        storage.gate().leave(name, taken);
+      }
+    } finally {
+      exit();
+    }
+  }
+
+  /** Checks the bounds of a batch; returns about how many bytes it takes. */
+  private static long check(List<StoredRecord> batch) {
+    if (batch.size() > MAX_BATCH_RECORDS) {
+      throw new InvalidRequestException(
+          "a batch of " + batch.size() + " records; at most " + MAX_BATCH_RECORDS);
+    }
+    long bytes = 0;
+    for (StoredRecord r : batch) {
+      if (r.sequence() == 0) {
+        throw new InvalidRequestException("sequence numbers start at 1: " + r);
+      }
+      if (r.bytes().length > StoreLayout.MAX_RECORD_BYTES) {
+        throw new InvalidRequestException(
+            r + " is too long; at most " + StoreLayout.MAX_RECORD_BYTES + " bytes");
+      }
+      bytes += r.bytes().length + BATCH_BYTES_PER_RECORD;
+    }
+    if (bytes > StoreLayout.MAX_BATCH_BYTES) {
+      throw new InvalidRequestException(
+          "a batch of " + bytes + " bytes; at most " + StoreLayout.MAX_BATCH_BYTES);
+    }
+    return bytes;
+  }
+
+  /** What is stored, as the gate asks for it. */
+  private final class Present implements AppendGate.Stored {
+    @Override
+    public long newestSequence(long writer) {
+      return newest(writer);
+    }
+
+    @Override
+    public byte @Nullable [] read(long writer, long sequence) {
+      return readAt(writer, sequence);
+    }
+  }
+
+  // ------------------------------------------------------------------ reading
+
+  @Override
+  public byte @Nullable [] read(long writer, long sequence) {
+    enter();
+    try {
+      return readAt(writer, sequence);
+    } finally {
+      exit();
+    }
+  }
+
+  private byte @Nullable [] readAt(long writer, long sequence) {
+    byte[] key = StoreCodec.recordKey(capsule, writer, sequence);
+    String what = recordAt(writer, sequence);
+    byte[] value = database.get(Family.RECORDS, key, what);
+    return value == null ? null : intact(key, value, what);
+  }
+
+  @Override
+  public byte @Nullable [] read(Hash32 hash) {
+    enter();
+    try {
+      byte[] key = StoreCodec.hashKey(capsule, hash);
+      String what = "the index entry of record " + hash;
+      byte[] value = database.get(Family.HASHES, key, what);
+      if (value == null) {
+        return null;
+      }
+      Position position = StoreCodec.position(intact(key, value, what));
+      if (position == null) {
+        throw RocksFailures.damaged(what + " of capsule " + name + ": its length is wrong");
+      }
+      byte[] record = readAt(position.writer(), position.sequence());
+      if (record == null) {
+        throw new IntegrityException(
+            Rejection.of(
+                Rejection.Reason.MISSING_RECORD,
+                "record " + hash + " is indexed at " + position + " but is not there"));
+      }
+      return record;
+    } finally {
+      exit();
+    }
+  }
+
+  private String recordAt(long writer, long sequence) {
+    return "the record of " + StoreCodec.describe(writer, sequence) + " of capsule " + name;
+  }
+
+  private static byte[] intact(byte[] key, byte[] value, String what) {
+    byte[] body = StoreCodec.open(key, value);
+    if (body == null) {
+      throw RocksFailures.damaged(what);
+    }
+    return body;
+  }
+
+  @Override
+  public long[] writers() {
+    LongStream.Builder writers = LongStream.builder();
+    enter();
+    try (Cursor cursor = database.cursor(Family.RECORDS, capsule)) {
+      byte[] from = StoreCodec.recordKey(capsule, 0, 0);
+      while (from != null) {
+        cursor.seek(from);
+        if (!cursor.valid("the writers of capsule " + name)) {
+          break;
+        }
+        long writer = StoreCodec.recordPosition(cursor.key()).writer();
+        writers.add(writer);
+        // From the last record a writer can have to the next writer's first.
+        from = writer == -1 ? null : StoreCodec.recordKey(capsule, writer + 1, 0);
+      }
+    } finally {
+      exit();
+    }
+    return writers.build().toArray();
+  }
+
+  @Override
+  public long newestSequence(long writer) {
+    enter();
+    try {
+      return newest(writer);
+    } finally {
+      exit();
+    }
+  }
+
+  private long newest(long writer) {
+    byte[] prefix = StoreCodec.writerPrefix(capsule, writer);
+    try (Cursor cursor = database.cursor(Family.RECORDS, prefix)) {
+      cursor.seekToLast();
+      if (!cursor.valid("the newest record of writer " + Long.toHexString(writer))) {
+        return 0;
+      }
+      byte[] key = cursor.key();
+      return Arrays.mismatch(key, prefix) == prefix.length
+          ? StoreCodec.recordPosition(key).sequence()
+          : 0;
+    }
+  }
+
+  @Override
+  public void scan(long writer, long fromSequence, Visitor visitor) {
+    byte[] prefix = StoreCodec.writerPrefix(capsule, writer);
+    enter();
+    try (Cursor cursor = database.cursor(Family.RECORDS, prefix)) {
+      long sought = fromSequence;
+      cursor.seek(StoreCodec.recordKey(capsule, writer, fromSequence));
+      while (cursor.valid(
+          "the records of "
+              + StoreCodec.describe(writer, sought)
+              + " and after of capsule "
+              + name)) {
+        byte[] key = cursor.key();
+        long sequence = StoreCodec.recordPosition(key).sequence();
+        byte[] bytes = intact(key, cursor.value(), recordAt(writer, sequence));
+        if (!visitor.visit(writer, sequence, bytes)) {
+          return;
+        }
+        sought = sequence + 1;
+        cursor.next();
+      }
+    } finally {
+      exit();
+    }
+  }
+
+  // ------------------------------------------------------------------ the rest
+
+  /** Computes the hash of a record as its capsule's format defines it. */
+  @FunctionalInterface
+  public interface RecordHasher {
+    /** The record hash, or null if {@code record} has no form from which one can be computed. */
+    @Nullable Hash32 hashOf(byte[] record);
+  }
+
+  /**
+   * {@inheritDoc}
+   *
+   * <p>Reads everything of the capsule once. It finds damaged values, index entries that name no
+   * record, and records that no index entry names; these it can count but not name, because only a
+   * record's hash says which entry is missing: see {@link #auditHashes}. Neither judges whether a
+   * record is authentic.
+   */
+  @Override
+  public void audit(Consumer<String> findings) {
+    audit(null, findings);
+  }
+
+  /**
+   * Checks like {@link #audit(Consumer)} and moreover that every record is found by its hash and
+   * every index entry names the record with its hash.
+   */
+  public void auditHashes(RecordHasher hasher, Consumer<String> findings) {
+    audit(hasher, findings);
+  }
+
+  private void audit(@Nullable RecordHasher hasher, Consumer<String> findings) {
+    enter();
+    try {
+      new CapsuleAudit(database, capsule, hasher, findings).run();
+    } finally {
+      exit();
+    }
+  }
+
+  @Override
+  public long sizeBytes() {
+    enter();
+    try {
+      return database.approximateBytes(Family.RECORDS, capsule)
+          + database.approximateBytes(Family.HASHES, capsule)
+          + database.approximateBytes(Family.CAPSULES, capsule);
+    } finally {
+      exit();
+    }
+  }
+
+  /** Closes this store; its storage stays open. Closing twice is allowed. */
+  @Override
+  public void close() {
+    closed = true;
+  }
+
+  @Override
+  public String toString() {
+    return "capsule " + name + " in " + storage;
+  }
+}

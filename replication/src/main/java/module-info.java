@@ -1,0 +1,11 @@
+import org.jspecify.annotations.NullMarked;
+
+/** Durable record storage, and replicas; see docs/ARCHITECTURE.md. */
+@NullMarked
+module io.capsuledb.replication {
+  requires static transitive org.jspecify;
+  requires transitive io.capsuledb.core;
+  requires rocksdbjni;
+
+  exports io.capsuledb.replication.store;
+}
