@@ -32,6 +32,8 @@ final class Wire implements AutoCloseable {
   final SimScheduler scheduler = new SimScheduler(5);
   final CapsuleDb db;
   final ServerState state;
+  private final SimEntropy entropy = new SimEntropy(3);
+  private final KeyTree owner;
   private final List<Client> clients = new ArrayList<>();
 
   Wire() {
@@ -39,22 +41,31 @@ final class Wire implements AutoCloseable {
   }
 
   Wire(RespServerOptions options, long memtableBytes) {
-    SimEntropy entropy = new SimEntropy(3);
     byte[] seed = new byte[64];
     entropy.fill(seed);
-    KeyTree owner = KeyTree.fromSeed(SecretBytes.own(seed));
+    owner = KeyTree.fromSeed(SecretBytes.own(seed));
     SimRecordStore store = disk.open();
     store.initialize(NewCapsule.sign(owner, 0, List.of(), 0, entropy));
-    db =
-        CapsuleDb.open(
-            CapsuleDbOptions.builder().memtableBytes(memtableBytes).build(),
-            new CapsulePorts(store, clock, entropy, scheduler, Telemetry.NONE),
-            owner.application(0, 0),
-            records -> {});
+    db = open(store, memtableBytes);
     state = new ServerState(db, options, clock, entropy, Telemetry.NONE);
     state.table(new CommandTable(CommandCatalog.all(state, List.of())));
     db.onDurable(() -> state.loops().forEach(LoopState::durableGrew));
     scheduler.run();
+  }
+
+  private CapsuleDb open(SimRecordStore store, long memtableBytes) {
+    return CapsuleDb.open(
+        CapsuleDbOptions.builder().memtableBytes(memtableBytes).build(),
+        new CapsulePorts(store, clock, entropy, scheduler, Telemetry.NONE),
+        owner.application(0, 0),
+        records -> {});
+  }
+
+  /** Cuts the power, and opens what is left on the disk. */
+  CapsuleDb recover() {
+    scheduler.kill();
+    disk.powerCut();
+    return open(disk.open(), 64L << 20);
   }
 
   Client connect() {
