@@ -138,7 +138,7 @@ class TamperTest {
             }
           });
       String context =
-          "seed " + seed + ": byte " + at + " of a value in " + new String(place.family, "UTF-8");
+          "seed " + seed + ": byte " + at + " of a value in " + new String(place.family, StandardCharsets.UTF_8);
       checkFound(copy, context);
     }
   }
