@@ -147,7 +147,7 @@ class TamperTest {
     try (RocksStorage storage = RocksStorage.openReadOnly(copy, RocksStorageOptions.defaults())) {
       CapsuleVerifier.Report report =
           new CapsuleVerifier(storage.capsule(name), Secp256k1.best(), null, (records, total) -> {})
-              .verify(new CapsuleName(Hash32.of(name)));
+              .verify(new CapsuleName(Hash32.of(name)), List.of());
       assertThat(report.clean()).as(context).isFalse();
       assertThat(report.problems().getFirst().toString())
           .as(context)

@@ -8,12 +8,14 @@ import io.capsuledb.core.capsule.MetadataCodec;
 import io.capsuledb.core.capsule.RosterCodec;
 import io.capsuledb.core.capsule.RosterEntry;
 import io.capsuledb.core.crypto.Hash32;
+import io.capsuledb.core.crypto.PublicKey;
 import io.capsuledb.core.crypto.Secp256k1;
 import io.capsuledb.core.crypto.SecretBytes;
 import io.capsuledb.core.error.CapsuleException;
 import io.capsuledb.core.error.DeniedException;
 import io.capsuledb.core.error.IntegrityException;
 import io.capsuledb.core.error.InvalidRequestException;
+import io.capsuledb.core.error.OutcomeUnknownException;
 import io.capsuledb.core.error.Rejection;
 import io.capsuledb.core.error.StorageException;
 import io.capsuledb.core.error.UnavailableException;
@@ -29,6 +31,7 @@ import io.capsuledb.core.record.RecordCodec;
 import io.capsuledb.core.record.RecordLayout;
 import io.capsuledb.core.record.RecordSealer;
 import io.capsuledb.core.record.RecordType;
+import java.lang.invoke.VarHandle;
 import java.util.ArrayDeque;
 import java.util.List;
 import java.util.Objects;
@@ -73,6 +76,12 @@ public final class CapsuleDb implements AutoCloseable {
   /** Keys looked at for expiry in one step, under the engine's lock. */
   private static final int EXPIRY_SAMPLE = 256;
 
+  /** Draws of a writer index: that two of 62 random bits collide is not expected in a lifetime. */
+  private static final int MAX_DRAWS = 64;
+
+  /** Reads without a lock before a reader that meets one transaction after another takes it. */
+  private static final int OPTIMISTIC_READS = 16;
+
   /** Durable tombstones dropped in passing by each commit. */
   private static final int TOMBSTONES_PER_COMMIT = 4;
 
@@ -111,6 +120,12 @@ public final class CapsuleDb implements AutoCloseable {
   private long committedTime;
   private long expiryCursor;
   private boolean closed;
+
+  /**
+   * Odd while a transaction of several operations is being applied. A reader that saw it odd, or
+   * changed, may have seen the middle of one and reads again.
+   */
+  private volatile long applications;
 
   private volatile long clearedTime;
   private volatile long committedTimeSeen;
@@ -193,8 +208,20 @@ public final class CapsuleDb implements AutoCloseable {
     }
     CapsuleName name = MetadataCodec.nameOf(signed);
     CapsuleMetadata metadata = MetadataCodec.decode(signed, curve).orThrow();
+    checkExpected(options, name, metadata);
     if (!metadata.applicationKey().equals(key.publicKey()) || key.generation() != 0) {
       throw new DeniedException("the key given is not the application key of capsule " + name);
+    }
+    if (!metadata.replicas().isEmpty()
+        || metadata.directoryMode() != CapsuleMetadata.DirectoryMode.ROSTER) {
+      throw new InvalidRequestException(
+          "capsule "
+              + name
+              + " wants "
+              + metadata.replicas().size()
+              + " replicas and key directory "
+              + metadata.directoryMode()
+              + "; this version serves capsules on one node with key directory ROSTER");
     }
     byte[] seed = new byte[Long.BYTES];
     ports.entropy().fill(seed);
@@ -212,7 +239,8 @@ public final class CapsuleDb implements AutoCloseable {
               ports.store(),
               memtable,
               options.memtableBytes(),
-              progress);
+              progress,
+              ports.clock().wallMs());
       replay.run();
       ports.telemetry().count(Telemetry.Counter.RECORDS_REPLAYED, replay.records());
       WritePath writePath = introduceWriter(name, keys, curve, ports, replay);
@@ -247,6 +275,25 @@ public final class CapsuleDb implements AutoCloseable {
     }
   }
 
+  private static void checkExpected(
+      CapsuleDbOptions options, CapsuleName name, CapsuleMetadata metadata) {
+    if (options.capsule() != null && !name.equals(options.capsule())) {
+      throw new IntegrityException(
+          Rejection.of(
+              Rejection.Reason.MISPLACED,
+              "the store holds capsule " + name + " where " + options.capsule() + " belongs"));
+    }
+    if (options.owner() != null && !metadata.ownerKey().equals(options.owner())) {
+      throw new DeniedException(
+          "capsule "
+              + name
+              + " belongs to owner "
+              + metadata.ownerKey()
+              + ", not to "
+              + options.owner());
+    }
+  }
+
   /** Draws a writer index the capsule has not seen and stores the writer's first record. */
   private static WritePath introduceWriter(
       CapsuleName name, KeyRing keys, Secp256k1 curve, CapsulePorts ports, Replay replay) {
@@ -261,15 +308,38 @@ public final class CapsuleDb implements AutoCloseable {
               + " unjoined chains; a record joins at most "
               + RecordLayout.MAX_PARENTS);
     }
+    long time = replay.newestTime() + 1;
+    checkLamport(time);
     SecretBytes signingKey = application.writerPrivateKey(writer);
     RecordSealer sealer;
     try (SecretBytes dataKey = keys.dataKey(generation, writer)) {
       sealer = new RecordSealer(name, generation, writer, signingKey, dataKey, curve);
     }
-    RosterEntry entry =
-        new RosterEntry(writer, curve.publicKey(signingKey), RosterEntry.Role.WORKER, generation);
+    boolean introduced = false;
+    try {
+      WritePath path =
+          introduce(name, application, sealer, curve.publicKey(signingKey), time, tips, ports);
+      introduced = true;
+      return path;
+    } finally {
+      if (!introduced) {
+        sealer.close();
+      }
+    }
+  }
+
+  private static WritePath introduce(
+      CapsuleName name,
+      ApplicationKey application,
+      RecordSealer sealer,
+      PublicKey writerKey,
+      long time,
+      List<Hash32> tips,
+      CapsulePorts ports) {
+    long writer = sealer.writer();
+    int generation = application.generation();
+    RosterEntry entry = new RosterEntry(writer, writerKey, RosterEntry.Role.WORKER, generation);
     byte[] roster = RosterCodec.encode(name, generation, List.of(entry), application::sign);
-    long time = replay.newestTime() + 1;
     CapsuleRecord first = sealer.seal(RecordType.ROSTER, 0, time, tips, roster, 0, roster.length);
     ports.store().append(List.of(new StoredRecord(writer, 1, first.hash(), first.bytes())));
     return new WritePath(
@@ -283,12 +353,21 @@ public final class CapsuleDb implements AutoCloseable {
 
   private static long drawWriter(Entropy entropy, Set<Long> known) {
     byte[] draw = new byte[Long.BYTES];
-    long writer;
-    do {
+    for (int i = 0; i < MAX_DRAWS; i++) {
       entropy.fill(draw);
-      writer = LittleEndian.getLong(draw, 0) & RosterEntry.MAX_WRITER;
-    } while (writer == 0 || known.contains(writer));
-    return writer;
+      long writer = LittleEndian.getLong(draw, 0) & RosterEntry.MAX_WRITER;
+      if (writer != 0 && !known.contains(writer)) {
+        return writer;
+      }
+    }
+    throw new IllegalStateException("the entropy source draws the same writers again and again");
+  }
+
+  private static void checkLamport(long time) {
+    if (time > RecordLayout.MAX_LAMPORT) {
+      throw new UnavailableException(
+          "the capsule's Lamport time is used up: a writer jumped to the end of its range");
+    }
   }
 
   private void checkRunning() {
@@ -308,6 +387,31 @@ public final class CapsuleDb implements AutoCloseable {
 
   Lookup lookup(byte[] key, long nowMs) {
     checkRunning();
+    try {
+      for (int i = 0; i < OPTIMISTIC_READS; i++) {
+        long before = applications;
+        if ((before & 1) == 0) {
+          Lookup found = read(key, nowMs);
+          VarHandle.acquireFence();
+          if (applications == before) {
+            return found;
+          }
+        }
+      }
+      lock.lock();
+      try {
+        return read(key, nowMs);
+      } finally {
+        lock.unlock();
+      }
+    } catch (IllegalStateException e) {
+      // The memtable is closed under readers that were already inside when the engine ended.
+      checkRunning();
+      throw e;
+    }
+  }
+
+  private Lookup read(byte[] key, long nowMs) {
     Memtable.Entry entry = memtable.get(key);
     if (entry == null) {
       return Lookup.absent(clearedTime);
@@ -360,14 +464,20 @@ public final class CapsuleDb implements AutoCloseable {
               + " MiB is full; delete keys or reopen with a larger one");
     }
     long first = committedTime + 1;
-    writePath.append(staged, first, encodedBound);
+    checkLamport(first + staged.count());
+    int place = writePath.append(staged, first, encodedBound);
     try {
-      Transaction.apply(staged, memtable, first, writer, applied);
-    } catch (RuntimeException e) {
-      StorageException failure =
-          new StorageException("the memtable failed; it no longer agrees with the capsule", e);
-      writePath.fail(failure);
-      throw failure;
+      long even = applications;
+      if (staged.isCompound()) {
+        applications = even + 1;
+      }
+      Transaction.apply(staged, memtable, first, writer, place, applied);
+      applications = even + (staged.isCompound() ? 2 : 0);
+    } catch (RuntimeException | Error e) {
+      writePath.fail(
+          new StorageException("the memtable failed; it no longer agrees with the capsule", e));
+      throw new OutcomeUnknownException(
+          "the memtable failed while the write was under way; read it after reopening", e);
     }
     committedTime = first + staged.count() - 1;
     committedTimeSeen = committedTime;
@@ -394,15 +504,16 @@ public final class CapsuleDb implements AutoCloseable {
 
   /** One step of the upkeep agent: collects some of what expired, and durable tombstones. */
   private boolean upkeepStep() {
-    if (!lock.tryLock()) {
-      return false;
-    }
+    lock.lock();
     try {
       if (closed || writePath.failure() != null) {
         return false;
       }
       boolean moreTombstones = dropTombstones(TOMBSTONES_PER_STEP);
       return collectExpired() || moreTombstones;
+    } catch (RuntimeException | Error e) {
+      writePath.fail(new StorageException("upkeep of the memtable failed", e));
+      return false;
     } finally {
       lock.unlock();
     }
@@ -536,8 +647,9 @@ public final class CapsuleDb implements AutoCloseable {
   }
 
   /**
-   * Completes when {@code fence} is durable; fails with {@link
-   * io.capsuledb.core.error.OutcomeUnknownException} if the engine stops first.
+   * Completes when {@code fence} is durable; fails with {@link OutcomeUnknownException} if the
+   * engine stops first. What depends on it runs on an engine thread: it must not block, nor begin a
+   * transaction; use the asynchronous methods of the stage for that.
    */
   public CompletionStage<@Nullable Void> whenDurable(long fence) {
     return writePath.whenDurable(fence);
@@ -576,16 +688,22 @@ public final class CapsuleDb implements AutoCloseable {
    */
   public @Nullable CapsuleRecord record(Hash32 hash) {
     checkRunning();
-    byte[] bytes = store.read(hash);
-    if (bytes == null) {
-      return null;
+    try {
+      byte[] bytes = store.read(hash);
+      if (bytes == null) {
+        return null;
+      }
+      CapsuleRecord record = RecordCodec.decode(name, bytes).orThrow();
+      if (!record.hash().equals(hash)) {
+        throw new IntegrityException(
+            Rejection.of(Rejection.Reason.MISPLACED, record + " is stored as " + hash));
+      }
+      return record;
+    } catch (IntegrityException damaged) {
+      telemetry.rejected(damaged.rejection().reason());
+      writePath.fail(damaged);
+      throw damaged;
     }
-    CapsuleRecord record = RecordCodec.decode(name, bytes).orThrow();
-    if (!record.hash().equals(hash)) {
-      throw new IntegrityException(
-          Rejection.of(Rejection.Reason.MISPLACED, record + " is stored as " + hash));
-    }
-    return record;
   }
 
   /**
@@ -594,7 +712,9 @@ public final class CapsuleDb implements AutoCloseable {
    */
   public CapsuleVerifier.Report verify(CapsuleVerifier.Progress progress) {
     checkRunning();
-    CapsuleVerifier.Report report = new CapsuleVerifier(store, curve, keys, progress).verify(name);
+    CapsuleVerifier.Report report =
+        new CapsuleVerifier(store, curve, keys, progress)
+            .verify(name, List.of(writePath.head().hash()));
     if (!report.clean()) {
       CapsuleVerifier.Problem first = report.problems().getFirst();
       telemetry.rejected(first.rejection().reason());

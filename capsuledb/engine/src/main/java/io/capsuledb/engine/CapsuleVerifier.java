@@ -4,6 +4,8 @@ import io.capsuledb.core.capsule.CapsuleMetadata;
 import io.capsuledb.core.capsule.CapsuleName;
 import io.capsuledb.core.capsule.KeyRing;
 import io.capsuledb.core.capsule.MetadataCodec;
+import io.capsuledb.core.capsule.RosterEntry;
+import io.capsuledb.core.crypto.Hash32;
 import io.capsuledb.core.crypto.Secp256k1;
 import io.capsuledb.core.error.Decoded;
 import io.capsuledb.core.error.IntegrityException;
@@ -95,6 +97,10 @@ public final class CapsuleVerifier {
   private final Progress progress;
 
   private final List<Problem> problems = new ArrayList<>();
+
+  /** Newest records of chains that are damaged, and that no join has missed yet. */
+  private long damagedHeads;
+
   private long problemCount;
   private long records;
   private long bytes;
@@ -114,13 +120,20 @@ public final class CapsuleVerifier {
     this.progress = progress;
   }
 
+  /** Walks the capsule, whatever it should hold. */
+  public Report verify(@Nullable CapsuleName expectedName) {
+    return verify(expectedName, List.of());
+  }
+
   /**
    * Walks the capsule.
    *
    * @param expectedName the name the capsule is known by, or null to take the store's word
+   * @param required hashes of records that somebody knows the capsule to hold: how a tail cut off a
+   *     chain, which leaves no trace in the capsule itself, is found
    * @throws io.capsuledb.core.error.StorageException if the store cannot be read at all
    */
-  public Report verify(@Nullable CapsuleName expectedName) {
+  public Report verify(@Nullable CapsuleName expectedName, List<Hash32> required) {
     CapsuleMetadata metadata = null;
     CapsuleName name = null;
     try {
@@ -149,13 +162,23 @@ public final class CapsuleVerifier {
       ChainVerifier verifier = new ChainVerifier(name, metadata, curve);
       List<Span> spans = spans(name);
       chains = spans.size();
-      long total = spans.stream().mapToLong(Span::newest).sum();
+      long total = 0;
+      for (Span span : spans) {
+        // What the store says; a store that lies about it must not make the sum wrap.
+        total += Math.min(span.newest, Long.MAX_VALUE / 2 - total);
+      }
       try (Walk walk = new Walk(name, verifier, total)) {
         spans.forEach(walk::chain);
       }
       heads = verifier.frontier();
     }
-    store.audit(finding -> report("store index", Rejection.of(Reason.STORAGE_CHECKSUM, finding)));
+    for (Hash32 hash : required) {
+      checkRequired(hash);
+    }
+    if (problemCount == 0) {
+      // Its findings would repeat those of the walk; alone, they are about the index.
+      store.audit(finding -> report("store index", Rejection.of(Reason.STORAGE_CHECKSUM, finding)));
+    }
     progress.checked(records, records);
     return new Report(
         name,
@@ -169,6 +192,18 @@ public final class CapsuleVerifier {
         heads);
   }
 
+  private void checkRequired(Hash32 hash) {
+    try {
+      if (store.read(hash) == null) {
+        report(
+            "record " + hash,
+            Rejection.of(Reason.MISSING_RECORD, "it was in the capsule and is no longer"));
+      }
+    } catch (IntegrityException damaged) {
+      report("record " + hash, damaged.rejection());
+    }
+  }
+
   private record Span(long writer, long newest, long firstLamport) {}
 
   /** The chains in the order of their first Lamport times, which is an order of their joins. */
@@ -176,7 +211,7 @@ public final class CapsuleVerifier {
     List<Span> spans = new ArrayList<>();
     for (long writer : store.writers()) {
       long lamport = Long.MAX_VALUE;
-      byte[] first = read(writer, 1, false);
+      byte[] first = first(writer);
       if (first != null
           && RecordCodec.decode(name, first)
               instanceof Decoded.Accepted<CapsuleRecord>(CapsuleRecord record)) {
@@ -188,19 +223,11 @@ public final class CapsuleVerifier {
     return spans;
   }
 
-  private byte @Nullable [] read(long writer, long sequence, boolean report) {
+  /** The first record of a chain, or null if it cannot be read; that is reported by the walk. */
+  private byte @Nullable [] first(long writer) {
     try {
-      byte[] stored = store.read(writer, sequence);
-      if (stored == null && report) {
-        report(
-            CapsuleRecord.describe(writer, sequence),
-            Rejection.of(Reason.MISSING_RECORD, "a later record of its chain is stored"));
-      }
-      return stored;
+      return store.read(writer, 1);
     } catch (IntegrityException damaged) {
-      if (report) {
-        report(CapsuleRecord.describe(writer, sequence), damaged.rejection());
-      }
       return null;
     }
   }
@@ -228,24 +255,71 @@ public final class CapsuleVerifier {
 
     void chain(Span span) {
       boolean intact = true;
-      for (long sequence = 1; sequence <= span.newest; sequence++) {
-        byte[] stored = read(span.writer, sequence, true);
+      long sequence = 1;
+      // Sequence numbers may go up to the largest there is, so "one beyond" is 0 or less.
+      while (sequence > 0 && sequence <= span.newest) {
+        byte[] stored = null;
+        try {
+          stored = store.read(span.writer, sequence);
+          if (stored == null) {
+            sequence = missing(span, sequence);
+            intact = false;
+            continue;
+          }
+        } catch (IntegrityException damaged) {
+          report(CapsuleRecord.describe(span.writer, sequence), damaged.rejection());
+        }
         intact = stored != null && record(span.writer, sequence, stored, intact);
-        if (verifier.writer(span.writer) == null) {
-          report(
-              CapsuleRecord.describe(span.writer, sequence),
-              Rejection.of(
-                  Reason.UNKNOWN_WRITER,
-                  "no roster introduces its writer; the chain's "
-                      + span.newest
-                      + " records cannot be checked"));
-          records += span.newest - sequence + 1;
+        if (!intact && sequence == 1 && !introducedByKey(span.writer)) {
+          // Without its introduction nothing about the writer can be checked, and that was
+          // reported.
           return;
+        }
+        if (!intact && sequence == span.newest) {
+          damagedHeads++;
         }
         if (++records % PROGRESS_RECORDS == 0) {
           progress.checked(records, total);
         }
+        sequence++;
       }
+    }
+
+    /** Reports the gap that begins at {@code sequence} and returns where the chain goes on. */
+    private long missing(Span span, long sequence) {
+      long[] next = {span.newest + 1};
+      try {
+        store.scan(
+            span.writer,
+            sequence,
+            (writer, found, bytes) -> {
+              next[0] = found;
+              return false;
+            });
+      } catch (IntegrityException damaged) {
+        report(CapsuleRecord.describe(span.writer, sequence) + " or later", damaged.rejection());
+      }
+      report(
+          CapsuleRecord.describe(span.writer, sequence),
+          Rejection.of(
+              Reason.MISSING_RECORD,
+              (next[0] - sequence) + " records are missing before " + next[0]));
+      return next[0];
+    }
+
+    /** Whether the writer is known, by its roster or because the application key derives it. */
+    private boolean introducedByKey(long writer) {
+      KeyRing ring = keys;
+      if (verifier.writer(writer) == null && ring != null) {
+        int generation = ring.currentGeneration();
+        verifier.introduce(
+            new RosterEntry(
+                writer,
+                ring.application(generation).writerPublicKey(writer),
+                RosterEntry.Role.WORKER,
+                generation));
+      }
+      return verifier.writer(writer) != null;
     }
 
     /**
@@ -271,12 +345,7 @@ public final class CapsuleVerifier {
         report(where, Rejection.of(Reason.MISPLACED, record + " is stored there"));
         return false;
       }
-      Rejection wrong = predecessorIntact ? verifier.link(record) : verifier.resume(record);
-      if (wrong == null || wrong.reason() != Reason.UNKNOWN_WRITER) {
-        signatures++;
-        Rejection forged = verifier.verifySignature(record);
-        wrong = forged != null ? forged : wrong;
-      }
+      Rejection wrong = chained(record, predecessorIntact);
       if (wrong != null) {
         report(where, wrong);
         return false;
@@ -285,6 +354,28 @@ public final class CapsuleVerifier {
       boolean joined = joined(record, where);
       boolean readable = payload(record, where);
       return indexed && joined && readable;
+    }
+
+    /**
+     * Links a record only once its signature holds: a forged one must not bend the chain's state.
+     */
+    private @Nullable Rejection chained(CapsuleRecord record, boolean predecessorIntact) {
+      if (verifier.writer(record.header().writer()) == null) {
+        // The first record introduces the writer whose key it is signed with.
+        Rejection unlinked = verifier.link(record);
+        if (unlinked != null) {
+          return unlinked;
+        }
+        signatures++;
+        return verifier.verifySignature(record);
+      }
+      signatures++;
+      Rejection forged = verifier.verifySignature(record);
+      if (forged != null) {
+        return forged;
+      }
+      Rejection unlinked = predecessorIntact ? verifier.link(record) : verifier.resume(record);
+      return unlinked != null ? unlinked : RecordChecks.understood(record);
     }
 
     private boolean indexed(CapsuleRecord record, String where) {
@@ -307,7 +398,12 @@ public final class CapsuleVerifier {
     }
 
     private boolean joined(CapsuleRecord record, String where) {
-      Rejection broken = Joins.check(store, name, record);
+      Rejection broken = RecordChecks.parents(store, name, record);
+      if (broken != null && damagedHeads > 0) {
+        // A damaged head was reported in its own chain; this join is how it is missed.
+        damagedHeads--;
+        return true;
+      }
       if (broken != null) {
         report(where, broken);
       }

@@ -12,15 +12,15 @@ import org.jspecify.annotations.Nullable;
  * it stays valid across doubling and halving, needs no state here, and a walk visits every key that
  * is there throughout. Buckets are visited whole, so a step may exceed its count by one bucket.
  *
- * <p>The hash is seeded, so a client cannot choose keys that pile up in one bucket. One thread at a
- * time.
+ * <p>The hash is seeded, so keys that pile up in one bucket cannot be computed without the seed.
+ * One thread at a time.
  */
 final class KeyIndex {
 
   private static final int MIN_BITS = 4;
   private static final int MAX_BITS = 27;
 
-  /** Doubles above, halves below a quarter of, this many keys per bucket on average. */
+  /** Doubles above, halves below an eighth of, this many keys per bucket on average. */
   private static final int KEYS_PER_BUCKET = 8;
 
   /** Cursors hold the top 48 bits of the hash space, so that clients may treat them as doubles. */

@@ -52,6 +52,7 @@ final class Replay {
   private final Memtable memtable;
   private final long memtableBytes;
   private final LongConsumer progress;
+  private final long nowMs;
 
   private final Set<Hash32> tips = new LinkedHashSet<>();
   private final List<byte[]> tombstones = new ArrayList<>();
@@ -73,7 +74,8 @@ final class Replay {
       RecordStore store,
       Memtable memtable,
       long memtableBytes,
-      LongConsumer progress) {
+      LongConsumer progress,
+      long nowMs) {
     this.capsule = capsule;
     this.store = store;
     this.verifier = new ChainVerifier(capsule, metadata, curve);
@@ -81,6 +83,7 @@ final class Replay {
     this.memtable = memtable;
     this.memtableBytes = memtableBytes;
     this.progress = progress;
+    this.nowMs = nowMs;
   }
 
   /** Lamport time of the newest operation seen; 0 in an empty capsule. */
@@ -177,7 +180,10 @@ final class Replay {
     }
     Rejection refused = verifier.link(record);
     if (refused == null) {
-      refused = Joins.check(store, capsule, record);
+      refused = RecordChecks.understood(record);
+    }
+    if (refused == null) {
+      refused = RecordChecks.parents(store, capsule, record);
     }
     if (refused == null && header.type() == RecordType.DATA) {
       refused = merge(record);
@@ -240,7 +246,11 @@ final class Replay {
     @Override
     public void put(byte[] key, ValueType type, byte[] value, long expiryAtMs) {
       Version version = next(key);
-      if (version != null) {
+      if (version != null && expiryAtMs != 0 && expiryAtMs <= nowMs) {
+        // Collected without a record while the engine ran; taking it back could overfill the
+        // memtable.
+        remove(key, version);
+      } else if (version != null) {
         memtable.put(key, version, type, value, expiryAtMs);
         if (memtable.usedBytes() > memtableBytes) {
           throw new UnavailableException(
@@ -254,9 +264,12 @@ final class Replay {
     @Override
     public void delete(byte[] key) {
       Version version = next(key);
-      if (version == null) {
-        return;
+      if (version != null) {
+        remove(key, version);
       }
+    }
+
+    private void remove(byte[] key, Version version) {
       if (version.time() < horizon) {
         memtable.remove(key);
       } else {

@@ -55,6 +55,11 @@ public final class Transaction implements AutoCloseable {
       return count;
     }
 
+    /** Whether applying it passes through states that no reader may see. */
+    boolean isCompound() {
+      return count > 1 || lastClear >= 0;
+    }
+
     void add(int kind, byte[] key, ValueType type, byte[] value, long expiryAtMs) {
       long bound = BatchCodec.bound(key.length, value.length);
       if (encodedBound + bound > MAX_BYTES) {
@@ -243,20 +248,28 @@ public final class Transaction implements AutoCloseable {
 
   /** Tells the memtable what was staged. */
   static void apply(
-      Staged staged, Memtable memtable, long firstTime, long writer, Applied applied) {
+      Staged staged,
+      Memtable memtable,
+      long firstTime,
+      long writer,
+      int firstPlace,
+      Applied applied) {
     for (int i = 0; i < staged.count; i++) {
-      Version version = new Version(firstTime + i, writer, i);
+      Version version = new Version(firstTime + i, writer, firstPlace + i);
       byte[] key = staged.keys[i];
       switch (staged.kinds[i]) {
         case BatchLayout.PUT ->
             memtable.put(key, version, staged.types[i], staged.values[i], staged.expiries[i]);
         case BatchLayout.DELETE -> {
-          memtable.putTombstone(key, version);
-          applied.tombstone(key, version);
+          // Where there is nothing, there is nothing to hide; a tombstone takes no new room.
+          if (memtable.get(key) != null) {
+            memtable.putTombstone(key, version);
+            applied.tombstone(key, version);
+          }
         }
         case BatchLayout.CLEAR -> {
-          memtable.clear();
           applied.cleared(version);
+          memtable.clear();
         }
         default -> throw new IllegalStateException("staged operation of kind " + staged.kinds[i]);
       }

@@ -39,7 +39,8 @@ import org.jspecify.annotations.Nullable;
  *   <li>{@link #durableTime()} never passes an operation whose record {@link RecordStore#append}
  *       has not returned for;
  *   <li>a transaction's operations are in one record;
- *   <li>after a failure nothing is sealed or stored any more and durableTime stays where it is.
+ *   <li>after a failure nothing more is sealed or stored; an append that was under way may still
+ *       finish and count.
  * </ul>
  *
  * <p>Threads: {@link #append} under the engine's lock; each agent is stepped by one thread at a
@@ -61,6 +62,8 @@ final class WritePath {
 
   /** Batches kept for reuse. */
   private static final int MAX_SPARES = 4;
+
+  private static final System.Logger LOG = System.getLogger(WritePath.class.getName());
 
   private static final double NANOS = 1e-9;
 
@@ -142,9 +145,11 @@ final class WritePath {
    *
    * @param firstTime Lamport time of the first; the others follow without a gap
    * @param encodedBound most bytes the operations take
+   * @return the place of the first operation in its record
    */
-  void append(Transaction.Staged operations, long firstTime, long encodedBound) {
+  int append(Transaction.Staged operations, long firstTime, long encodedBound) {
     boolean wake;
+    int place;
     synchronized (monitor) {
       Batch batch = open;
       if (batch.operations.count() > 0
@@ -163,13 +168,15 @@ final class WritePath {
         batch.firstTime = firstTime;
         batch.openedNanos = clock.monotonicNanos();
       }
-      int before = batch.operations.length();
+      place = batch.operations.count();
+      int before = wake ? 0 : batch.operations.length();
       operations.encode(batch.operations);
       addPending(batch.operations.length() - before);
     }
     if (wake) {
       signal(sealing);
     }
+    return place;
   }
 
   private void addPending(long bytes) {
@@ -247,7 +254,7 @@ final class WritePath {
     } catch (CapsuleException e) {
       fail(e);
       return false;
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) {
       fail(new StorageException("sealing a record failed", e));
       return false;
     }
@@ -281,7 +288,7 @@ final class WritePath {
     } catch (CapsuleException e) {
       fail(e);
       return false;
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) {
       fail(new StorageException("storing a record failed", e));
       return false;
     }
@@ -314,7 +321,7 @@ final class WritePath {
         }
       }
     }
-    listeners.forEach(Runnable::run);
+    tellListeners();
     reached.forEach(w -> w.future.complete(null));
     return true;
   }
@@ -331,9 +338,20 @@ final class WritePath {
       waiters.clear();
       monitor.notifyAll();
     }
-    listeners.forEach(Runnable::run);
+    tellListeners();
     for (Waiter waiter : lost) {
       waiter.future.completeExceptionally(unknown(cause));
+    }
+  }
+
+  /** A listener that breaks its contract must not take the agent, and with it everybody, down. */
+  private void tellListeners() {
+    for (Runnable listener : listeners) {
+      try {
+        listener.run();
+      } catch (RuntimeException | Error e) {
+        LOG.log(System.Logger.Level.ERROR, "event=durability_listener.failed", e);
+      }
     }
   }
 

@@ -50,7 +50,7 @@ class CapsuleGoldenTest {
   private CapsuleVerifier.Report fsck() {
     try (KeyRing keys = new KeyRing(capsule.name(), List.of(capsule.owner().application(0, 0)))) {
       return new CapsuleVerifier(store, Secp256k1.best(), keys, (done, total) -> {})
-          .verify(capsule.name());
+          .verify(capsule.name(), List.of());
     }
   }
 

@@ -43,9 +43,13 @@ final class Node {
   CapsuleDb open(long memtableBytes) {
     return CapsuleDb.open(
         CapsuleDbOptions.builder().memtableBytes(memtableBytes).build(),
-        new CapsulePorts(store, clock, entropy, scheduler, Telemetry.NONE),
+        ports(),
         owner.application(0, 0),
         records -> {});
+  }
+
+  CapsulePorts ports() {
+    return new CapsulePorts(store, clock, entropy, scheduler, Telemetry.NONE);
   }
 
   /** The process dies and what was not synced is lost; the disk is opened again. */
@@ -59,7 +63,8 @@ final class Node {
     try (var keys =
         new io.capsuledb.core.capsule.KeyRing(
             MetadataCodec.nameOf(store.metadata()), List.of(owner.application(0, 0)))) {
-      return new CapsuleVerifier(store, Secp256k1.best(), keys, (done, total) -> {}).verify(null);
+      return new CapsuleVerifier(store, Secp256k1.best(), keys, (done, total) -> {})
+          .verify(null, List.of());
     }
   }
 

@@ -27,6 +27,11 @@ import org.jspecify.annotations.Nullable;
  */
 final class CapsuleAudit {
 
+  /** Leading bytes of a key after the capsule that tell neighbours apart. */
+  private static final int RECORD_DIGITS = StoreLayout.RECORD_KEY_BYTES - StoreLayout.CAPSULE_BYTES;
+
+  private static final int HASH_DIGITS = Long.BYTES;
+
   private final OpenDatabase database;
   private final byte[] capsule;
   private final Hash32 name;
@@ -160,7 +165,7 @@ final class CapsuleAudit {
           StoreLayout.RECORD_KEY_BYTES,
           view,
           (key, value) -> named[0] += findUnindexed(key, value, hasher));
-    } else if (records.count != entries.count || (named[0] == 0 && !damaged)) {
+    } else if (!damaged && (named[0] == 0 || records.count != entries.count - named[0])) {
       find(
           "there are "
               + records.count
@@ -237,7 +242,7 @@ final class CapsuleAudit {
           return;
         } catch (IntegrityException e) {
           damaged = true;
-          from = readableFrom(cursor, family, damagedAt);
+          from = readableFrom(family, damagedAt);
           find(unreadable(family, damagedAt, from) + ": " + e.rejection().detail());
         }
       }
@@ -245,36 +250,40 @@ final class CapsuleAudit {
   }
 
   /**
-   * The first key that can be sought again at or after {@code damaged}, which cannot: by doubling
-   * the distance, then by halving it; at most two steps per bit of a key.
+   * About the first key from which on can be read again after {@code damaged}, from which cannot:
+   * by doubling the distance, then by halving it. Distance is counted in the leading bytes of a key
+   * that tell neighbours apart, so this takes at most two steps for each of their bits.
    */
-  private byte @Nullable [] readableFrom(Cursor cursor, Family family, byte[] damaged) {
-    BigInteger unreadable = suffix(damaged);
-    BigInteger end = BigInteger.ONE.shiftLeft(8 * (damaged.length - capsule.length));
-    BigInteger step = BigInteger.ONE;
-    BigInteger readable = unreadable.add(step);
-    while (readable.compareTo(end) < 0 && !canSeek(cursor, family, readable, damaged.length)) {
-      unreadable = readable;
-      step = step.shiftLeft(1);
-      readable = readable.add(step);
-    }
-    if (readable.compareTo(end) >= 0) {
-      readable = end;
-    }
-    while (readable.subtract(unreadable).compareTo(BigInteger.ONE) > 0) {
-      BigInteger middle = readable.add(unreadable).shiftRight(1);
-      if (canSeek(cursor, family, middle, damaged.length)) {
-        readable = middle;
-      } else {
-        unreadable = middle;
+  private byte @Nullable [] readableFrom(Family family, byte[] damaged) {
+    int digits = family == Family.RECORDS ? RECORD_DIGITS : HASH_DIGITS;
+    BigInteger unreadable =
+        new BigInteger(1, Arrays.copyOfRange(damaged, capsule.length, capsule.length + digits));
+    BigInteger end = BigInteger.ONE.shiftLeft(Byte.SIZE * digits);
+    try (Cursor cursor = database.cursor(family, capsule)) {
+      BigInteger step = BigInteger.ONE;
+      BigInteger readable = unreadable.add(step);
+      while (readable.compareTo(end) < 0
+          && !canSeek(cursor, family, key(readable, digits, damaged.length))) {
+        unreadable = readable;
+        step = step.shiftLeft(1);
+        readable = readable.add(step);
       }
+      readable = readable.min(end);
+      while (readable.subtract(unreadable).compareTo(BigInteger.ONE) > 0) {
+        BigInteger middle = readable.add(unreadable).shiftRight(1);
+        if (canSeek(cursor, family, key(middle, digits, damaged.length))) {
+          readable = middle;
+        } else {
+          unreadable = middle;
+        }
+      }
+      return readable.equals(end) ? null : key(readable, digits, damaged.length);
     }
-    return readable.equals(end) ? null : key(readable, damaged.length);
   }
 
-  private boolean canSeek(Cursor cursor, Family family, BigInteger suffix, int keyBytes) {
+  private static boolean canSeek(Cursor cursor, Family family, byte[] key) {
     try {
-      cursor.seek(key(suffix, keyBytes));
+      cursor.seek(key);
       boolean _ = cursor.valid(family);
       return true;
     } catch (IntegrityException e) {
@@ -282,23 +291,22 @@ final class CapsuleAudit {
     }
   }
 
+  /**
+   * The key whose leading {@code digits} bytes after the capsule are {@code number}, then zeros.
+   */
+  private byte[] key(BigInteger number, int digits, int keyBytes) {
+    byte[] key = Arrays.copyOf(capsule, keyBytes);
+    byte[] bytes = number.toByteArray();
+    int length = Math.min(bytes.length, digits);
+    System.arraycopy(bytes, bytes.length - length, key, capsule.length + digits - length, length);
+    return key;
+  }
+
   private byte @Nullable [] after(byte[] key, int keyBytes) {
     byte[] next = StoreCodec.successor(Arrays.copyOf(key, keyBytes));
     return next == null || !Arrays.equals(next, 0, capsule.length, capsule, 0, capsule.length)
         ? null
         : next;
-  }
-
-  private BigInteger suffix(byte[] key) {
-    return new BigInteger(1, Arrays.copyOfRange(key, capsule.length, key.length));
-  }
-
-  private byte[] key(BigInteger suffix, int keyBytes) {
-    byte[] key = Arrays.copyOf(capsule, keyBytes);
-    byte[] digits = suffix.toByteArray();
-    int length = Math.min(digits.length, keyBytes - capsule.length);
-    System.arraycopy(digits, digits.length - length, key, keyBytes - length, length);
-    return key;
   }
 
   private static String unreadable(Family family, byte[] from, byte @Nullable [] to) {

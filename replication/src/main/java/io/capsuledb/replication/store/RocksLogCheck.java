@@ -72,6 +72,7 @@ final class RocksLogCheck {
   private static final int MAX_CURRENT_BYTES = 64;
 
   private long highestSequence;
+  private long intactEntries;
   private final List<String> tornEnds = new ArrayList<>();
 
   private RocksLogCheck() {}
@@ -97,6 +98,11 @@ final class RocksLogCheck {
   /** The sequence number of the newest intact entry of any write-ahead log; 0 if there is none. */
   long highestSequence() {
     return highestSequence;
+  }
+
+  /** How many intact entries there are before any damage; one sync each wrote them. */
+  long intactEntries() {
+    return intactEntries;
   }
 
   /** Where logs end in an entry that is not whole, for messages; usually a crash left it. */
@@ -286,6 +292,7 @@ final class RocksLogCheck {
           if (group.complete) {
             lastSequence = Math.max(lastSequence, group.lastSequence());
             highestSequence = Math.max(highestSequence, lastSequence);
+            intactEntries++;
           }
           at = block.payloadAt + block.payloadLength;
           verdict = block.look(at);

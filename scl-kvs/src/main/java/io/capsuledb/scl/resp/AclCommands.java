@@ -87,7 +87,7 @@ final class AclCommands {
         return;
       }
     }
-    reply.nullArray();
+    reply.nullBulk();
   }
 
   private static String keys(AclUser user) {

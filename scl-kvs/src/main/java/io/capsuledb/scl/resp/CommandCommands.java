@@ -57,7 +57,7 @@ final class CommandCommands {
     for (int i = 2; i < context.count(); i++) {
       CommandTable.Command command = state.table().find(context.argument(i));
       if (command == null) {
-        context.reply().nullArray();
+        context.reply().nullBulk();
       } else {
         describe(context.reply(), command);
       }

@@ -65,6 +65,11 @@ final class CommandContext {
     return arguments[index];
   }
 
+  /** All arguments. Not to be modified. */
+  byte[][] arguments() {
+    return arguments;
+  }
+
   RespWriter reply() {
     return java.util.Objects.requireNonNull(reply);
   }

@@ -58,7 +58,8 @@ final class ConnectionCommands {
   private static void select(CommandContext context) {
     long database = Operands.integer(context, 1);
     if (database != (int) database) {
-      throw Refusals.notAnInteger();
+      throw new CommandException(
+          "ERR value is out of range, value must between -2147483648 and 2147483647");
     }
     if (database != 0) {
       throw new CommandException("ERR DB index is out of range");

@@ -26,8 +26,6 @@ import org.jspecify.annotations.Nullable;
  */
 final class Dispatcher {
 
-  private static final System.Logger LOG = System.getLogger(Dispatcher.class.getName());
-
   private final CapsuleDb db;
   private final CommandTable table;
   private final PauseGate gate;
@@ -97,6 +95,9 @@ final class Dispatcher {
         if (spec.has(Flag.NO_MULTI)) {
           throw new CommandException("ERR Command not allowed inside a transaction");
         }
+        if (spec.body() instanceof Subcommands subcommands) {
+          subcommands.check(arguments);
+        }
         multi.queue(command, arguments);
         writer.simple("QUEUED");
       } else if (gate.holds(command, multi)) {
@@ -106,11 +107,15 @@ final class Dispatcher {
         fence = run(command, arguments);
       }
     } catch (CommandException e) {
-      if (!running) {
+      if (running) {
+        // A refusal, too, tells what the command read: WRONGTYPE says that the key exists.
+        fence = context.fence();
+      } else {
         client.multi().doom();
       }
       error(mark, e.getMessage());
     } catch (CapsuleException e) {
+      fence = running ? context.fence() : 0;
       error(mark, ErrorReplies.of(e, false));
     } catch (RespWriter.OverflowException e) {
       writer.rollback(mark);
@@ -135,8 +140,10 @@ final class Dispatcher {
       then.run(context);
       fence = context.fence();
     } catch (CommandException e) {
+      fence = context.fence();
       error(mark, e.getMessage());
     } catch (CapsuleException e) {
+      fence = context.fence();
       error(mark, ErrorReplies.of(e, false));
     } catch (RespWriter.OverflowException e) {
       writer.rollback(mark);
@@ -283,10 +290,8 @@ final class Dispatcher {
   /** A defect of ours: said so to the client and to the log, never more. */
   private long defect(int mark, byte[][] arguments, RuntimeException e) {
     CommandTable.Command command = table.find(arguments[0]);
-    LOG.log(
-        System.Logger.Level.ERROR,
-        "event=command.defect command=" + (command == null ? "none" : command.spec().name()),
-        e);
+    Defects.log(
+        "event=command.defect command=" + (command == null ? "none" : command.displayName()), e);
     error(mark, ErrorReplies.INTERNAL);
     return db.committedTime();
   }

@@ -55,7 +55,8 @@ final class ErrorReplies {
   static CommandException unknownCommand(byte[][] arguments) {
     StringBuilder begin = new StringBuilder();
     for (int i = 1; i < arguments.length && begin.length() < MAX_ECHO_CHARS; i++) {
-      begin.append('\'').append(echo(arguments[i], MAX_ECHO_CHARS - begin.length())).append("' ");
+      String argument = echo(arguments[i], MAX_ECHO_CHARS - begin.length());
+      begin.append('\'').append(argument).append("' ");
     }
     return new CommandException(
         "ERR unknown command '"

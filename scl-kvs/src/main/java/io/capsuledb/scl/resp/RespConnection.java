@@ -36,8 +36,6 @@ import org.jspecify.annotations.Nullable;
  */
 final class RespConnection extends ChannelInboundHandlerAdapter {
 
-  private static final System.Logger LOG = System.getLogger(RespConnection.class.getName());
-
   /** Waiting replies beyond which nothing more is executed, in bytes. */
   static final int MAX_PENDING_BYTES = 1 << 20;
 
@@ -168,8 +166,9 @@ final class RespConnection extends ChannelInboundHandlerAdapter {
       }
       case ChannelInputShutdownEvent _ -> {
         // The client will send no more, but may still read: as after "printf ... | nc".
+        // What waits for somebody else, like WAIT, waits for nobody then.
         inputShutDown = true;
-        if (!suspended && backlog.isEmpty()) {
+        if (unblocked != null || (!suspended && backlog.isEmpty())) {
           closeAfterReplies();
         }
       }
@@ -182,7 +181,7 @@ final class RespConnection extends ChannelInboundHandlerAdapter {
   public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
     boolean ordinary = cause instanceof IOException || cause.getCause() instanceof SSLException;
     if (!ordinary) {
-      LOG.log(System.Logger.Level.ERROR, "event=client.defect", cause);
+      Defects.log("event=client.defect", cause);
     }
     close();
   }
@@ -343,7 +342,7 @@ final class RespConnection extends ChannelInboundHandlerAdapter {
         throw e;
       };
     } catch (RuntimeException e) {
-      LOG.log(System.Logger.Level.ERROR, "event=command.defect", e);
+      Defects.log("event=command.defect", e);
       return failing(ErrorReplies.INTERNAL);
     }
   }
@@ -648,7 +647,7 @@ final class RespConnection extends ChannelInboundHandlerAdapter {
 
   /** A defect of ours while this connection was served. */
   void defect(RuntimeException e) {
-    LOG.log(System.Logger.Level.ERROR, "event=client.defect", e);
+    Defects.log("event=client.defect", e);
     close();
   }
 

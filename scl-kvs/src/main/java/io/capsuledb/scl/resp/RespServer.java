@@ -199,7 +199,9 @@ public final class RespServer implements AutoCloseable {
 
   /** Takes a new connection in, or turns it away. On the connection's loop. */
   private void accept(Channel channel) {
-    if (stopping) {
+    // Without a remote address the client has reset the connection already. The io_uring transport
+    // of Netty 4.2.18 never reports that of a socket that was reset before it was accepted.
+    if (stopping || channel.remoteAddress() == null) {
       var _ = channel.close();
       return;
     }

@@ -6,6 +6,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A command that is a container of others, such as CLIENT. Subcommands are found in any case; HELP
@@ -16,6 +17,9 @@ final class Subcommands implements CommandSpec.Body {
   /** One of them. */
   private record Entry(
       String name, int arity, boolean admin, String description, CommandSpec.Body body) {}
+
+  private static final String HELP = "HELP";
+  private static final int MAX_NAME_BYTES = 64;
 
   private final String container;
   private final Map<String, Entry> entries = new LinkedHashMap<>();
@@ -55,26 +59,45 @@ final class Subcommands implements CommandSpec.Body {
     return java.util.Objects.requireNonNull(entries.get(name)).arity;
   }
 
+  /**
+   * Refuses what can be refused without running it: also what MULTI would queue.
+   *
+   * @throws CommandException if there is no such subcommand, or not with so many arguments
+   */
+  void check(byte[][] arguments) {
+    if (arguments.length < 2) {
+      throw Refusals.wrongArity(container.toLowerCase(Locale.ROOT));
+    }
+    Entry entry = entry(arguments[1]);
+    int count = arguments.length;
+    if (entry == null) {
+      if (!Operands.is(arguments[1], HELP)) {
+        throw Refusals.unknownSubcommand(container, arguments[1]);
+      }
+      if (count != 2) {
+        throw Refusals.wrongArity(path(HELP));
+      }
+    } else if (entry.arity >= 0 ? count != entry.arity : count < -entry.arity) {
+      throw Refusals.wrongArity(path(entry.name));
+    }
+  }
+
+  private @Nullable Entry entry(byte[] name) {
+    return name.length > MAX_NAME_BYTES
+        ? null
+        : entries.get(new String(name, StandardCharsets.US_ASCII).toUpperCase(Locale.ROOT));
+  }
+
   @Override
   public void run(CommandContext context) {
-    byte[] argument = context.argument(1);
-    Entry entry =
-        entries.get(new String(argument, StandardCharsets.UTF_8).toUpperCase(Locale.ROOT));
+    check(context.arguments());
+    Entry entry = entry(context.argument(1));
     if (entry == null) {
-      if (!Operands.is(argument, "HELP")) {
-        throw Refusals.unknownSubcommand(container, argument);
-      }
-      if (context.count() != 2) {
-        throw Refusals.wrongArity(path("HELP"));
-      }
       help(context);
       return;
     }
-    if (entry.arity >= 0 ? context.count() != entry.arity : context.count() < -entry.arity) {
-      throw Refusals.wrongArity(path(entry.name));
-    }
     if (entry.admin) {
-      context.session().user().requireAdmin(path(entry.name));
+      context.requireAdmin(path(entry.name));
     }
     entry.body.run(context);
   }
@@ -90,7 +113,7 @@ final class Subcommands implements CommandSpec.Body {
       lines.add(entry.name);
       lines.add("    " + entry.description);
     }
-    lines.add("HELP");
+    lines.add(HELP);
     lines.add("    Print this help.");
     context.reply().array(lines.size());
     lines.forEach(context.reply()::simple);

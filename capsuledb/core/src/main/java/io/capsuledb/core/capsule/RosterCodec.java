@@ -10,7 +10,9 @@ import io.capsuledb.core.error.Rejection.Reason;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.function.Function;
 
 /**
@@ -113,12 +115,25 @@ public final class RosterCodec {
       return Decoded.reject(Reason.SIGNATURE, "roster is not signed by the application key");
     }
     List<RosterEntry> entries = new ArrayList<>(count);
+    Set<Long> writers = new HashSet<>();
     for (int i = 0, at = ENTRIES_OFFSET; i < count; i++, at += ENTRY_BYTES) {
       long writer = LittleEndian.getLong(bytes, at + WRITER_IN_ENTRY);
       int entryGeneration = LittleEndian.getInt(bytes, at + GENERATION_IN_ENTRY);
       int role = bytes[at + ROLE_IN_ENTRY];
-      if (writer < 1 || writer > RosterEntry.MAX_WRITER || entryGeneration < 0) {
-        return Decoded.reject(Reason.FIELD_OUT_OF_RANGE, "roster entry " + i);
+      if (writer < 1
+          || writer > RosterEntry.MAX_WRITER
+          || entryGeneration != generation
+          || !writers.add(writer)) {
+        return Decoded.reject(
+            Reason.FIELD_OUT_OF_RANGE,
+            "roster entry "
+                + i
+                + ": writer "
+                + Long.toHexString(writer)
+                + " of generation "
+                + entryGeneration
+                + " in a roster of generation "
+                + generation);
       }
       if (!RosterEntry.Role.known(role)) {
         return Decoded.reject(Reason.UNKNOWN_TYPE, "roster entry " + i + " has role " + role);

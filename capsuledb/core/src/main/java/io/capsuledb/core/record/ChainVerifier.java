@@ -124,6 +124,14 @@ public final class ChainVerifier {
   }
 
   /**
+   * Makes a writer known by other means than a roster: for reports about a chain whose first record
+   * is lost, by whoever holds the application key. Does nothing if the writer is known.
+   */
+  public void introduce(RosterEntry entry) {
+    chains.putIfAbsent(entry.writer(), new Chain(entry));
+  }
+
+  /**
    * Picks a chain up again behind damage: takes the record's word on its place, then links it. Only
    * for reports about a broken chain; nothing behind such a record is vouched for.
    */
@@ -132,6 +140,7 @@ public final class ChainVerifier {
     if (chain != null && record.header().sequence() > chain.sequence) {
       chain.sequence = record.header().sequence() - 1;
       chain.head = record.header().previous();
+      chain.lamport = record.header().lamport() - 1;
     }
     return link(record);
   }

@@ -91,6 +91,7 @@ public final class RecordSealer implements AutoCloseable {
       int length) {
     check(!spent, "a sealer that failed half-way is used again");
     check(lamport > this.lamport, "Lamport time does not grow along the chain");
+    check(lamport <= RecordLayout.MAX_LAMPORT, "Lamport time beyond its bound");
     check(parents.isEmpty() || type.mayJoin(), "parents on a record that may not join");
     check(parents.size() <= RecordLayout.MAX_PARENTS, "too many parents");
     check(sequence > 0 || type == RecordType.ROSTER, "a chain begins with its ROSTER");

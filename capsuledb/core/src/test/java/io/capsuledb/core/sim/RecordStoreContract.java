@@ -57,7 +57,7 @@ public abstract class RecordStoreContract {
   /** A record with content that its position and {@code size} determine. */
   public static StoredRecord record(long writer, long sequence, int size) {
     byte[] bytes = new byte[size];
-    new SplittableRandom(writer * 31 + sequence).nextBytes(bytes);
+    new SplittableRandom(writer * 1_000_000_007L + sequence).nextBytes(bytes);
     return record(writer, sequence, bytes);
   }
 

@@ -9,15 +9,39 @@ import io.capsuledb.core.error.Rejection.Reason;
 import io.capsuledb.core.port.RecordStore;
 import io.capsuledb.core.record.CapsuleRecord;
 import io.capsuledb.core.record.RecordCodec;
+import io.capsuledb.core.record.RecordType;
 import org.jspecify.annotations.Nullable;
 
-/** Checks that the records a joining record names are stored, intact, and older than it. */
-final class Joins {
+/** What the engine asks of a linked record beyond its chain. */
+final class RecordChecks {
 
-  private Joins() {}
+  private RecordChecks() {}
 
-  /** What is wrong with the parents of {@code record}, or null. */
-  static @Nullable Rejection check(RecordStore store, CapsuleName capsule, CapsuleRecord record) {
+  /**
+   * Whether this version understands what the record says. A record it does not understand may
+   * change what others mean (a seal, a rotation), so it is refused rather than passed over.
+   *
+   * @return why not, or null
+   */
+  static @Nullable Rejection understood(CapsuleRecord record) {
+    RecordType type = record.header().type();
+    return type == RecordType.DATA || type == RecordType.ROSTER
+        ? null
+        : Rejection.of(
+            Reason.UNKNOWN_TYPE,
+            record
+                + " is a "
+                + type
+                + ", of which this version knows"
+                + " nothing: open the capsule with a newer one");
+  }
+
+  /**
+   * Checks that the records a joining record names are stored, intact, and older than it.
+   *
+   * @return what is wrong with the parents of {@code record}, or null
+   */
+  static @Nullable Rejection parents(RecordStore store, CapsuleName capsule, CapsuleRecord record) {
     for (Hash32 parent : record.header().parents()) {
       byte[] bytes;
       try {
