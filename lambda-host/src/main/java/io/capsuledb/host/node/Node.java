@@ -73,6 +73,8 @@ public final class Node implements AutoCloseable {
   private final Clock clock = new SystemClock();
   private final Entropy entropy = new SystemEntropy();
   private final PrometheusTelemetry telemetry = new PrometheusTelemetry();
+
+  /** Set once a failure was logged, or when the engine is closed on purpose. */
   private final AtomicBoolean failureLogged = new AtomicBoolean();
 
   /** Newest first. */
@@ -373,6 +375,7 @@ public final class Node implements AutoCloseable {
   /** Stops every part, the newest first; a part that fails to stop is logged. Idempotent. */
   @Override
   public synchronized void close() {
+    failureLogged.set(true);
     while (!parts.isEmpty()) {
       Part part = parts.pop();
       try {
