@@ -270,6 +270,7 @@ final class RespConnection extends ChannelInboundHandlerAdapter {
   }
 
   private void afterCommand(byte[][] command) {
+    parser.restricted(!session.authenticated());
     Deferred deferred = loop.dispatcher().deferred();
     if (deferred != null) {
       suspend(deferred, command);
@@ -438,7 +439,6 @@ final class RespConnection extends ChannelInboundHandlerAdapter {
     if (closed) {
       return;
     }
-    parser.restricted(!session.authenticated());
     loop.reportFailures();
     flushDurable();
     if (closed) {
