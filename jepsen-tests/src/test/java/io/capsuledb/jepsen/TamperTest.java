@@ -138,7 +138,12 @@ class TamperTest {
             }
           });
       String context =
-          "seed " + seed + ": byte " + at + " of a value in " + new String(place.family, StandardCharsets.UTF_8);
+          "seed "
+              + seed
+              + ": byte "
+              + at
+              + " of a value in "
+              + new String(place.family, StandardCharsets.UTF_8);
       checkFound(copy, context);
     }
   }
