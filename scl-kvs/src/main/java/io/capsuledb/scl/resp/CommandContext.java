@@ -38,6 +38,7 @@ final class CommandContext {
     this.session = session;
     this.deferred = null;
     this.closeAfterReply = false;
+    this.fence = 0;
   }
 
   /**

@@ -4,6 +4,7 @@ import io.capsuledb.core.error.CapsuleException;
 import io.capsuledb.core.error.UnavailableException;
 import io.capsuledb.core.port.Clock;
 import io.capsuledb.engine.CapsuleDb;
+import io.capsuledb.engine.Lookup;
 import io.capsuledb.engine.Transaction;
 import io.capsuledb.scl.resp.CommandSpec.Flag;
 import io.netty.buffer.Unpooled;
@@ -226,14 +227,20 @@ final class Dispatcher {
       throw new CommandException("EXECABORT Transaction discarded because of previous errors.");
     }
     int mark = writer.mark();
+    long fence = 0;
     multi.executing(true);
     try {
       failIfStopped();
       try (Transaction transaction = db.begin()) {
-        long fence = watchedFence(transaction, multi);
-        if (fence < 0) {
+        boolean touched = false;
+        for (MultiState.Watched watched : multi.watched()) {
+          Lookup now = transaction.get(watched.key());
+          fence = Math.max(fence, now.fence());
+          touched |= watched.touched(now);
+        }
+        if (touched) {
           writer.nullArray();
-          return -fence;
+          return fence;
         }
         writer.array(queued.size());
         for (MultiState.Queued one : queued) {
@@ -242,30 +249,20 @@ final class Dispatcher {
         return Math.max(fence, commit(transaction));
       }
     } catch (CommandException e) {
-      throw aborted(mark, e.getMessage());
+      throw aborted(mark, fence, e.getMessage());
     } catch (CapsuleException e) {
-      throw aborted(mark, ErrorReplies.of(e, false));
+      throw aborted(mark, fence, ErrorReplies.of(e, false));
     } finally {
       multi.executing(false);
       multi.unwatch();
     }
   }
 
-  private CommandException aborted(int mark, @Nullable String cause) {
+  private CommandException aborted(int mark, long fence, @Nullable String cause) {
     writer.rollback(mark);
+    // That it came this far tells what was read.
+    context.waitFor(fence);
     return new CommandException("EXECABORT Transaction discarded because of: " + cause);
-  }
-
-  /** The fence of what the watched keys say; negated and at least 1 if one was touched. */
-  private static long watchedFence(Transaction transaction, MultiState multi) {
-    long fence = 0;
-    boolean touched = false;
-    for (MultiState.Watched watched : multi.watched()) {
-      io.capsuledb.engine.Lookup now = transaction.get(watched.key());
-      fence = Math.max(fence, now.fence());
-      touched |= watched.touched(now);
-    }
-    return touched ? -Math.max(1, fence) : fence;
   }
 
   private long runQueued(MultiState.Queued one, Transaction transaction) {

@@ -92,6 +92,25 @@ class ConnectionTest {
   }
 
   @Test
+  void aRefusalWaitsForWhatItTells() {
+    Wire.Client writer = wire.connect();
+    Wire.Client reader = wire.connect();
+    Wire.Client watcher = wire.connect();
+    watcher.ask("SET w 1", "WATCH w");
+
+    writer.command("LPUSH list x", "SET w 2");
+    reader.command("GET list");
+    watcher.command("MULTI", "PING", "EXEC");
+    wire.pump();
+    assertThat(reader.received()).isEmpty();
+    assertThat(watcher.received()).isEqualTo("+OK\r\n+QUEUED\r\n");
+
+    wire.settle();
+    assertThat(reader.received()).startsWith("-WRONGTYPE ");
+    assertThat(watcher.received()).isEqualTo("*-1\r\n");
+  }
+
+  @Test
   void manyRepliesWaitThenNothingMoreIsExecuted() {
     Wire.Client client = wire.connect();
     int commands = RespConnection.MAX_PENDING_REPLIES + 5000;
