@@ -1,6 +1,6 @@
 package io.capsuledb.host.cli;
 
-import io.capsuledb.core.crypto.PasswordHash;
+import io.capsuledb.core.auth.PasswordHash;
 import io.capsuledb.core.crypto.SecretBytes;
 import io.capsuledb.core.error.InvalidRequestException;
 import io.capsuledb.core.system.SystemEntropy;
