@@ -254,7 +254,7 @@ final class ClientCommands {
         + " events=r cmd="
         + session.lastCommand().toLowerCase(Locale.ROOT)
         + " user="
-        + (session.authenticated() ? session.user().name() : "(none)")
+        + session.userName()
         + " redir=-1 resp="
         + session.protocol()
         + " lib-name="
@@ -304,7 +304,7 @@ final class ClientCommands {
         if (state.options().users().user(text) == null && !text.equals(AclUsers.DEFAULT_USER)) {
           throw new CommandException("ERR No such user '" + text + "'");
         }
-        next = c -> c.session().authenticated() && c.session().user().name().equals(text);
+        next = c -> c.session().userName().equals(text);
       } else if (Operands.is(word, "MAXAGE")) {
         long age = TimeUnit.SECONDS.toNanos(Operands.integer(context, i + 1));
         long now = state.clock().monotonicNanos();

@@ -206,11 +206,12 @@ final class Dispatcher {
     }
   }
 
-  private static long commit(Transaction transaction) {
+  private long commit(Transaction transaction) {
     try {
       return transaction.commit();
     } catch (UnavailableException e) {
-      throw new CommandException(ErrorReplies.of(e, true));
+      // Full, unless the engine was closed meanwhile.
+      throw new CommandException(ErrorReplies.of(e, db.failure() == null));
     }
   }
 

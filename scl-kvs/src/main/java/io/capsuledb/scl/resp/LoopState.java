@@ -7,6 +7,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
@@ -29,6 +30,8 @@ final class LoopState {
 
   /** How long a connection may stay without authenticating, where users are configured. */
   static final long AUTHENTICATION_TIMEOUT_MS = 120_000;
+
+  private static final System.Logger LOG = System.getLogger(LoopState.class.getName());
 
   private final ServerState server;
   private final EventLoop loop;
@@ -113,7 +116,17 @@ final class LoopState {
 
   private void wakeSoon() {
     if (!wakePending.getAndSet(true)) {
-      loop.execute(this::wake);
+      execute(this::wake);
+    }
+  }
+
+  /** Runs something on the loop's thread, unless the server was stopped. From any thread. */
+  void execute(Runnable task) {
+    try {
+      loop.execute(task);
+    } catch (RejectedExecutionException e) {
+      // The loop has ended, and every connection with it: there is nobody to do it for.
+      LOG.log(System.Logger.Level.DEBUG, "event=resp.loop_ended");
     }
   }
 

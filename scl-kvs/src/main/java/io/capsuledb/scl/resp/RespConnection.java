@@ -307,11 +307,11 @@ final class RespConnection extends ChannelInboundHandlerAdapter {
                     offloaded.lane(),
                     () -> {
                       CommandSpec.Body then = worked(offloaded);
-                      loop.loop().execute(() -> resume(then));
+                      loop.execute(() -> resume(then));
                     });
         if (!accepted) {
           // Not at once: the caller is still parsing.
-          loop.loop().execute(() -> resume(failing(ErrorReplies.BUSY)));
+          loop.execute(() -> resume(failing(ErrorReplies.BUSY)));
         }
       }
       case Deferred.Delayed delayed -> {
@@ -417,7 +417,7 @@ final class RespConnection extends ChannelInboundHandlerAdapter {
   private void resumeSoon() {
     if (!resumeScheduled && !closed) {
       resumeScheduled = true;
-      loop.loop().execute(this::resumeReading);
+      loop.execute(this::resumeReading);
     }
   }
 
@@ -525,6 +525,8 @@ final class RespConnection extends ChannelInboundHandlerAdapter {
     loop.dispatcher().serve(session, replies, batchNanos);
     loop.dispatcher().refuse(ErrorReplies.outcomeUnknown(failure));
     closing = true;
+    endSuspension();
+    dropBacklog();
     int bytes = replies.release(0, latencies);
     if (bytes > 0) {
       ByteBuf out = channel().alloc().directBuffer(bytes);
@@ -655,13 +657,12 @@ final class RespConnection extends ChannelInboundHandlerAdapter {
 
   /** CLIENT KILL: closes, from any thread. */
   void kill() {
-    loop.loop()
-        .execute(
-            () -> {
-              if (!closed) {
-                close();
-              }
-            });
+    loop.execute(
+        () -> {
+          if (!closed) {
+            close();
+          }
+        });
   }
 
   /**
@@ -677,20 +678,19 @@ final class RespConnection extends ChannelInboundHandlerAdapter {
     }
     CommandSpec.Body reply =
         error ? failing("UNBLOCKED client unblocked via CLIENT UNBLOCK") : then;
-    loop.loop().execute(() -> resume(reply));
+    loop.execute(() -> resume(reply));
     unblocked = null;
     return true;
   }
 
   /** CLIENT UNPAUSE: retries what was held back. From any thread. */
   void unpaused() {
-    loop.loop()
-        .execute(
-            () -> {
-              if (paused) {
-                retry();
-              }
-            });
+    loop.execute(
+        () -> {
+          if (paused) {
+            retry();
+          }
+        });
   }
 
   /**

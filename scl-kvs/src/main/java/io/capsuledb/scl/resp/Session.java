@@ -95,6 +95,12 @@ final class Session {
     return user;
   }
 
+  /** The user's name, or {@code (none)}; from any thread. */
+  String userName() {
+    AclUser current = user;
+    return current == null ? "(none)" : current.name();
+  }
+
   void login(AclUser newUser) {
     this.user = newUser;
     this.failedLogins = 0;
