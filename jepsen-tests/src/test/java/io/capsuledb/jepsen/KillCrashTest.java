@@ -63,7 +63,7 @@ class KillCrashTest {
           Thread.ofPlatform().start(() -> write(server, round, client, acknowledged, total)));
     }
     while (total.get() < killAfter && writers.stream().anyMatch(Thread::isAlive)) {
-      Thread.onSpinWait();
+      java.util.concurrent.locks.LockSupport.parkNanos(1_000_000);
     }
     server.kill();
     for (Thread writer : writers) {
