@@ -137,7 +137,7 @@ final class LoopState {
       RespConnection connection = waiting.removeFirst();
       try {
         connection.durableGrew();
-      } catch (RuntimeException e) {
+      } catch (RuntimeException | Error e) {
         // One connection's trouble must not leave the others waiting.
         connection.defect(e);
       }

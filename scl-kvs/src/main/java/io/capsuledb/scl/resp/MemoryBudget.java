@@ -44,5 +44,11 @@ final class MemoryBudget {
       accounted = stepped;
       return used.addAndGet(change) <= maxBytes || change < 0;
     }
+
+    /** Gives back everything. */
+    void clear() {
+      used.addAndGet(-accounted);
+      accounted = 0;
+    }
   }
 }

@@ -13,6 +13,7 @@ import java.io.IOException;
 import java.util.ArrayDeque;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
 import javax.net.ssl.SSLException;
 import org.jspecify.annotations.Nullable;
 
@@ -45,12 +46,18 @@ final class RespConnection extends ChannelInboundHandlerAdapter {
   /** Bytes a connection that executes nothing may still receive before its socket is not read. */
   private static final int MAX_BACKLOG_BYTES = 64 << 10;
 
+  /** How long a connection that is closing waits for its client to take what was sent. */
+  private static final long MAX_CLOSING_NANOS = TimeUnit.SECONDS.toNanos(30);
+
   private static final double NANOS = 1e-9;
 
   /** HTTP's first word and a header's, as Redis looks for them. */
   private static final String POST = "POST";
 
   private static final String HOST = "HOST:";
+
+  /** A suspension that CLIENT UNBLOCK can end. */
+  private record Blocked(long suspension, CommandSpec.Body then) {}
 
   private final ServerState server;
   private final LoopState loop;
@@ -76,8 +83,11 @@ final class RespConnection extends ChannelInboundHandlerAdapter {
   /** Whether that is CLIENT PAUSE. */
   private boolean paused;
 
-  /** What replies if CLIENT UNBLOCK ends the suspension; null if it cannot. */
-  private CommandSpec.@Nullable Body unblocked;
+  /** Set while CLIENT UNBLOCK can end the suspension; taken, from any thread, by who does. */
+  private final AtomicReference<@Nullable Blocked> blocked = new AtomicReference<>();
+
+  /** Counts suspensions: what was scheduled to end one must not end the next. */
+  private long suspensions;
 
   private @Nullable Future<?> timer;
 
@@ -85,6 +95,7 @@ final class RespConnection extends ChannelInboundHandlerAdapter {
   private boolean awaiting;
   private boolean inputShutDown;
   private boolean closing;
+  private long closingSinceNanos;
   private boolean closed;
   private int countedReplies;
   private int countedBytes;
@@ -168,7 +179,7 @@ final class RespConnection extends ChannelInboundHandlerAdapter {
         // The client will send no more, but may still read: as after "printf ... | nc".
         // What waits for somebody else, like WAIT, waits for nobody then.
         inputShutDown = true;
-        if (unblocked != null || (!suspended && backlog.isEmpty())) {
+        if (blocked.get() != null || (!suspended && backlog.isEmpty())) {
           closeAfterReplies();
         }
       }
@@ -298,6 +309,8 @@ final class RespConnection extends ChannelInboundHandlerAdapter {
   private void suspend(Deferred deferred, byte[][] command) {
     suspended = true;
     suspendedCommand = command;
+    suspensions++;
+    long suspension = suspensions;
     switch (deferred) {
       case Deferred.Offloaded offloaded -> {
         boolean accepted =
@@ -307,26 +320,43 @@ final class RespConnection extends ChannelInboundHandlerAdapter {
                     offloaded.lane(),
                     () -> {
                       CommandSpec.Body then = worked(offloaded);
-                      loop.execute(() -> resume(then));
+                      later(() -> resume(suspension, then));
                     });
         if (!accepted) {
           // Not at once: the caller is still parsing.
-          loop.execute(() -> resume(failing(ErrorReplies.BUSY)));
+          later(() -> resume(suspension, failing(ErrorReplies.BUSY)));
         }
       }
       case Deferred.Delayed delayed -> {
-        unblocked = delayed.unblockable() ? delayed.then() : null;
+        if (delayed.unblockable()) {
+          blocked.set(new Blocked(suspension, delayed.then()));
+        }
         if (delayed.delayMs() > 0) {
-          timer =
-              loop.loop()
-                  .schedule(() -> resume(delayed.then()), delayed.delayMs(), TimeUnit.MILLISECONDS);
+          timer = schedule(() -> resume(suspension, delayed.then()), delayed.delayMs());
         }
       }
       case Deferred.Paused _ -> {
         paused = true;
-        timer =
-            loop.loop().schedule(this::retry, server.gate().remainingMs(), TimeUnit.MILLISECONDS);
+        timer = schedule(() -> retry(suspension), server.gate().remainingMs());
       }
+    }
+  }
+
+  /** Does something on the loop, after what it does now. From any thread. */
+  private void later(Runnable task) {
+    loop.execute(() -> guard(task));
+  }
+
+  private Future<?> schedule(Runnable task, long delayMs) {
+    return loop.loop().schedule(() -> guard(task), delayMs, TimeUnit.MILLISECONDS);
+  }
+
+  /** Outside the channel's events nobody else would notice that something went wrong. */
+  private void guard(Runnable task) {
+    try {
+      task.run();
+    } catch (RuntimeException | Error e) {
+      defect(e);
     }
   }
 
@@ -355,31 +385,25 @@ final class RespConnection extends ChannelInboundHandlerAdapter {
   }
 
   /** Lets a deferred command reply, and goes on with what came meanwhile. */
-  private void resume(CommandSpec.Body then) {
-    byte[][] command = endSuspension();
-    if (command == null) {
-      return;
+  private void resume(long suspension, CommandSpec.Body then) {
+    byte[][] command = suspension == suspensions ? endSuspension() : null;
+    if (command != null) {
+      goOn(command, () -> loop.dispatcher().complete(command, then));
     }
-    beginBatch();
-    try {
-      loop.dispatcher().complete(command, then);
-      afterCommand(command);
-    } catch (RespWriter.OverflowException e) {
-      abort(Cause.OUTPUT_LIMIT);
-    }
-    consumeBacklog();
-    endBatch();
   }
 
   /** Executes a command again that CLIENT PAUSE held back. */
-  private void retry() {
-    byte[][] command = endSuspension();
-    if (command == null) {
-      return;
+  private void retry(long suspension) {
+    byte[][] command = suspension == suspensions ? endSuspension() : null;
+    if (command != null) {
+      goOn(command, () -> loop.dispatcher().execute(command));
     }
+  }
+
+  private void goOn(byte[][] command, Runnable dispatch) {
     beginBatch();
     try {
-      loop.dispatcher().execute(command);
+      dispatch.run();
       afterCommand(command);
     } catch (RespWriter.OverflowException e) {
       abort(Cause.OUTPUT_LIMIT);
@@ -392,7 +416,7 @@ final class RespConnection extends ChannelInboundHandlerAdapter {
   private byte @Nullable [][] endSuspension() {
     suspended = false;
     paused = false;
-    unblocked = null;
+    blocked.set(null);
     if (timer != null) {
       timer.cancel(false);
       timer = null;
@@ -417,7 +441,7 @@ final class RespConnection extends ChannelInboundHandlerAdapter {
   private void resumeSoon() {
     if (!resumeScheduled && !closed) {
       resumeScheduled = true;
-      loop.execute(this::resumeReading);
+      later(this::resumeReading);
     }
   }
 
@@ -524,9 +548,7 @@ final class RespConnection extends ChannelInboundHandlerAdapter {
     server.refusals().count(Cause.ENGINE_FAILURE);
     loop.dispatcher().serve(session, replies, batchNanos);
     loop.dispatcher().refuse(ErrorReplies.outcomeUnknown(failure));
-    closing = true;
-    endSuspension();
-    dropBacklog();
+    startClosing();
     int bytes = replies.release(0, latencies);
     if (bytes > 0) {
       ByteBuf out = channel().alloc().directBuffer(bytes);
@@ -580,13 +602,18 @@ final class RespConnection extends ChannelInboundHandlerAdapter {
     if (closed || closing) {
       return;
     }
-    closing = true;
-    endSuspension();
-    dropBacklog();
+    startClosing();
     channel().channel().config().setAutoRead(false);
     if (!inBatch && replies.isEmpty()) {
       closeAfterWrites();
     }
+  }
+
+  private void startClosing() {
+    closing = true;
+    closingSinceNanos = server.clock().monotonicNanos();
+    endSuspension();
+    dropBacklog();
   }
 
   private void closeAfterWrites() {
@@ -628,9 +655,8 @@ final class RespConnection extends ChannelInboundHandlerAdapter {
     replies.clear();
     session.reset();
     countPending();
-    boolean within = input.set(0);
-    within &= output.set(0);
-    assert within : "giving back cannot exceed a budget";
+    input.clear();
+    output.clear();
     server.connections().remove(session.id());
     server.leave();
     loop.closed(this);
@@ -642,22 +668,22 @@ final class RespConnection extends ChannelInboundHandlerAdapter {
       return;
     }
     if (suspended) {
-      resume(failing(ErrorReplies.SHUTTING_DOWN));
+      resume(suspensions, failing(ErrorReplies.SHUTTING_DOWN));
     }
     closeAfterReplies();
   }
 
   /** A defect of ours while this connection was served. */
-  void defect(RuntimeException e) {
+  void defect(Throwable e) {
     Defects.log("event=client.defect", e);
     close();
   }
 
   // ------------------------------------------------------------------ from other loops
 
-  /** CLIENT KILL: closes, from any thread. */
+  /** CLIENT KILL: closes. From any thread. */
   void kill() {
-    loop.execute(
+    later(
         () -> {
           if (!closed) {
             close();
@@ -666,29 +692,28 @@ final class RespConnection extends ChannelInboundHandlerAdapter {
   }
 
   /**
-   * CLIENT UNBLOCK. On the connection's loop.
+   * CLIENT UNBLOCK. From any thread.
    *
    * @param error whether the blocked command is to fail
    * @return whether the client was blocked
    */
   boolean unblock(boolean error) {
-    CommandSpec.Body then = unblocked;
-    if (closed || !suspended || then == null) {
+    Blocked was = blocked.getAndSet(null);
+    if (was == null) {
       return false;
     }
     CommandSpec.Body reply =
-        error ? failing("UNBLOCKED client unblocked via CLIENT UNBLOCK") : then;
-    loop.execute(() -> resume(reply));
-    unblocked = null;
+        error ? failing("UNBLOCKED client unblocked via CLIENT UNBLOCK") : was.then;
+    later(() -> resume(was.suspension, reply));
     return true;
   }
 
   /** CLIENT UNPAUSE: retries what was held back. From any thread. */
   void unpaused() {
-    loop.execute(
+    later(
         () -> {
           if (paused) {
-            retry();
+            retry(suspensions);
           }
         });
   }
@@ -699,7 +724,11 @@ final class RespConnection extends ChannelInboundHandlerAdapter {
    * @param idleTimeoutMs 0 means never
    */
   void sweep(long now, long idleTimeoutMs, long authenticationTimeoutMs) {
-    if (closed || closing) {
+    if (closing) {
+      // A client that does not take its last replies keeps its place only so long.
+      if (!closed && replies.isEmpty() && now - closingSinceNanos > MAX_CLOSING_NANOS) {
+        close();
+      }
       return;
     }
     long idleMs = TimeUnit.NANOSECONDS.toMillis(now - session.activeNanos());
@@ -725,6 +754,6 @@ final class RespConnection extends ChannelInboundHandlerAdapter {
 
   /** Whether a command waits for something other than durability. */
   boolean blocked() {
-    return unblocked != null;
+    return blocked.get() != null;
   }
 }
