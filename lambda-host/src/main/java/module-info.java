@@ -5,6 +5,7 @@ import org.jspecify.annotations.NullMarked;
 module io.capsuledb.host {
   requires static transitive org.jspecify;
   requires io.capsuledb.core;
+  requires io.capsuledb.enclave;
   requires io.capsuledb.engine;
   requires io.capsuledb.replication;
   requires io.capsuledb.scl;

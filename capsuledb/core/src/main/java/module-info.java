@@ -8,6 +8,7 @@ module io.capsuledb.core {
   requires org.bouncycastle.provider;
   requires secp256k1.kmp.jni.common;
 
+  exports io.capsuledb.core.auth;
   exports io.capsuledb.core.bytes;
   exports io.capsuledb.core.capsule;
   exports io.capsuledb.core.crypto;

@@ -62,7 +62,7 @@ class ClientsTest {
       assertThat(jedis.pttl("b")).isBetween(1L, 100_000L);
       assertThat(jedis.mget("a", "b", "c")).containsExactly("42", "y", null);
       assertThat(jedis.del("a", "b", "c")).isEqualTo(2);
-      assertThatThrownBy(() -> jedis.incrBy("s", Long.MIN_VALUE))
+      assertThatThrownBy(() -> jedis.decrBy("s", Long.MIN_VALUE))
           .isInstanceOf(JedisDataException.class);
 
       List<Response<String>> replies = new ArrayList<>();

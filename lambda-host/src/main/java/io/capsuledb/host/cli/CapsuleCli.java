@@ -4,7 +4,10 @@ import io.capsuledb.core.error.CapsuleException;
 import io.capsuledb.host.terminal.Streams;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
+import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Set;
+import java.util.function.Supplier;
 import picocli.CommandLine;
 import picocli.CommandLine.Help.Ansi;
 import picocli.CommandLine.ParameterException;
@@ -28,25 +31,35 @@ public final class CapsuleCli {
    * @return the exit code
    */
   public static int run(String[] arguments, Streams streams, Map<String, String> environment) {
-    int code = commandLine(new CommandContext(streams, environment)).execute(arguments);
+    int code = commandLine(new CommandContext(streams, environment), arguments).execute(arguments);
     streams.out().flush();
     streams.err().flush();
     return code;
   }
 
-  static CommandLine commandLine(CommandContext context) {
+  /**
+   * The commands that {@code arguments} may mean: the one named first, else all. Each is described
+   * to picocli by reflection, which for all of them takes longer than most of them run.
+   */
+  static CommandLine commandLine(CommandContext context, String... arguments) {
+    Map<String, Supplier<CommandLine>> commands = new LinkedHashMap<>();
+    commands.put("serve", () -> ServeCommand.commandLine(context));
+    commands.put("put", () -> new CommandLine(new PutCommand(context)));
+    commands.put("get", () -> new CommandLine(new GetCommand(context)));
+    commands.put("del", () -> new CommandLine(new DelCommand(context)));
+    commands.put("scan", () -> new CommandLine(new ScanCommand(context)));
+    commands.put("load", () -> new CommandLine(new LoadCommand(context)));
+    commands.put("verify", () -> new CommandLine(new VerifyCommand(context)));
+    commands.put("keys", () -> new CommandLine(new KeysCommand(context)));
+    commands.put("users", () -> new CommandLine(new UsersCommand(context)));
+    commands.put("bench", () -> new CommandLine(new BenchCommand(context)));
+    commands.put("version", () -> new CommandLine(new VersionCommand(context)));
+    commands.put("rehearse", () -> new CommandLine(new RehearseCommand(context)));
     CommandLine root = new CommandLine(new RootCommand());
-    root.addSubcommand(ServeCommand.commandLine(context));
-    root.addSubcommand(new PutCommand(context));
-    root.addSubcommand(new GetCommand(context));
-    root.addSubcommand(new DelCommand(context));
-    root.addSubcommand(new ScanCommand(context));
-    root.addSubcommand(new LoadCommand(context));
-    root.addSubcommand(new VerifyCommand(context));
-    root.addSubcommand(new KeysCommand(context));
-    root.addSubcommand(new BenchCommand(context));
-    root.addSubcommand(new VersionCommand(context));
-    root.addSubcommand(new RehearseCommand(context));
+    if (arguments.length > 0 && commands.containsKey(arguments[0])) {
+      commands.keySet().retainAll(Set.of(arguments[0]));
+    }
+    commands.forEach((name, command) -> root.addSubcommand(name, command.get()));
     root.setColorScheme(CommandLine.Help.defaultColorScheme(Ansi.OFF));
     root.setUsageHelpWidth(HELP_WIDTH);
     root.setUsageHelpLongOptionsMaxWidth(32);

@@ -1,6 +1,7 @@
 package io.capsuledb.host.cli;
 
 import io.capsuledb.core.error.InvalidRequestException;
+import io.capsuledb.enclave.ProcessHardening;
 import io.capsuledb.host.config.ServeOptions;
 import io.capsuledb.host.config.ServeOptionsFile;
 import io.capsuledb.host.config.ServeSetting;
@@ -77,10 +78,21 @@ final class ServeCommand implements Callable<Integer> {
     return command;
   }
 
+  /** Keys are about to be in this process's memory: keep the rest of the machine out of it. */
+  private static void harden() {
+    for (ProcessHardening.Measure measure : ProcessHardening.apply()) {
+      if (measure.failure() != null) {
+        EventLog.warn(
+            "process.not_hardened", "measure", measure.name(), "reason", measure.failure());
+      }
+    }
+  }
+
   @Override
   public Integer call() {
     ServeOptions options = options();
     EventLog.install(context.streams().err(), options.logLevel());
+    harden();
     // Not in a try: it lives until the process ends, and the hook closes it.
     @SuppressWarnings("resource")
     Node node =

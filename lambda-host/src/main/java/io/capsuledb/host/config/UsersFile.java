@@ -1,6 +1,6 @@
 package io.capsuledb.host.config;
 
-import io.capsuledb.core.crypto.PasswordHash;
+import io.capsuledb.core.auth.PasswordHash;
 import io.capsuledb.core.error.Decoded;
 import io.capsuledb.core.error.InvalidRequestException;
 import io.capsuledb.core.error.Rejection;

@@ -60,7 +60,11 @@ final class LogfmtFormatter extends Formatter {
   }
 
   private static boolean isOneLine(String message) {
-    return message.chars().noneMatch(Character::isISOControl);
+    return message.chars().noneMatch(LogfmtFormatter::breaksLines);
+  }
+
+  private static boolean breaksLines(int c) {
+    return Character.isISOControl(c) || c == '\u2028' || c == '\u2029';
   }
 
   private static String level(Level level) {
@@ -115,7 +119,7 @@ final class LogfmtFormatter extends Formatter {
         case '\r' -> line.append("\\r");
         case '\t' -> line.append("\\t");
         default -> {
-          if (Character.isISOControl(c) || c == '\u2028' || c == '\u2029') {
+          if (breaksLines(c)) {
             line.append(String.format(Locale.ROOT, "\\u%04x", (int) c));
           } else {
             line.append(c);

@@ -73,6 +73,8 @@ public final class Node implements AutoCloseable {
   private final Clock clock = new SystemClock();
   private final Entropy entropy = new SystemEntropy();
   private final PrometheusTelemetry telemetry = new PrometheusTelemetry();
+
+  /** Set once a failure was logged, or when the engine is closed on purpose. */
   private final AtomicBoolean failureLogged = new AtomicBoolean();
 
   /** Newest first. */
@@ -126,7 +128,7 @@ public final class Node implements AutoCloseable {
     CapsuleDb db;
     try (KeyTree owner = ownerKey(directory, passphrases)) {
       RecordStore records = capsule(directory, storage, owner);
-      db = started("engine", openEngine(options, records, owner));
+      db = started("engine", openEngine(options, records, capsuleName(directory), owner));
     }
     db.onDurable(() -> reportFailure(db));
     addGauges(db, storage);
@@ -135,7 +137,9 @@ public final class Node implements AutoCloseable {
             "resp",
             RespServer.start(
                 db,
-                resp.maxMemoryBytes(db.stats().memtableLimitBytes()).build(),
+                resp.maxMemoryBytes(db.stats().memtableLimitBytes())
+                    .onActiveExpiry(db::activeExpiry)
+                    .build(),
                 clock,
                 entropy,
                 telemetry));
@@ -227,6 +231,11 @@ public final class Node implements AutoCloseable {
     }
   }
 
+  /** The name written beside the store: what the store is held to. */
+  private static CapsuleName capsuleName(CapsuleDirectory directory) {
+    return java.util.Objects.requireNonNull(directory.name());
+  }
+
   /** The directory's capsule, founded if the directory is new. */
   private RecordStore capsule(CapsuleDirectory directory, RocksStorage storage, KeyTree owner) {
     CapsuleName known = directory.name();
@@ -270,9 +279,14 @@ public final class Node implements AutoCloseable {
     return records;
   }
 
-  private CapsuleDb openEngine(ServeOptions options, RecordStore records, KeyTree owner) {
+  private CapsuleDb openEngine(
+      ServeOptions options, RecordStore records, CapsuleName name, KeyTree owner) {
     CapsuleDbOptions engine =
-        CapsuleDbOptions.builder().memtableBytes((long) options.memtableMb() << 20).build();
+        CapsuleDbOptions.builder()
+            .memtableBytes((long) options.memtableMb() << 20)
+            .capsule(name)
+            .owner(owner.ownerPublicKey())
+            .build();
     CapsulePorts ports =
         new CapsulePorts(records, clock, entropy, new ThreadScheduler(), telemetry);
     long begin = clock.monotonicNanos();
@@ -373,6 +387,7 @@ public final class Node implements AutoCloseable {
   /** Stops every part, the newest first; a part that fails to stop is logged. Idempotent. */
   @Override
   public synchronized void close() {
+    failureLogged.set(true);
     while (!parts.isEmpty()) {
       Part part = parts.pop();
       try {

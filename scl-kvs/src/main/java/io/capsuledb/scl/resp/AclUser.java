@@ -1,6 +1,6 @@
 package io.capsuledb.scl.resp;
 
-import io.capsuledb.core.crypto.PasswordHash;
+import io.capsuledb.core.auth.PasswordHash;
 import io.capsuledb.scl.resp.AclUsers.Permission;
 import io.capsuledb.scl.resp.CommandSpec.Flag;
 import java.nio.charset.StandardCharsets;

@@ -1,6 +1,6 @@
 package io.capsuledb.scl.resp;
 
-import io.capsuledb.core.crypto.PasswordHash;
+import io.capsuledb.core.auth.PasswordHash;
 import io.capsuledb.core.error.InvalidRequestException;
 import java.util.Collection;
 import java.util.Comparator;

@@ -3,7 +3,7 @@ package io.capsuledb.scl.resp;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.capsuledb.core.crypto.PasswordHash;
+import io.capsuledb.core.auth.PasswordHash;
 import io.capsuledb.core.error.InvalidRequestException;
 import io.capsuledb.core.system.SystemEntropy;
 import io.capsuledb.scl.resp.AclUsers.Permission;

@@ -1,4 +1,4 @@
-package io.capsuledb.core.crypto;
+package io.capsuledb.core.auth;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;

@@ -1,4 +1,4 @@
-package io.capsuledb.core.crypto;
+package io.capsuledb.core.auth;
 
 import io.capsuledb.core.error.Decoded;
 import io.capsuledb.core.error.Rejection.Reason;

@@ -1,0 +1,2 @@
+/** Passwords of people and programs, as they may be stored. */
+package io.capsuledb.core.auth;

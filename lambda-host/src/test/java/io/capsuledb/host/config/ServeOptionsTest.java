@@ -1,0 +1,128 @@
+package io.capsuledb.host.config;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.capsuledb.core.error.InvalidRequestException;
+import io.capsuledb.host.log.EventLog;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class ServeOptionsTest {
+
+  @TempDir private Path directory;
+
+  /** A value of each setting that is not its default. */
+  private static final Map<ServeSetting, String> OTHERS =
+      Map.ofEntries(
+          Map.entry(ServeSetting.DATA, "\"d\""),
+          Map.entry(ServeSetting.LISTEN, "\"[::1]:7000\""),
+          Map.entry(ServeSetting.HTTP, "\"none\""),
+          Map.entry(ServeSetting.PASSPHRASE_FILE, "\"p\""),
+          Map.entry(ServeSetting.TLS_CERT, "\"cert.pem\""),
+          Map.entry(ServeSetting.TLS_KEY, "\"/etc/key.pem\""),
+          Map.entry(ServeSetting.TLS_CA, "\"ca.pem\""),
+          Map.entry(ServeSetting.USERS, "\"users.toml\""),
+          Map.entry(ServeSetting.MEMTABLE_MB, "64"),
+          Map.entry(ServeSetting.IO_THREADS, "3"),
+          Map.entry(ServeSetting.MAX_CLIENTS, "77"),
+          Map.entry(ServeSetting.LOG_LEVEL, "\"debug\""));
+
+  private Path file(String text) throws IOException {
+    return Files.writeString(directory.resolve("capsule.toml"), text);
+  }
+
+  private ServeOptions read(String text) throws IOException {
+    ServeOptions.Builder builder = ServeOptions.builder();
+    ServeOptionsFile.apply(file(text), builder);
+    return builder.build();
+  }
+
+  @Test
+  void everySettingCanBeSetInAFile() throws IOException {
+    StringBuilder text = new StringBuilder("# all of them\n");
+    for (ServeSetting setting : ServeSetting.values()) {
+      assertThat(OTHERS).containsKey(setting);
+      text.append(setting.key()).append(" = ").append(OTHERS.get(setting)).append('\n');
+    }
+    ServeOptions options = read(text.toString());
+    assertThat(options.data()).isEqualTo(directory.resolve("d"));
+    assertThat(options.listen()).isEqualTo(new HostPort("::1", 7000));
+    assertThat(options.http()).isEmpty();
+    assertThat(options.passphraseFile()).contains(directory.resolve("p"));
+    assertThat(options.tlsCert()).contains(directory.resolve("cert.pem"));
+    assertThat(options.tlsKey()).contains(Path.of("/etc/key.pem"));
+    assertThat(options.tlsCa()).contains(directory.resolve("ca.pem"));
+    assertThat(options.users()).contains(directory.resolve("users.toml"));
+    assertThat(options.memtableMb()).isEqualTo(64);
+    assertThat(options.ioThreads()).isEqualTo(3);
+    assertThat(options.maxClients()).isEqualTo(77);
+    assertThat(options.logLevel()).isEqualTo(EventLog.Detail.DEBUG);
+  }
+
+  @Test
+  void errorsNameTheFileTheLineTheSettingAndWhatIsAllowed() throws IOException {
+    assertThatThrownBy(() -> read("data = \"d\"\n\nmemtabel-mb = 64\n"))
+        .isInstanceOf(InvalidRequestException.class)
+        .hasMessageContaining("capsule.toml, line 3")
+        .hasMessageContaining("memtabel-mb");
+    assertThatThrownBy(() -> read("memtable-mb = 3"))
+        .isInstanceOf(InvalidRequestException.class)
+        .hasMessageContaining("line 1")
+        .hasMessageContaining("memtable-mb is '3'")
+        .hasMessageContaining("16 to 1048576");
+    assertThatThrownBy(() -> read("\nio-threads = 1.5"))
+        .isInstanceOf(InvalidRequestException.class)
+        .hasMessageContaining("line 2")
+        .hasMessageContaining("io-threads");
+    assertThatThrownBy(() -> read("listen = \"6380\""))
+        .isInstanceOf(InvalidRequestException.class)
+        .hasMessageContaining("listen is '6380'")
+        .hasMessageContaining("HOST:PORT");
+    assertThatThrownBy(() -> read("[tls]\ncert = \"x\""))
+        .isInstanceOf(InvalidRequestException.class)
+        .hasMessageContaining("tls");
+    assertThatThrownBy(() -> read("data = \"d\"\ndata = \n"))
+        .isInstanceOf(InvalidRequestException.class)
+        .hasMessageContaining("line 2")
+        .hasMessageContaining("not TOML");
+    assertThatThrownBy(
+            () -> ServeOptionsFile.apply(directory.resolve("no"), ServeOptions.builder()))
+        .isInstanceOf(InvalidRequestException.class)
+        .hasMessageContaining("no");
+  }
+
+  @Test
+  void settingsAreCheckedAgainstEachOther() {
+    Path here = Path.of("");
+    assertThatThrownBy(() -> ServeOptions.builder().set(ServeSetting.TLS_CERT, "c", here).build())
+        .isInstanceOf(InvalidRequestException.class)
+        .hasMessageContaining("tls-key");
+    assertThatThrownBy(() -> ServeOptions.builder().set(ServeSetting.TLS_CA, "c", here).build())
+        .isInstanceOf(InvalidRequestException.class)
+        .hasMessageContaining("tls-ca");
+    assertThatThrownBy(
+            () -> ServeOptions.builder().set(ServeSetting.HTTP, "127.0.0.1:6380", here).build())
+        .isInstanceOf(InvalidRequestException.class)
+        .hasMessageContaining("http");
+  }
+
+  @Test
+  void hostsAndPorts() {
+    assertThat(HostPort.parse("localhost:0")).isEqualTo(new HostPort("localhost", 0));
+    assertThat(HostPort.parse("[2001:db8::1]:65535").host()).isEqualTo("2001:db8::1");
+    assertThat(HostPort.parse("[::1]:80")).hasToString("[::1]:80");
+    for (String wrong :
+        new String[] {
+          "", ":", "a:", ":1", "a", "a:65536", "a:-1", "a:1x", "::1:80", "a b:1", "a:999999"
+        }) {
+      assertThatThrownBy(() -> HostPort.parse(wrong))
+          .as(wrong)
+          .isInstanceOf(InvalidRequestException.class);
+    }
+  }
+}
