@@ -42,6 +42,9 @@ final class ServerProcess implements AutoCloseable {
     this.process = process;
     this.directory = directory;
     this.address = address;
+    // A bench that is interrupted leaves no server behind.
+    Runtime.getRuntime()
+        .addShutdownHook(new Thread(process::destroyForcibly, "bench-stop-" + name));
   }
 
   /**

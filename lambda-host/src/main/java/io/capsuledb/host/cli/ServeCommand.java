@@ -81,7 +81,7 @@ final class ServeCommand implements Callable<Integer> {
   }
 
   /** Keys are about to be in this process's memory: keep the rest of the machine out of it. */
-  private static void harden() {
+  static void harden() {
     for (ProcessHardening.Measure measure : ProcessHardening.apply()) {
       if (measure.failure() != null) {
         EventLog.warn(
