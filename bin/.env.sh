@@ -103,8 +103,8 @@ need_java() {
     return 0
   fi
   die "no JDK $CAPSULE_JAVA_AT_LEAST or newer found in JAVA_HOME, on the PATH or in /usr/lib/jvm:" \
-    "install one (as root: apt-get install $package, or unpack any JDK" \
-    "$CAPSULE_JAVA_AT_LEAST) and set JAVA_HOME to it"
+    "unpack any JDK $CAPSULE_JAVA_AT_LEAST (Eclipse Temurin, for example) and set JAVA_HOME to it," \
+    "or where your distribution has it, as root: apt-get install $package"
 }
 
 # at_least VERSION MINIMUM: compares dotted version numbers.

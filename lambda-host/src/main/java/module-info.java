@@ -17,6 +17,7 @@ module io.capsuledb.host {
   requires io.prometheus.metrics.model;
   requires io.prometheus.writer.text;
   requires java.logging;
+  requires java.management;
   requires jdk.httpserver;
   requires me.tongfei.progressbar;
   requires org.tomlj;

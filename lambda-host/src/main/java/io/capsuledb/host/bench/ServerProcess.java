@@ -4,6 +4,7 @@ import io.capsuledb.core.error.UnavailableException;
 import io.capsuledb.core.port.Clock;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.lang.management.ManagementFactory;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
@@ -28,6 +29,9 @@ final class ServerProcess implements AutoCloseable {
   private static final long POLL_MS = 20;
   private static final int LOG_LINES = 5;
 
+  private static final List<String> OPENING_FLAGS =
+      List.of("--add-opens", "--add-exports", "--enable-native-access", "--sun-misc-unsafe");
+
   private final String name;
   private final Process process;
   private final Path directory;
@@ -38,6 +42,9 @@ final class ServerProcess implements AutoCloseable {
     this.process = process;
     this.directory = directory;
     this.address = address;
+    // A bench that is interrupted leaves no server behind.
+    Runtime.getRuntime()
+        .addShutdownHook(new Thread(process::destroyForcibly, "bench-stop-" + name));
   }
 
   /**
@@ -52,7 +59,10 @@ final class ServerProcess implements AutoCloseable {
       command.add(launcher);
     } else {
       command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-      command.add("--sun-misc-unsafe-memory-access=allow");
+      // Without the jar, whose manifest says it, the child needs what this JVM was opened for.
+      ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
+          .filter(flag -> OPENING_FLAGS.stream().anyMatch(flag::startsWith))
+          .forEach(command::add);
       command.add("-cp");
       command.add(System.getProperty("java.class.path"));
       command.add("io.capsuledb.host.Main");

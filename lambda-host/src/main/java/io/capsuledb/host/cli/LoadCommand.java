@@ -129,7 +129,8 @@ final class LoadCommand implements Callable<Integer> {
 
   private Progress progress() throws IOException {
     long whole = file.equals("-") ? -1 : Files.size(Path.of(file));
-    return Progress.begin("load", "operations", whole, context.streams(), new SystemClock());
+    return Progress.begin(
+        "load", "operations", Progress.Position.BYTES, whole, context.streams(), new SystemClock());
   }
 
   private void print(LoadSummary summary) {

@@ -71,6 +71,7 @@ final class RehearseCommand implements Callable<Integer> {
   private void rehearseServer(Path directory, PrintStream nowhere) throws IOException {
     String data = directory.resolve("data").toString();
     run(nowhere, "", "serve", "--memtable-mb", "x");
+    ServeCommand.harden();
     for (int start = 0; start < 2; start++) {
       ServeOptions options =
           ServeOptions.builder()

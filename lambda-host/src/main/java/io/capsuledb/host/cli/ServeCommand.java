@@ -44,7 +44,9 @@ import picocli.CommandLine.Spec;
       "In the file every option stands by its name, without dashes before it:",
       "  data = \"/var/lib/capsule\"",
       "  memtable-mb = 2048",
-      "Options on the command line come before those in the file."
+      "Options on the command line come before those in the file. Paths in it are relative to it.",
+      "",
+      "The environment variable CAPSULE_JAVA_OPTS adds flags for the JVM, such as -Xmx4g."
     })
 final class ServeCommand implements Callable<Integer> {
 
@@ -79,7 +81,7 @@ final class ServeCommand implements Callable<Integer> {
   }
 
   /** Keys are about to be in this process's memory: keep the rest of the machine out of it. */
-  private static void harden() {
+  static void harden() {
     for (ProcessHardening.Measure measure : ProcessHardening.apply()) {
       if (measure.failure() != null) {
         EventLog.warn(

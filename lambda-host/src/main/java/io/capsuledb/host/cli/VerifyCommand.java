@@ -76,7 +76,13 @@ final class VerifyCommand implements Callable<Integer> {
     Hash32 expected = contains == null ? null : hash(contains);
     OfflineVerification.Result result;
     try (Progress progress =
-        Progress.begin("verify", "records", -1, context.streams(), new SystemClock())) {
+        Progress.begin(
+            "verify",
+            "records",
+            Progress.Position.OPERATIONS,
+            -1,
+            context.streams(),
+            new SystemClock())) {
       result =
           OfflineVerification.run(
               directory,

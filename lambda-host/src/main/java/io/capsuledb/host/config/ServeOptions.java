@@ -15,6 +15,7 @@ public final class ServeOptions {
   private static final int MIN_MEMTABLE_MB = 16;
   private static final int MAX_MEMTABLE_MB = 1 << 20;
   private static final int MAX_IO_THREADS = 64;
+  private static final int MAX_DEFAULT_IO_THREADS = 8;
   private static final int DEFAULT_MAX_CLIENTS = 10_000;
   private static final int MAX_MAX_CLIENTS = 100_000;
 
@@ -61,11 +62,20 @@ public final class ServeOptions {
     private @Nullable Path tlsCa;
     private @Nullable Path users;
     private int memtableMb = DEFAULT_MEMTABLE_MB;
-    private int ioThreads = Math.min(MAX_IO_THREADS, Runtime.getRuntime().availableProcessors());
+    private int ioThreads = defaultIoThreads();
     private int maxClients = DEFAULT_MAX_CLIENTS;
     private EventLog.Detail logLevel = EventLog.Detail.INFO;
 
     private Builder() {}
+
+    /**
+     * Half of the processors, for sealing and storing want theirs too. As measured on two: one
+     * thread serves single GETs 15 % faster than two, pipelined ones 30 % slower, and SETs alike.
+     */
+    private static int defaultIoThreads() {
+      int half = Runtime.getRuntime().availableProcessors() / 2;
+      return Math.clamp(half, 1, MAX_DEFAULT_IO_THREADS);
+    }
 
     /**
      * Sets one setting.

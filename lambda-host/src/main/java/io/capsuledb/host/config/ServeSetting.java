@@ -8,20 +8,25 @@ import org.jspecify.annotations.Nullable;
  * --max-clients 100} on the command line is {@code max-clients = 100} in a file.
  */
 public enum ServeSetting {
-  DATA("DIR", "Directory of the data and its keys; made if it does not exist."),
+  DATA(
+      "DIR",
+      "Directory of the data and its keys, made if it does not exist; capsule-data if not given."),
   LISTEN(
       "HOST:PORT",
-      "Address for Redis clients. One that is not loopback needs TLS and users. Port 0: any free."),
-  HTTP("HOST:PORT|none", "Loopback address for /metrics and /healthz, or none."),
+      "Address for Redis clients, 127.0.0.1:6380 if not given. One that is not loopback needs TLS"
+          + " and users. Port 0 means any free one."),
+  HTTP(
+      "HOST:PORT|none",
+      "Loopback address for /metrics and /healthz, or none; 127.0.0.1:7380 if not given."),
   PASSPHRASE_FILE("FILE", "File whose first line is the passphrase that protects the owner key."),
   TLS_CERT("FILE", "PEM file of the server's certificate chain; with it, clients must use TLS."),
   TLS_KEY("FILE", "PEM file of the certificate's private key (PKCS #8)."),
   TLS_CA("FILE", "PEM file of the authorities that must vouch for clients' certificates."),
   USERS("FILE", "File of users and password hashes, kept with 'capsule users'."),
-  MEMTABLE_MB("N", "Most memory for keys and values, off the heap, in MiB."),
-  IO_THREADS("N", "Threads that serve clients."),
-  MAX_CLIENTS("N", "Most clients connected at once."),
-  LOG_LEVEL("LEVEL", "How much is logged: error, warn, info or debug.");
+  MEMTABLE_MB("N", "Most memory for keys and values, off the heap, in MiB; 1024 if not given."),
+  IO_THREADS("N", "Threads that serve clients; half of the processors if not given, at most 8."),
+  MAX_CLIENTS("N", "Most clients connected at once; 10000 if not given."),
+  LOG_LEVEL("LEVEL", "How much is logged: error, warn, info (if not given) or debug.");
 
   private final String valueLabel;
   private final String description;

@@ -29,18 +29,33 @@ public final class Progress implements AutoCloseable {
   private final @Nullable ProgressBar bar;
   private final long beginNanos;
   private long shownNanos;
+  private long lastPosition;
   private int calls;
 
+  /** What positions are counted in. */
+  public enum Position {
+    BYTES(" MiB", 1 << 20),
+    OPERATIONS("", 1);
+
+    private final String label;
+    private final long size;
+
+    Position(String label, long size) {
+      this.label = label;
+      this.size = size;
+    }
+  }
+
   private Progress(
-      String task, String unit, long whole, Streams streams, Clock clock, boolean quiet) {
+      String task, String unit, Position position, long whole, Streams streams, Clock clock) {
     this.task = task;
     this.unit = unit;
-    this.whole = quiet ? -1 : whole;
+    this.whole = whole;
     this.err = streams.err();
     this.clock = clock;
     this.beginNanos = clock.monotonicNanos();
-    this.shownNanos = quiet ? Long.MAX_VALUE : beginNanos;
-    this.bar = quiet || !streams.errIsTerminal() ? null : bar(task, whole, err);
+    this.shownNanos = beginNanos;
+    this.bar = streams.errIsTerminal() ? bar(task, position, whole, err) : null;
   }
 
   /**
@@ -48,22 +63,20 @@ public final class Progress implements AutoCloseable {
    *
    * @param task what is being done, one word
    * @param unit what the operations are, in the plural
-   * @param whole where {@code position} will be at the end, or -1 if nobody knows
+   * @param position what the positions told to {@link #update} are counted in
+   * @param whole where the position will be at the end, or -1 if nobody knows
    */
-  public static Progress begin(String task, String unit, long whole, Streams streams, Clock clock) {
-    return new Progress(task, unit, whole, streams, clock, false);
+  public static Progress begin(
+      String task, String unit, Position position, long whole, Streams streams, Clock clock) {
+    return new Progress(task, unit, position, whole, streams, clock);
   }
 
-  /** Shows nothing. */
-  public static Progress quiet(Streams streams, Clock clock) {
-    return new Progress("", "", -1, streams, clock, true);
-  }
-
-  private static ProgressBar bar(String task, long whole, PrintStream err) {
+  private static ProgressBar bar(String task, Position position, long whole, PrintStream err) {
     return new ProgressBarBuilder()
         .setTaskName(task)
         .setInitialMax(whole)
         .setStyle(ProgressBarStyle.ASCII)
+        .setUnit(position.label, position.size)
         .hideEta()
         .continuousUpdate()
         .setUpdateIntervalMillis((int) TimeUnit.NANOSECONDS.toMillis(BAR_EVERY_NANOS))
@@ -78,6 +91,7 @@ public final class Progress implements AutoCloseable {
    * @param operations what was done so far
    */
   public void update(long position, long operations) {
+    lastPosition = position;
     if (++calls % CHECK_EVERY == 0) {
       showIfDue(position, operations);
     }
@@ -85,9 +99,9 @@ public final class Progress implements AutoCloseable {
 
   /** As {@link #update}, for callers that are not heard often: looks at the clock each time. */
   public void showIfDue(long position, long operations) {
+    lastPosition = position;
     long now = clock.monotonicNanos();
-    if (shownNanos == Long.MAX_VALUE
-        || now - shownNanos < (bar == null ? LINE_EVERY_NANOS : BAR_EVERY_NANOS)) {
+    if (now - shownNanos < (bar == null ? LINE_EVERY_NANOS : BAR_EVERY_NANOS)) {
       return;
     }
     shownNanos = now;
@@ -118,6 +132,7 @@ public final class Progress implements AutoCloseable {
   @Override
   public void close() {
     if (bar != null) {
+      bar.stepTo(lastPosition);
       bar.close();
     }
   }
