@@ -9,7 +9,7 @@ import net.jqwik.api.Property;
 
 class RocksRecordStorePropertyTest {
 
-  @Property(tries = 15)
+  @Property(tries = 8)
   void agreesWithAMap(@ForAll long seed) throws IOException {
     Path directory = Files.createTempDirectory("capsuledb-test");
     try (RocksMedium medium = new RocksMedium(directory)) {

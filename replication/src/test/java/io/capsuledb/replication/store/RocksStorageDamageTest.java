@@ -39,7 +39,7 @@ class RocksStorageDamageTest {
   /** Many copies are opened, and none needs to survive: in memory where the system has that. */
   private static final Path MEMORY = Path.of("/dev/shm");
 
-  private static final int TABLE_SAMPLE = 40;
+  private static final int TABLE_SAMPLE = 200;
 
   private int checked;
   private Path temporary;
