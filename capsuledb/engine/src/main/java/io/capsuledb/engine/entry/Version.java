@@ -1,4 +1,4 @@
-package io.capsuledb.engine;
+package io.capsuledb.engine.entry;
 
 /**
  * When and by whom an operation was made. Operations on one key are ordered by this alone: Lamport
@@ -9,7 +9,10 @@ package io.capsuledb.engine;
  * @param writer writer index, compared as unsigned
  * @param index place of the operation in its record, from 0
  */
-record Version(long time, long writer, int index) implements Comparable<Version> {
+public record Version(long time, long writer, int index) implements Comparable<Version> {
+
+  /** Before every version there is. */
+  public static final Version NONE = new Version(0, 0, 0);
 
   @Override
   public int compareTo(Version other) {
