@@ -1,0 +1,176 @@
+package io.capsuledb.engine.lsm;
+
+import com.github.benmanes.caffeine.cache.Cache;
+import com.github.benmanes.caffeine.cache.Caffeine;
+import io.capsuledb.core.capsule.CapsuleName;
+import io.capsuledb.core.capsule.KeyRing;
+import io.capsuledb.core.crypto.Hash32;
+import io.capsuledb.core.error.Decoded;
+import io.capsuledb.core.error.IntegrityException;
+import io.capsuledb.core.error.Rejection;
+import io.capsuledb.core.error.Rejection.Reason;
+import io.capsuledb.core.port.RecordStore;
+import io.capsuledb.core.port.Telemetry;
+import io.capsuledb.core.record.CapsuleRecord;
+import io.capsuledb.core.record.RecordCodec;
+import io.capsuledb.core.record.RecordOpener;
+import io.capsuledb.core.record.RecordType;
+import io.capsuledb.engine.block.EntriesBlock;
+import io.capsuledb.engine.block.IndexBlock;
+import io.capsuledb.engine.block.ValueBlock;
+import io.capsuledb.engine.block.ValuePointer;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.function.Function;
+
+/**
+ * Blocks by their hash: from a cache bounded in bytes, or from the store.
+ *
+ * <p>What comes from the store is a record that must have exactly the hash that was asked for; that
+ * is checked before anything is decrypted. The cache holds what passed all checks, by that hash, in
+ * memory that only this process writes. Anything wrong is an {@link IntegrityException} that names
+ * the block and what referred to it; nothing is cached then, and nothing else is affected.
+ *
+ * <p>Thread-safe.
+ */
+final class BlockStore implements AutoCloseable {
+
+  /** What a cached block takes beside its bytes. */
+  private static final int OVERHEAD_BYTES = 200;
+
+  private final CapsuleName name;
+  private final KeyRing keys;
+  private final RecordStore store;
+  private final Telemetry telemetry;
+  private final Cache<Hash32, Object> cache;
+
+  /** Ciphers are used by one thread at a time. */
+  private final ConcurrentLinkedQueue<RecordOpener> openers = new ConcurrentLinkedQueue<>();
+
+  BlockStore(
+      CapsuleName name, KeyRing keys, RecordStore store, long cacheBytes, Telemetry telemetry) {
+    this.name = name;
+    this.keys = keys;
+    this.store = store;
+    this.telemetry = telemetry;
+    this.cache =
+        Caffeine.newBuilder()
+            .maximumWeight(cacheBytes)
+            .<Hash32, Object>weigher((hash, block) -> weight(block))
+            .executor(Runnable::run)
+            .build();
+  }
+
+  private static int weight(Object block) {
+    return OVERHEAD_BYTES
+        + switch (block) {
+          case EntriesBlock entries -> entries.memoryBytes();
+          case IndexBlock index -> index.memoryBytes();
+          default -> throw new IllegalStateException("a block of unknown kind in the cache");
+        };
+  }
+
+  /**
+   * A block of entries.
+   *
+   * @param referrer what names the block, for error messages
+   * @param keep whether others are likely to ask for it soon
+   */
+  EntriesBlock entries(Hash32 hash, Object referrer, boolean keep) {
+    if (cache.getIfPresent(hash) instanceof EntriesBlock cached) {
+      telemetry.count(Telemetry.Counter.BLOCK_CACHE_HITS, 1);
+      return cached;
+    }
+    EntriesBlock block = load(hash, referrer, EntriesBlock::decode);
+    if (keep) {
+      cache.put(hash, block);
+    }
+    return block;
+  }
+
+  /** The index of a table. */
+  IndexBlock index(Hash32 hash, Object referrer) {
+    if (cache.getIfPresent(hash) instanceof IndexBlock cached) {
+      return cached;
+    }
+    IndexBlock block = load(hash, referrer, IndexBlock::decode);
+    cache.put(hash, block);
+    return block;
+  }
+
+  /** A value that is kept apart. Not cached: it is large, and so is the cost of sending it. */
+  byte[] value(ValuePointer pointer, Object referrer) {
+    return load(pointer.record(), referrer, payload -> ValueBlock.decode(payload, pointer));
+  }
+
+  private <T> T load(Hash32 hash, Object referrer, Function<byte[], Decoded<T>> decoder) {
+    telemetry.count(Telemetry.Counter.BLOCKS_READ, 1);
+    byte[] payload = payload(hash, referrer, RecordType.BLOCK);
+    return switch (decoder.apply(payload)) {
+      case Decoded.Accepted<T>(T block) -> block;
+      case Decoded.Rejected<T>(Rejection r) -> throw refuse(hash, referrer, r);
+    };
+  }
+
+  /**
+   * The payload in clear of the record with a hash.
+   *
+   * @param type what the record has to be
+   */
+  byte[] payload(Hash32 hash, Object referrer, RecordType type) {
+    byte[] bytes;
+    try {
+      bytes = store.read(hash);
+    } catch (IntegrityException damaged) {
+      throw refuse(hash, referrer, damaged.rejection());
+    }
+    if (bytes == null) {
+      throw refuse(hash, referrer, Rejection.of(Reason.MISSING_RECORD, "it is not stored"));
+    }
+    CapsuleRecord record =
+        switch (RecordCodec.decode(name, bytes)) {
+          case Decoded.Accepted<CapsuleRecord>(CapsuleRecord decoded) -> decoded;
+          case Decoded.Rejected<CapsuleRecord>(Rejection r) -> throw refuse(hash, referrer, r);
+        };
+    if (!record.hash().equals(hash)) {
+      throw refuse(hash, referrer, Rejection.of(Reason.MISPLACED, record + " is in its place"));
+    }
+    if (record.header().type() != type) {
+      throw refuse(
+          hash, referrer, Rejection.of(Reason.UNKNOWN_TYPE, record + " is no " + type));
+    }
+    RecordOpener opener = openers.poll();
+    if (opener == null) {
+      opener = new RecordOpener(name, keys);
+    }
+    try {
+      return switch (opener.open(record)) {
+        case Decoded.Accepted<byte[]>(byte[] payload) -> payload;
+        case Decoded.Rejected<byte[]>(Rejection r) -> throw refuse(hash, referrer, r);
+      };
+    } finally {
+      openers.add(opener);
+    }
+  }
+
+  private IntegrityException refuse(Hash32 hash, Object referrer, Rejection rejection) {
+    telemetry.rejected(rejection.reason());
+    return new IntegrityException(
+        Rejection.of(
+            rejection.reason(),
+            "block " + hash + ", named by " + referrer + ": " + rejection.detail()));
+  }
+
+  /** Bytes the cache accounts. */
+  long cachedBytes() {
+    return cache.policy().eviction().flatMap(e -> e.weightedSize().stream().boxed().findFirst())
+        .orElse(0L);
+  }
+
+  @Override
+  public void close() {
+    cache.invalidateAll();
+    for (RecordOpener opener = openers.poll(); opener != null; opener = openers.poll()) {
+      opener.close();
+    }
+  }
+}

@@ -1,0 +1,379 @@
+package io.capsuledb.engine.lsm;
+
+import io.capsuledb.core.crypto.Hash32;
+import io.capsuledb.core.error.IntegrityException;
+import io.capsuledb.core.port.Telemetry;
+import io.capsuledb.engine.block.ValuePointer;
+import io.capsuledb.engine.entry.Entry;
+import io.capsuledb.engine.entry.EntryCursor;
+import io.capsuledb.engine.entry.EntryKind;
+import io.capsuledb.engine.entry.MergeCursor;
+import io.capsuledb.engine.lsm.Manifest.Run;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Keeps the levels in shape: merges level 0 into level 1 when it has too many runs, and a table of a
+ * level that is too large into the next.
+ *
+ * <p>A <i>job</i> is one merge. Its input falls into groups of tables that overlap; a table that
+ * overlaps no other is moved as it is. Each step writes one table, so that the agent stays
+ * responsive and the rate is kept; when all groups are done, one manifest replaces the input by the
+ * output. Until then nobody sees any of it: a crash leaves blocks that no manifest names, and the
+ * job is begun again.
+ *
+ * <p>Jobs run one at a time, beside flushes: a flush adds runs above the input and changes nothing
+ * below. One thread steps.
+ */
+final class Compactor {
+
+  /** Runs of level 0 from which on compaction is in a hurry and no rate is kept. */
+  private static final int HURRY_RUNS = TreeOptions.LEVEL_0_RUNS + 2;
+
+  private static final double NANOS_PER_SECOND = 1e9;
+
+  private final Tree tree;
+  private final TreeOptions options;
+  private final Tree.Ports ports;
+  private final TreeChain chain;
+
+  /** Where the next job of each level begins: behind the last key of the one before. */
+  private final byte[] @Nullable [] resumeAt = new byte[Manifest.LEVELS][];
+
+  private @Nullable Job job;
+  private long nextWriteNanos;
+  private volatile boolean allRequested;
+  private volatile boolean busy;
+  private volatile @Nullable IntegrityException blocked;
+
+  Compactor(Tree tree, TreeOptions options, Tree.Ports ports, TreeChain chain) {
+    this.tree = tree;
+    this.options = options;
+    this.ports = ports;
+    this.chain = chain;
+  }
+
+  void requestAll() {
+    allRequested = true;
+  }
+
+  boolean isIdle() {
+    return !busy && !allRequested;
+  }
+
+  /** Gives up: what is damaged cannot be merged. Reads and flushes go on. */
+  void abandon(IntegrityException cause) {
+    Job current = job;
+    if (current != null) {
+      current.view.release();
+    }
+    job = null;
+    busy = false;
+    allRequested = false;
+    blocked = cause;
+  }
+
+  @Nullable IntegrityException blocked() {
+    return blocked;
+  }
+
+  /** One step; returns whether there may be more to do at once. */
+  boolean step() {
+    if (blocked != null) {
+      return false;
+    }
+    Job current = job;
+    if (current == null) {
+      busy = true;
+      current = pick();
+      job = current;
+      if (current == null) {
+        busy = false;
+        return false;
+      }
+    }
+    if (isTooFast()) {
+      return false;
+    }
+    long written = current.step();
+    if (options.compactionBytesPerSecond() > 0) {
+      long pauseNanos =
+          (long) (written * NANOS_PER_SECOND / options.compactionBytesPerSecond());
+      nextWriteNanos = Math.max(nextWriteNanos, ports.clock().monotonicNanos()) + pauseNanos;
+    }
+    if (current.isDone()) {
+      current.install();
+      job = null;
+    }
+    return true;
+  }
+
+  private boolean isTooFast() {
+    return options.compactionBytesPerSecond() > 0
+        && !allRequested
+        && tree.stats().level0Runs() < HURRY_RUNS
+        && ports.clock().monotonicNanos() < nextWriteNanos;
+  }
+
+  // ------------------------------------------------------------------ picking
+
+  private @Nullable Job pick() {
+    ReadView view = tree.acquire();
+    Job picked = null;
+    try {
+      picked = pick(view);
+      return picked;
+    } finally {
+      if (picked == null) {
+        view.release();
+      }
+    }
+  }
+
+  private @Nullable Job pick(ReadView view) {
+    List<Run> runs = view.manifest().runs();
+    if (allRequested) {
+      allRequested = false;
+      long bytes = 0;
+      int deepest = 1;
+      for (Run run : runs) {
+        bytes += run.bytes();
+        deepest = Math.max(deepest, run.level());
+      }
+      while (deepest < Manifest.LEVELS - 1 && options.levelBytes(deepest) < bytes) {
+        deepest++;
+      }
+      return runs.isEmpty() ? null : new Job(view, tablesOf(runs), deepest, true);
+    }
+    List<Run> level0 = runs.stream().filter(r -> r.level() == 0).toList();
+    if (level0.size() >= TreeOptions.LEVEL_0_RUNS) {
+      List<TableDescriptor> input = tablesOf(level0);
+      input.addAll(overlapping(runs, 1, input));
+      return new Job(view, input, 1, false);
+    }
+    Run largest = null;
+    double worst = 1;
+    for (Run run : runs) {
+      if (run.level() > 0 && run.level() < Manifest.LEVELS - 1) {
+        double score = (double) run.bytes() / options.levelBytes(run.level());
+        if (score > worst) {
+          worst = score;
+          largest = run;
+        }
+      }
+    }
+    if (largest == null) {
+      return null;
+    }
+    List<TableDescriptor> input = new ArrayList<>(List.of(nextTable(largest)));
+    input.addAll(overlapping(runs, largest.level() + 1, input));
+    return new Job(view, input, largest.level() + 1, false);
+  }
+
+  private static List<TableDescriptor> tablesOf(List<Run> runs) {
+    List<TableDescriptor> tables = new ArrayList<>();
+    runs.forEach(run -> tables.addAll(run.tables()));
+    return tables;
+  }
+
+  private static List<TableDescriptor> overlapping(
+      List<Run> runs, int level, List<TableDescriptor> with) {
+    List<TableDescriptor> found = new ArrayList<>();
+    for (Run run : runs) {
+      if (run.level() == level) {
+        for (TableDescriptor table : run.tables()) {
+          if (with.stream().anyMatch(table::overlaps)) {
+            found.add(table);
+          }
+        }
+      }
+    }
+    return found;
+  }
+
+  private TableDescriptor nextTable(Run run) {
+    byte[] from = resumeAt[run.level()];
+    TableDescriptor next = run.tables().getFirst();
+    if (from != null) {
+      for (TableDescriptor table : run.tables()) {
+        if (Arrays.compareUnsigned(table.firstKey(), from) > 0) {
+          next = table;
+          break;
+        }
+      }
+    }
+    resumeAt[run.level()] = next.lastKey();
+    return next;
+  }
+
+  // ------------------------------------------------------------------ jobs
+
+  /** One merge; holds its view until it is installed or abandoned. */
+  private final class Job {
+    private final ReadView view;
+    private final Set<Hash32> input = new HashSet<>();
+    private final int outputLevel;
+    private final long floorTime;
+    private final List<List<TableDescriptor>> groups = new ArrayList<>();
+    private final List<TableDescriptor> dead = new ArrayList<>();
+    private final List<TableDescriptor> output = new ArrayList<>();
+    private final List<Hash32> deadValues = new ArrayList<>();
+    private int nextGroup;
+    private @Nullable EntrySieve sieve;
+
+    /** Read and not written yet: what a table ended before. */
+    private @Nullable Entry pending;
+
+    /**
+     * A merge.
+     *
+     * @param rewrite also tables that overlap no other
+     */
+    Job(ReadView view, List<TableDescriptor> tables, int outputLevel, boolean rewrite) {
+      this.view = view;
+      this.outputLevel = outputLevel;
+      this.floorTime = tree.retention().raiseFloor(view.manifest().coveredTime());
+      for (TableDescriptor table : tables) {
+        input.add(table.index());
+      }
+      List<TableDescriptor> sorted = new ArrayList<>(tables);
+      sorted.sort(Comparator.comparing(TableDescriptor::firstKey, Arrays::compareUnsigned));
+      List<TableDescriptor> group = new ArrayList<>();
+      byte[] lastKey = {};
+      for (TableDescriptor table : sorted) {
+        if (!group.isEmpty() && Arrays.compareUnsigned(table.firstKey(), lastKey) > 0) {
+          close(group, rewrite);
+          group = new ArrayList<>();
+        }
+        if (group.isEmpty() || Arrays.compareUnsigned(table.lastKey(), lastKey) > 0) {
+          lastKey = table.lastKey();
+        }
+        group.add(table);
+      }
+      close(group, rewrite);
+    }
+
+    private void close(List<TableDescriptor> group, boolean rewrite) {
+      if (group.size() == 1 && !rewrite) {
+        output.add(group.getFirst());
+      } else {
+        groups.add(group);
+        dead.addAll(group);
+      }
+    }
+
+    boolean isDone() {
+      return sieve == null && nextGroup == groups.size();
+    }
+
+    /** Writes one table; returns its bytes. */
+    long step() {
+      if (isDone()) {
+        return 0;
+      }
+      EntrySieve merged = sieve;
+      if (merged == null) {
+        merged = open(groups.get(nextGroup++));
+        sieve = merged;
+        pending = merged.next();
+      }
+      TableBuilder builder = new TableBuilder(chain, options, ports.entropy());
+      Entry entry = pending;
+      while (entry != null && !builder.endsBefore(entry)) {
+        builder.add(entry);
+        entry = merged.next();
+      }
+      pending = entry;
+      if (entry == null) {
+        sieve = null;
+      }
+      if (builder.isEmpty()) {
+        return 0;
+      }
+      TableDescriptor table = builder.finish();
+      output.add(table);
+      ports.telemetry().count(Telemetry.Counter.COMPACTION_BYTES_WRITTEN, table.bytes());
+      return table.bytes();
+    }
+
+    private EntrySieve open(List<TableDescriptor> group) {
+      Set<Hash32> members = new HashSet<>();
+      group.forEach(table -> members.add(table.index()));
+      List<EntryCursor> sources = new ArrayList<>();
+      for (TableRun run : view.runs()) {
+        List<Table> tables = new ArrayList<>();
+        for (Table table : run.tables()) {
+          if (members.contains(table.descriptor().index())) {
+            tables.add(table);
+            ports
+                .telemetry()
+                .count(Telemetry.Counter.COMPACTION_BYTES_READ, table.descriptor().bytes());
+          }
+        }
+        if (!tables.isEmpty()) {
+          sources.add(new TableRun(run.level(), tables).scan());
+        }
+      }
+      return new EntrySieve(
+          new MergeCursor(sources),
+          floorTime,
+          view.clears().at(floorTime),
+          ports.clock().wallMs(),
+          this::isBelow,
+          this::dropped);
+    }
+
+    private boolean isBelow(byte[] key) {
+      for (TableRun run : view.runs()) {
+        if (run.level() > outputLevel && run.mayHold(key)) {
+          return true;
+        }
+      }
+      return false;
+    }
+
+    private void dropped(Entry entry) {
+      if (entry.kind() == EntryKind.POINTER) {
+        deadValues.add(ValuePointer.decode(entry.value()).orThrow().record());
+      }
+    }
+
+    void install() {
+      view.release();
+      tree.install(this::edit, null, dead, deadValues);
+      ports.telemetry().count(Telemetry.Counter.COMPACTIONS, 1);
+    }
+
+    private List<Run> edit(Manifest manifest) {
+      List<Run> runs = new ArrayList<>();
+      List<TableDescriptor> level = new ArrayList<>(output);
+      for (Run run : manifest.runs()) {
+        List<TableDescriptor> left = new ArrayList<>();
+        for (TableDescriptor table : run.tables()) {
+          if (!input.contains(table.index())) {
+            left.add(table);
+          }
+        }
+        if (run.level() == outputLevel) {
+          level.addAll(left);
+        } else if (!left.isEmpty()) {
+          runs.add(new Run(run.level(), List.copyOf(left)));
+        }
+      }
+      if (!level.isEmpty()) {
+        level.sort(Comparator.comparing(TableDescriptor::firstKey, Arrays::compareUnsigned));
+        int at = 0;
+        while (at < runs.size() && runs.get(at).level() < outputLevel) {
+          at++;
+        }
+        runs.add(at, new Run(outputLevel, List.copyOf(level)));
+      }
+      return List.copyOf(runs);
+    }
+  }
+}

@@ -1,0 +1,105 @@
+package io.capsuledb.engine.lsm;
+
+import io.capsuledb.engine.entry.Entry;
+import io.capsuledb.engine.entry.EntryCursor;
+import io.capsuledb.engine.entry.EntryKind;
+import io.capsuledb.engine.entry.Version;
+import java.util.function.Consumer;
+import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What of a merged sequence of entries is worth keeping.
+ *
+ * <p>Of each key are kept: every version later than the floor, and the newest one at or before it,
+ * because a read as of the floor, or of any later time, may see that one. Everything older is
+ * hidden from all reads that are still answered. The newest one at or before the floor goes too
+ * <ul>
+ *   <li>if a CLEAR at or before the floor is later: the CLEAR itself, which the manifest remembers,
+ *       hides whatever is below;
+ *   <li>if it is a tombstone or has expired, and no table below the output may hold the key. Else
+ *       an expired one becomes a tombstone.
+ * </ul>
+ *
+ * <p>Pulls from a cursor that walks in {@link Entry#ORDER}; what comes out is in that order too.
+ */
+final class EntrySieve {
+
+  private final EntryCursor source;
+  private final long floorTime;
+  private final @Nullable Version clear;
+  private final long nowMs;
+  private final Predicate<byte[]> isBelow;
+  private final Consumer<Entry> dropped;
+
+  private byte @Nullable [] key;
+  private boolean settled;
+  private boolean started;
+
+  /**
+   * A sieve.
+   *
+   * @param clear the newest CLEAR at or before the floor, or null
+   * @param isBelow whether tables below the output may hold a key
+   * @param dropped hears of every entry that is not kept, and of a value that is
+   */
+  EntrySieve(
+      EntryCursor source,
+      long floorTime,
+      @Nullable Version clear,
+      long nowMs,
+      Predicate<byte[]> isBelow,
+      Consumer<Entry> dropped) {
+    this.source = source;
+    this.floorTime = floorTime;
+    this.clear = clear;
+    this.nowMs = nowMs;
+    this.isBelow = isBelow;
+    this.dropped = dropped;
+  }
+
+  /** The next entry to keep, or null at the end. */
+  @Nullable Entry next() {
+    boolean there = started ? source.valid() && source.next() : source.seekToFirst();
+    started = true;
+    while (there) {
+      Entry kept = judge(source.entry());
+      if (kept != null) {
+        return kept;
+      }
+      there = source.next();
+    }
+    return null;
+  }
+
+  private @Nullable Entry judge(Entry entry) {
+    if (key == null || !java.util.Arrays.equals(key, entry.key())) {
+      key = entry.key();
+      settled = false;
+    }
+    if (settled) {
+      dropped.accept(entry);
+      return null;
+    }
+    if (entry.time() > floorTime) {
+      return entry;
+    }
+    settled = true;
+    Version cleared = clear;
+    if (cleared != null && entry.version().compareTo(cleared) < 0) {
+      dropped.accept(entry);
+      return null;
+    }
+    if (entry.kind() == EntryKind.TOMBSTONE || entry.isExpired(nowMs)) {
+      if (!isBelow.test(entry.key())) {
+        dropped.accept(entry);
+        return null;
+      }
+      if (entry.kind() != EntryKind.TOMBSTONE) {
+        dropped.accept(entry);
+        return Entry.tombstone(entry.key(), entry.version());
+      }
+    }
+    return entry;
+  }
+}

@@ -1,0 +1,153 @@
+package io.capsuledb.engine.lsm;
+
+import io.capsuledb.core.crypto.Hash32;
+import io.capsuledb.engine.entry.Entry;
+import io.capsuledb.engine.entry.EntryCursor;
+import io.capsuledb.engine.entry.MergeCursor;
+import io.capsuledb.engine.memtable.Memtable;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Everything there is to read at one moment: memtables, newest first, and the runs of tables, newest
+ * first. What it refers to stays as long as somebody holds it: {@link #tryAcquire} and {@link
+ * #release} count. Immutable but for the count.
+ */
+final class ReadView {
+
+  private final long number;
+  private final List<Memtable> memtables;
+  private final List<TableRun> runs;
+  private final Clears clears;
+  private final Manifest manifest;
+  private final Hash32 manifestHash;
+  private final Runnable released;
+
+  /** Holders; one of them is the tree as long as this is its newest view. */
+  private final AtomicInteger holders = new AtomicInteger(1);
+
+  /**
+   * A view held by its maker.
+   *
+   * @param number larger than that of every view before
+   * @param released runs once, when nobody holds the view any more
+   */
+  ReadView(
+      long number,
+      List<Memtable> memtables,
+      List<TableRun> runs,
+      Clears clears,
+      Manifest manifest,
+      Hash32 manifestHash,
+      Runnable released) {
+    this.number = number;
+    this.memtables = List.copyOf(memtables);
+    this.runs = List.copyOf(runs);
+    this.clears = clears;
+    this.manifest = manifest;
+    this.manifestHash = manifestHash;
+    this.released = released;
+  }
+
+  long number() {
+    return number;
+  }
+
+  boolean isHeld() {
+    return holders.get() > 0;
+  }
+
+  boolean isOlderThan(ReadView other) {
+    return number < other.number;
+  }
+
+  /** Holds the view, unless nobody did any more. */
+  boolean tryAcquire() {
+    int count = holders.get();
+    while (count > 0) {
+      if (holders.compareAndSet(count, count + 1)) {
+        return true;
+      }
+      count = holders.get();
+    }
+    return false;
+  }
+
+  void release() {
+    int left = holders.decrementAndGet();
+    if (left == 0) {
+      released.run();
+    } else if (left < 0) {
+      throw new IllegalStateException("a view is released more often than it was acquired");
+    }
+  }
+
+  List<Memtable> memtables() {
+    return memtables;
+  }
+
+  List<TableRun> runs() {
+    return runs;
+  }
+
+  Clears clears() {
+    return clears;
+  }
+
+  Manifest manifest() {
+    return manifest;
+  }
+
+  Hash32 manifestHash() {
+    return manifestHash;
+  }
+
+  /**
+   * The newest version of a key not later than a Lamport time, whatever it says, or null. Sources
+   * are asked newest first; one that can hold nothing newer than what was found is passed over.
+   */
+  @Nullable Entry find(byte[] key, long time) {
+    Entry best = null;
+    for (int i = 0; i < memtables.size(); i++) {
+      Memtable memtable = memtables.get(i);
+      if (best == null || memtable.maxTime() >= best.time()) {
+        best = newer(best, memtable.find(key, time));
+      }
+    }
+    for (int i = 0; i < runs.size(); i++) {
+      best = newer(best, runs.get(i).find(key, time, best == null ? 0 : best.time()));
+    }
+    return best;
+  }
+
+  private static @Nullable Entry newer(@Nullable Entry a, @Nullable Entry b) {
+    if (a == null || b == null) {
+      return a == null ? b : a;
+    }
+    return Entry.compareVersions(a, b) >= 0 ? a : b;
+  }
+
+  /** Whether a table of any run may hold a key. */
+  boolean mayHold(byte[] key) {
+    for (TableRun run : runs) {
+      if (run.mayHold(key)) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** A cursor over all versions of all keys; to be used while the view is held. */
+  EntryCursor cursor() {
+    List<EntryCursor> cursors = new ArrayList<>();
+    for (Memtable memtable : memtables) {
+      cursors.addAll(memtable.cursors());
+    }
+    for (TableRun run : runs) {
+      cursors.add(run.cursor());
+    }
+    return new MergeCursor(cursors);
+  }
+}

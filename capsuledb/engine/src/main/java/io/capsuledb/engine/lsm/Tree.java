@@ -1,0 +1,875 @@
+package io.capsuledb.engine.lsm;
+
+import io.capsuledb.core.capsule.CapsuleName;
+import io.capsuledb.core.capsule.KeyRing;
+import io.capsuledb.core.crypto.Hash32;
+import io.capsuledb.core.crypto.Secp256k1;
+import io.capsuledb.core.error.CapsuleException;
+import io.capsuledb.core.error.IntegrityException;
+import io.capsuledb.core.error.StorageException;
+import io.capsuledb.core.error.UnavailableException;
+import io.capsuledb.core.port.Clock;
+import io.capsuledb.core.port.Entropy;
+import io.capsuledb.core.port.RecordStore;
+import io.capsuledb.core.port.Scheduler;
+import io.capsuledb.core.port.Telemetry;
+import io.capsuledb.core.record.Checkpoint;
+import io.capsuledb.core.record.CheckpointCodec;
+import io.capsuledb.core.record.RecordType;
+import io.capsuledb.engine.block.ValuePointer;
+import io.capsuledb.engine.entry.Entry;
+import io.capsuledb.engine.entry.EntryKind;
+import io.capsuledb.engine.entry.MergeCursor;
+import io.capsuledb.engine.entry.Version;
+import io.capsuledb.engine.lsm.Manifest.Chain;
+import io.capsuledb.engine.lsm.Manifest.Run;
+import io.capsuledb.engine.memtable.Memtable;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Consumer;
+import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The log-structured merge-tree of a capsule.
+ *
+ * <p>New entries go into the active memtable. A full one is frozen; the flush agent turns it into a
+ * run of tables of level 0 when the records its entries came from are durable. The compaction agent
+ * merges level 0 into level 1, and each level that is too large into the next. Every such change is
+ * a MANIFEST record, and a CHECKPOINT that says in clear which records' payloads it makes
+ * superfluous; the compaction agent releases these when it has nothing else to do.
+ *
+ * <p>Invariants:
+ *
+ * <ul>
+ *   <li>a manifest is appended when the blocks it names are durable, and installed, that is shown
+ *       to readers, when it is durable itself;
+ *   <li>a view, once published, shows every entry put before, until it is superseded; what it
+ *       refers to is neither reused nor released while somebody holds it;
+ *   <li>a read as of a Lamport time at or above {@link Retention#floorTime} finds the newest version
+ *       at that time, whatever was flushed, merged and dropped;
+ *   <li>the records up to the frontier of the newest manifest, and none after it, are what the
+ *       tables hold.
+ * </ul>
+ *
+ * <p>Threads: {@link #put}, {@link #clear}, {@link #rotate} under the engine's lock; each agent is
+ * stepped by one thread; anybody reads. Lock order: the engine's lock; {@code manifestLock}, held
+ * while a manifest is made durable; the chain's; {@code monitor}, held for moments.
+ */
+public final class Tree implements AutoCloseable {
+
+  private static final System.Logger LOG = System.getLogger(Tree.class.getName());
+
+  /** The compaction agent looks for work at least this often. */
+  private static final long COMPACTION_IDLE_MS = 20;
+
+  private static final int SEED_BYTES = Long.BYTES;
+
+  /** What the tree is given. */
+  public record Ports(
+      CapsuleName name,
+      KeyRing keys,
+      Secp256k1 curve,
+      RecordStore store,
+      Clock clock,
+      Entropy entropy,
+      Scheduler scheduler,
+      Telemetry telemetry) {}
+
+  /**
+   * What was found in the capsule.
+   *
+   * @param manifest the newest manifest
+   * @param manifestHash hash of its record; zero if there is none
+   * @param manifestRange where that record is, or null if there is none
+   * @param releasing ranges that a crash may have kept from being released
+   * @param orphans records after the newest checkpoint of a chain that has ended: named by nobody
+   */
+  public record Recovered(
+      Manifest manifest,
+      Hash32 manifestHash,
+      Checkpoint.@Nullable Range manifestRange,
+      List<Checkpoint.Range> releasing,
+      List<Checkpoint.Range> orphans) {
+
+    /** Of a capsule that was never flushed. */
+    public static final Recovered NOTHING =
+        new Recovered(Manifest.EMPTY, Hash32.ZERO, null, List.of(), List.of());
+  }
+
+  private record Frozen(Memtable memtable, Cut cut, List<Chain> replayed) {}
+
+  private final TreeOptions options;
+  private final Ports ports;
+  private final BlockStore blocks;
+  private final TreeChain chain;
+  private final Retention retention;
+  private final Releaser releaser;
+  private final Compactor compactor;
+  private final Consumer<CapsuleException> failed;
+  private final Scheduler.Gate room;
+
+  /** Serialises manifests. */
+  private final ReentrantLock manifestLock = new ReentrantLock();
+
+  private final Object monitor = new Object();
+  // Guarded by monitor:
+  private final ArrayDeque<Frozen> frozen = new ArrayDeque<>();
+  private final ArrayDeque<Memtable> spares = new ArrayDeque<>();
+  private final Set<Memtable> retired = new LinkedHashSet<>();
+  private final Set<ReadView> liveViews = new LinkedHashSet<>();
+  private final List<Doomed> doomed = new ArrayList<>();
+  private int memtables;
+  private boolean closed;
+
+  /** Written under the engine's lock. */
+  private Memtable active;
+
+  /** Chains that replay went through since the last rotation. Under the engine's lock. */
+  private List<Chain> replayed = List.of();
+
+  // Guarded by manifestLock:
+  private final TreeMap<Long, Chain> frontier = new TreeMap<>();
+  private List<Checkpoint.Range> nextReleased;
+  private Checkpoint.@Nullable Range manifestRange;
+
+  private volatile ReadView view;
+  private volatile int level0Runs;
+  private volatile int frozenCount;
+  private volatile boolean ended;
+  private Scheduler.@Nullable Running flushing;
+  private Scheduler.@Nullable Running compacting;
+
+  /**
+   * A tree over what was recovered; its agents are not running.
+   *
+   * @param newWriter draws a writer index that the capsule does not have
+   * @param newestTime a Lamport time at or above every operation's so far
+   * @param failed hears of a failure that ends the engine
+   */
+  public Tree(
+      TreeOptions options,
+      Ports ports,
+      Recovered recovered,
+      LongSupplier newWriter,
+      LongSupplier newestTime,
+      Consumer<CapsuleException> failed) {
+    this.options = options;
+    this.ports = ports;
+    this.failed = failed;
+    this.room = ports.scheduler().gate();
+    this.blocks =
+        new BlockStore(
+            ports.name(), ports.keys(), ports.store(), options.cacheBytes(), ports.telemetry());
+    this.chain =
+        new TreeChain(
+            ports.name(), ports.keys(), ports.curve(), ports.store(), newWriter, newestTime);
+    Manifest manifest = recovered.manifest();
+    this.retention = new Retention(ports.clock(), options.historyMs(), manifest);
+    this.releaser = new Releaser(ports.name(), ports.store(), recovered.releasing());
+    this.nextReleased = new ArrayList<>(recovered.orphans());
+    this.manifestRange = recovered.manifestRange();
+    for (Chain known : manifest.frontier()) {
+      frontier.put(known.writer(), known);
+    }
+    this.active = newMemtable();
+    this.memtables = 1;
+    ReadView first =
+        new ReadView(
+            0,
+            List.of(active),
+            runsOf(manifest),
+            Clears.of(manifest.clears()),
+            manifest,
+            recovered.manifestHash(),
+            this::afterRelease);
+    this.view = first;
+    liveViews.add(first);
+    this.level0Runs = countLevel0(manifest);
+    this.compactor = new Compactor(this, options, ports, chain);
+  }
+
+  private Memtable newMemtable() {
+    byte[] seed = new byte[SEED_BYTES];
+    ports.entropy().fill(seed);
+    return new Memtable(io.capsuledb.core.bytes.LittleEndian.getLong(seed, 0));
+  }
+
+  private List<TableRun> runsOf(Manifest manifest) {
+    // Tables are shared with the view before, so that nothing about them is made anew.
+    List<TableRun> runs = new ArrayList<>();
+    for (Run run : manifest.runs()) {
+      List<Table> tables = new ArrayList<>(run.tables().size());
+      for (TableDescriptor descriptor : run.tables()) {
+        tables.add(new Table(descriptor, blocks));
+      }
+      runs.add(new TableRun(run.level(), tables));
+    }
+    return runs;
+  }
+
+  private static int countLevel0(Manifest manifest) {
+    int count = 0;
+    for (Run run : manifest.runs()) {
+      count += run.level() == 0 ? 1 : 0;
+    }
+    return count;
+  }
+
+  /** Starts the agents. */
+  public void start() {
+    flushing = ports.scheduler().start("capsule-flush", this::flushStep, 0);
+    compacting =
+        ports.scheduler().start("capsule-compact", this::compactStep, COMPACTION_IDLE_MS);
+  }
+
+  // ------------------------------------------------------------------ writing
+
+  /** Adds an entry to the active memtable. */
+  public void put(Entry entry) {
+    active.put(entry);
+  }
+
+  /** Hides every entry with a smaller version from reads as of its time or later. */
+  public void clear(Version version) {
+    synchronized (monitor) {
+      Clears clears = view.clears().with(version);
+      if (clears.size() > Manifest.MAX_CLEARS) {
+        clears = clears.from(retention.floorTime());
+      }
+      publish(view.runs(), clears, view.manifest(), view.manifestHash());
+    }
+  }
+
+  /**
+   * Whether a CLEAR can be remembered.
+   *
+   * @throws UnavailableException if not: too many of them within the history that is kept
+   */
+  public void checkClearable() {
+    if (view.clears().size() >= Manifest.MAX_CLEARS
+        && view.clears().from(retention.raiseFloor(view.manifest().coveredTime())).size()
+            >= Manifest.MAX_CLEARS) {
+      throw new UnavailableException(
+          Manifest.MAX_CLEARS
+              + " times everything was cleared within the history that is kept; wait until some of"
+              + " it is forgotten");
+    }
+  }
+
+  /** Notes that everything up to a Lamport time is committed by now. */
+  public void note(long time) {
+    retention.note(time);
+  }
+
+  /** Whether the active memtable should be frozen. */
+  public boolean isFull() {
+    return active.usedBytes() >= options.memtableBytes();
+  }
+
+  /** Whether the active memtable holds nothing. */
+  public boolean isActiveEmpty() {
+    return active.isEmpty();
+  }
+
+  /** Whether there may be another memtable. */
+  public boolean canRotate() {
+    synchronized (monitor) {
+      return !spares.isEmpty() || memtables < TreeOptions.MEMTABLES;
+    }
+  }
+
+  /** Remembers how far chains were replayed into the active memtable. */
+  public void replayed(List<Chain> chains) {
+    replayed = chains;
+  }
+
+  /**
+   * Freezes the active memtable.
+   *
+   * @param cut where it ends
+   */
+  public void rotate(Cut cut) {
+    synchronized (monitor) {
+      Memtable fresh = spares.poll();
+      if (fresh == null) {
+        if (memtables >= TreeOptions.MEMTABLES) {
+          throw new IllegalStateException("more memtables than there may be");
+        }
+        fresh = newMemtable();
+        memtables++;
+      }
+      frozen.add(new Frozen(active, cut, replayed));
+      frozenCount = frozen.size();
+      replayed = List.of();
+      active = fresh;
+      publish(view.runs(), view.clears(), view.manifest(), view.manifestHash());
+    }
+    signalFlush();
+  }
+
+  /** Wakes the flush agent: a cut may have become durable. */
+  public void signalFlush() {
+    Scheduler.Running agent = flushing;
+    if (agent != null) {
+      agent.signal();
+    }
+  }
+
+  private void signalCompaction() {
+    Scheduler.Running agent = compacting;
+    if (agent != null) {
+      agent.signal();
+    }
+  }
+
+  /** Makes and publishes the next view. Under the monitor. */
+  private void publish(List<TableRun> runs, Clears clears, Manifest manifest, Hash32 hash) {
+    List<Memtable> newestFirst = new ArrayList<>();
+    newestFirst.add(active);
+    frozen.descendingIterator().forEachRemaining(f -> newestFirst.add(f.memtable));
+    ReadView next = new ReadView(
+            view.number() + 1, newestFirst, runs, clears, manifest, hash, this::afterRelease);
+    ReadView before = view;
+    liveViews.add(next);
+    view = next;
+    before.release();
+  }
+
+  /** A view is held by nobody any more: reuses and releases what only it referred to. */
+  private void afterRelease() {
+    synchronized (monitor) {
+      liveViews.removeIf(v -> !v.isHeld());
+      retired.removeIf(
+          memtable -> {
+            for (ReadView live : liveViews) {
+              if (live.memtables().contains(memtable)) {
+                return false;
+              }
+            }
+            if (closed) {
+              memtable.close();
+            } else {
+              memtable.reset();
+              spares.add(memtable);
+            }
+            return true;
+          });
+    }
+    room.signalAll();
+  }
+
+  // ------------------------------------------------------------------ room
+
+  /** From 0, writers may go on, to 1, writers have to wait. */
+  public double pressure() {
+    int runs = level0Runs;
+    double byRuns =
+        (double) (runs - TreeOptions.SLOWDOWN_RUNS)
+            / (TreeOptions.STOP_RUNS - TreeOptions.SLOWDOWN_RUNS);
+    double byMemtables = 0;
+    if (frozenCount >= TreeOptions.MEMTABLES - 1) {
+      // The last memtable is being filled: half full is where slowing down begins.
+      byMemtables = 2.0 * active.usedBytes() / options.memtableBytes() - 1;
+    }
+    return Math.clamp(Math.max(byRuns, byMemtables), 0, 1);
+  }
+
+  /** Whether a transaction may begin. */
+  public boolean hasRoom() {
+    return level0Runs < TreeOptions.STOP_RUNS && (!isFull() || canRotate());
+  }
+
+  /** Where writers wait for {@link #hasRoom}. */
+  public Scheduler.Gate room() {
+    return room;
+  }
+
+  // ------------------------------------------------------------------ reading
+
+  /** The newest view, held: to be released. */
+  ReadView acquire() {
+    while (true) {
+      ReadView newest = view;
+      if (newest.tryAcquire()) {
+        return newest;
+      }
+      if (ended) {
+        throw new IllegalStateException("the tree is closed");
+      }
+    }
+  }
+
+  /**
+   * The newest version of a key as of a moment that a caller names afresh if it has passed out of
+   * reach.
+   *
+   * @param time gives the Lamport time to read as of
+   * @param visible takes what was found, with the newest CLEAR at that time, while all is in place
+   */
+  public <T> T read(byte[] key, LongSupplier time, Visible<T> visible) {
+    while (true) {
+      long moment = time.getAsLong();
+      ReadView held = acquire();
+      try {
+        if (moment >= retention.floorTime()) {
+          return visible.see(held.find(key, moment), held.clears().at(moment), this);
+        }
+      } finally {
+        held.release();
+      }
+    }
+  }
+
+  /** Takes what a read found. */
+  @FunctionalInterface
+  public interface Visible<T> {
+    /** An entry or null, and the newest CLEAR or null. */
+    T see(@Nullable Entry entry, @Nullable Version cleared, Tree tree);
+  }
+
+  /** The value of an entry, wherever it is. */
+  public byte[] value(Entry entry) {
+    if (entry.kind() != EntryKind.POINTER) {
+      return entry.value();
+    }
+    return blocks.value(
+        ValuePointer.decode(entry.value()).orThrow(), "the entry " + entry);
+  }
+
+  /** Length of the value of an entry, which is not read if it is kept apart. */
+  public static int valueLength(Entry entry) {
+    return entry.kind() == EntryKind.POINTER
+        ? ValuePointer.decode(entry.value()).orThrow().length()
+        : entry.value().length;
+  }
+
+  /**
+   * Holds everything that reads as of a Lamport time need.
+   *
+   * @return null if that time is out of reach already
+   */
+  public @Nullable TreeSnapshot snapshot(long time) {
+    ReadView held = acquire();
+    if (!retention.pin(time)) {
+      held.release();
+      return null;
+    }
+    return new TreeSnapshot(this, held, time);
+  }
+
+  void unpin(long time) {
+    retention.unpin(time);
+  }
+
+  /** Reads as of this Lamport time and later ones are answered. */
+  public long floorTime() {
+    return retention.floorTime();
+  }
+
+  // ------------------------------------------------------------------ flushing
+
+  /** One step of the flush agent: one frozen memtable becomes a run of tables. */
+  private boolean flushStep() {
+    Frozen oldest;
+    synchronized (monitor) {
+      oldest = frozen.peek();
+      if (closed || oldest == null || oldest.cut.chains() == null) {
+        return false;
+      }
+    }
+    try {
+      flush(oldest);
+    } catch (CapsuleException e) {
+      failed.accept(e);
+      return false;
+    } catch (RuntimeException | Error e) {
+      failed.accept(new StorageException("flushing a memtable failed", e));
+      return false;
+    }
+    signalCompaction();
+    return true;
+  }
+
+  /** Flushes on this thread while no agent runs: for replay. */
+  public void flushNow() {
+    while (true) {
+      Frozen oldest;
+      synchronized (monitor) {
+        oldest = frozen.peek();
+      }
+      if (oldest == null) {
+        return;
+      }
+      flush(oldest);
+    }
+  }
+
+  private void flush(Frozen oldest) {
+    long begin = ports.clock().monotonicNanos();
+    long floor = retention.raiseFloor(oldest.cut.time());
+    List<TableDescriptor> tables = new ArrayList<>();
+    List<Hash32> droppedValues = new ArrayList<>();
+    ReadView below = acquire();
+    try {
+      EntrySieve sieve =
+          new EntrySieve(
+              new MergeCursor(oldest.memtable.cursors()),
+              floor,
+              below.clears().at(floor),
+              ports.clock().wallMs(),
+              below::mayHold,
+              entry -> {});
+      buildTables(sieve, droppedValues, tables::add);
+    } finally {
+      below.release();
+    }
+    install(
+        manifest -> {
+          List<Run> runs = new ArrayList<>(manifest.runs());
+          if (!tables.isEmpty()) {
+            runs.addFirst(new Run(0, List.copyOf(tables)));
+          }
+          return runs;
+        },
+        oldest,
+        List.of(),
+        List.of());
+    ports.telemetry().count(Telemetry.Counter.MEMTABLES_FLUSHED, 1);
+    ports
+        .telemetry()
+        .observe(
+            Telemetry.Distribution.FLUSH_SECONDS,
+            (ports.clock().monotonicNanos() - begin) * 1e-9);
+  }
+
+  private void buildTables(
+      EntrySieve sieve, List<Hash32> droppedValues, Consumer<TableDescriptor> done) {
+    TableBuilder builder = new TableBuilder(chain, options, ports.entropy());
+    for (Entry entry = sieve.next(); entry != null; entry = sieve.next()) {
+      if (builder.endsBefore(entry)) {
+        done.accept(builder.finish());
+        builder = new TableBuilder(chain, options, ports.entropy());
+      }
+      builder.add(entry);
+    }
+    if (!builder.isEmpty()) {
+      done.accept(builder.finish());
+    }
+  }
+
+  // ------------------------------------------------------------------ manifests
+
+  /** Changes the runs of a manifest. */
+  @FunctionalInterface
+  interface Edit {
+    List<Run> apply(Manifest manifest);
+  }
+
+  /**
+   * Makes a manifest of the newest one and an edit, makes it durable and shows it to readers.
+   *
+   * @param flushed the memtable that the edit replaces, or null
+   * @param dead tables that the edit removes and nobody else names
+   * @param deadValues records of values that no entry points to any more
+   */
+  void install(
+      Edit edit, @Nullable Frozen flushed, List<TableDescriptor> dead, List<Hash32> deadValues) {
+    manifestLock.lock();
+    try {
+      ReadView before = view;
+      List<Checkpoint.Range> released = new ArrayList<>(nextReleased);
+      nextReleased = new ArrayList<>();
+      released.addAll(freed());
+      if (flushed != null) {
+        cover(flushed.replayed, released);
+        cover(java.util.Objects.requireNonNull(flushed.cut.chains()), released);
+      }
+      long covered = before.manifest().coveredTime();
+      Clears clears;
+      synchronized (monitor) {
+        clears = view.clears();
+      }
+      long newCovered = flushed == null ? covered : Math.max(covered, flushed.cut.time());
+      Clears kept = clears.from(retention.floorTime()).upTo(newCovered);
+      Manifest next =
+          new Manifest(
+              before.manifestHash(),
+              newCovered,
+              Math.min(newCovered, retention.floorTime()),
+              List.copyOf(frontier.values()),
+              kept.versions(),
+              retention.momentsUpTo(newCovered),
+              edit.apply(before.manifest()));
+      if (manifestRange != null) {
+        released.add(manifestRange);
+      }
+      List<Checkpoint.Range> sorted = Ranges.normalise(released);
+      TreeChain.Ref ref;
+      try (TreeChain.Appender appender = chain.begin()) {
+        ref = appender.append(RecordType.MANIFEST, List.of(), ManifestCodec.encode(next));
+        Checkpoint checkpoint =
+            new Checkpoint(ref.hash(), StateRoot.of(next), newCovered, sorted);
+        appender.append(RecordType.CHECKPOINT, List.of(), CheckpointCodec.encode(checkpoint));
+        appender.flush();
+      }
+      manifestRange = new Checkpoint.Range(ref.writer(), ref.sequence(), ref.sequence());
+      releaser.release(sorted);
+      synchronized (monitor) {
+        if (flushed != null) {
+          Frozen done = frozen.remove();
+          if (done != flushed) {
+            throw new IllegalStateException("memtables are flushed out of order");
+          }
+          frozenCount = frozen.size();
+          retired.add(flushed.memtable);
+        }
+        ReadView last = view;
+        if (!dead.isEmpty() || !deadValues.isEmpty()) {
+          Doomed gone = new Doomed(last);
+          for (TableDescriptor table : dead) {
+            gone.ranges.add(
+                new Checkpoint.Range(
+                    table.writer(), table.firstSequence(), table.lastSequence()));
+          }
+          gone.values.addAll(deadValues);
+          doomed.add(gone);
+        }
+        level0Runs = countLevel0(next);
+        publish(
+            shared(next, last.runs()), last.clears().from(retention.floorTime()), next, ref.hash());
+      }
+    } finally {
+      manifestLock.unlock();
+    }
+    room.signalAll();
+  }
+
+  /** The runs of a manifest, with the tables of a view where they are the same. */
+  private List<TableRun> shared(Manifest manifest, List<TableRun> known) {
+    java.util.HashMap<Hash32, Table> tables = new java.util.HashMap<>();
+    for (TableRun run : known) {
+      for (Table table : run.tables()) {
+        tables.put(table.descriptor().index(), table);
+      }
+    }
+    List<TableRun> runs = new ArrayList<>();
+    for (Run run : manifest.runs()) {
+      List<Table> shared = new ArrayList<>(run.tables().size());
+      for (TableDescriptor descriptor : run.tables()) {
+        Table table = tables.get(descriptor.index());
+        shared.add(table == null ? new Table(descriptor, blocks) : table);
+      }
+      runs.add(new TableRun(run.level(), shared));
+    }
+    return runs;
+  }
+
+  /** Moves the frontier, and releases the records it passes. Under the manifest lock. */
+  private void cover(List<Chain> chains, List<Checkpoint.Range> released) {
+    for (Chain head : chains) {
+      Chain before = frontier.put(head.writer(), head);
+      // A chain's first record introduces its writer and stays.
+      long from = Math.max(2, before == null ? 0 : before.sequence() + 1);
+      if (from <= head.sequence() && !head.isTree()) {
+        released.add(new Checkpoint.Range(head.writer(), from, head.sequence()));
+      }
+    }
+  }
+
+  /** Records whose last readers are gone. Under the manifest lock. */
+  private List<Checkpoint.Range> freed() {
+    List<Doomed> free = new ArrayList<>();
+    synchronized (monitor) {
+      doomed.removeIf(
+          gone -> {
+            for (ReadView live : liveViews) {
+              if (live == gone.lastView || live.isOlderThan(gone.lastView)) {
+                return false;
+              }
+            }
+            free.add(gone);
+            return true;
+          });
+    }
+    List<Checkpoint.Range> ranges = new ArrayList<>();
+    for (Doomed gone : free) {
+      ranges.addAll(gone.ranges);
+      for (Hash32 value : gone.values) {
+        Checkpoint.Range range = releaser.rangeOf(value);
+        if (range != null) {
+          ranges.add(range);
+        }
+      }
+    }
+    return ranges;
+  }
+
+  // ------------------------------------------------------------------ compaction
+
+  private boolean compactStep() {
+    try {
+      synchronized (monitor) {
+        if (closed) {
+          return false;
+        }
+      }
+      boolean more = compactor.step();
+      if (!more && releaser.step()) {
+        return true;
+      }
+      return more;
+    } catch (IntegrityException damaged) {
+      compactor.abandon(damaged);
+      LOG.log(
+          System.Logger.Level.ERROR,
+          "event=compaction.blocked reason={0} detail=\"{1}\"",
+          damaged.rejection().reason(),
+          damaged.rejection().detail());
+      return false;
+    } catch (CapsuleException e) {
+      failed.accept(e);
+      return false;
+    } catch (RuntimeException | Error e) {
+      failed.accept(new StorageException("compaction failed", e));
+      return false;
+    }
+  }
+
+  /** Merges everything into one run, on the compaction agent; returns at once. */
+  public void compactAll() {
+    compactor.requestAll();
+    signalCompaction();
+  }
+
+  /** Whether no compaction is due or under way. */
+  public boolean isCompact() {
+    return compactor.isIdle();
+  }
+
+  Retention retention() {
+    return retention;
+  }
+
+  // ------------------------------------------------------------------ what there is
+
+  /**
+   * How large the tree is.
+   *
+   * @param memtableBytes bytes of all memtables
+   * @param memtableEntries versions in them
+   * @param level0Runs runs of level 0
+   * @param levelBytes bytes of each level
+   * @param levelTables tables of each level
+   * @param entries versions in tables
+   * @param tombstones deletions in tables
+   * @param expiring versions with an expiry in memtables and tables
+   * @param separateBytes bytes of values that are kept apart
+   * @param cachedBytes bytes of blocks in memory
+   */
+  public record Stats(
+      long memtableBytes,
+      long memtableEntries,
+      int level0Runs,
+      List<Long> levelBytes,
+      List<Integer> levelTables,
+      long entries,
+      long tombstones,
+      long expiring,
+      long separateBytes,
+      long cachedBytes) {}
+
+  /** A moment's {@link Stats}. */
+  public Stats stats() {
+    ReadView held = acquire();
+    try {
+      long memtableBytes = 0;
+      long memtableEntries = 0;
+      long expiring = 0;
+      for (Memtable memtable : held.memtables()) {
+        memtableBytes += memtable.usedBytes();
+        memtableEntries += memtable.entries();
+        expiring += memtable.expiring();
+      }
+      Long[] bytes = new Long[Manifest.LEVELS];
+      Integer[] tables = new Integer[Manifest.LEVELS];
+      Arrays.fill(bytes, 0L);
+      Arrays.fill(tables, 0);
+      long entries = 0;
+      long tombstones = 0;
+      long separate = 0;
+      int runs = 0;
+      for (TableRun run : held.runs()) {
+        runs += run.level() == 0 ? 1 : 0;
+        bytes[run.level()] += run.bytes();
+        tables[run.level()] += run.tables().size();
+        for (Table table : run.tables()) {
+          entries += table.descriptor().entries();
+          tombstones += table.descriptor().tombstones();
+          expiring += table.descriptor().expiring();
+          separate += table.descriptor().separateBytes();
+        }
+      }
+      return new Stats(
+          memtableBytes,
+          memtableEntries,
+          runs,
+          List.of(bytes),
+          List.of(tables),
+          entries,
+          tombstones,
+          expiring,
+          separate,
+          blocks.cachedBytes());
+    } finally {
+      held.release();
+    }
+  }
+
+  /** The newest manifest and the hash of its record. */
+  public Manifest manifest() {
+    return view.manifest();
+  }
+
+  /** Hash of the newest manifest's record; zero if there is none. */
+  public Hash32 manifestHash() {
+    return view.manifestHash();
+  }
+
+  /** Stops the agents; what is not flushed stays in the capsule's DATA records. */
+  public void stop() {
+    if (flushing != null) {
+      flushing.close();
+    }
+    if (compacting != null) {
+      compacting.close();
+    }
+    synchronized (monitor) {
+      closed = true;
+    }
+  }
+
+  /** Frees the memory; nobody may read any more. */
+  @Override
+  public void close() {
+    stop();
+    List<Memtable> all = new ArrayList<>();
+    synchronized (monitor) {
+      all.addAll(spares);
+      spares.clear();
+      frozen.forEach(f -> retired.add(f.memtable));
+      retired.add(active);
+    }
+    all.forEach(Memtable::close);
+    ended = true;
+    view.release();
+    chain.close();
+    blocks.close();
+  }
+}

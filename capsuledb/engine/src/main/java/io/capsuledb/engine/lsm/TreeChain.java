@@ -1,0 +1,183 @@
+package io.capsuledb.engine.lsm;
+
+import io.capsuledb.core.capsule.CapsuleName;
+import io.capsuledb.core.capsule.KeyRing;
+import io.capsuledb.core.capsule.RosterCodec;
+import io.capsuledb.core.capsule.RosterEntry;
+import io.capsuledb.core.crypto.Hash32;
+import io.capsuledb.core.crypto.Secp256k1;
+import io.capsuledb.core.crypto.SecretBytes;
+import io.capsuledb.core.keys.ApplicationKey;
+import io.capsuledb.core.port.RecordStore;
+import io.capsuledb.core.port.RecordStore.StoredRecord;
+import io.capsuledb.core.record.CapsuleRecord;
+import io.capsuledb.core.record.RecordSealer;
+import io.capsuledb.core.record.RecordType;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The chain that the tree's records are in: a writer of its own, with the role of a compactor, so
+ * that blocks neither delay the DATA records of clients' writes nor wait for them.
+ *
+ * <p>The writer is born with the first record. Records are sealed in order, and stored in the order
+ * they were sealed, in as few durable appends as their sizes allow. After a failure nothing more
+ * can be appended: what the store holds of the chain is then unknown.
+ *
+ * <p>Thread-safe: what is between {@link #begin} and {@link Appender#close} is of one thread and
+ * consecutive in the chain.
+ */
+final class TreeChain implements AutoCloseable {
+
+  /** Sealed bytes beyond which they are stored before more is sealed. */
+  private static final int APPEND_BYTES = 8 << 20;
+
+  private final CapsuleName name;
+  private final KeyRing keys;
+  private final Secp256k1 curve;
+  private final RecordStore store;
+  private final LongSupplier newWriter;
+  private final LongSupplier newestTime;
+
+  private final java.util.concurrent.locks.ReentrantLock lock =
+      new java.util.concurrent.locks.ReentrantLock();
+  // Guarded by lock:
+  private @Nullable RecordSealer sealer;
+  private long lamport;
+  private boolean closed;
+
+  /**
+   * A chain that has not begun.
+   *
+   * @param newWriter draws an index that no writer of the capsule has
+   * @param newestTime a Lamport time at or above that of every operation committed so far
+   */
+  TreeChain(
+      CapsuleName name,
+      KeyRing keys,
+      Secp256k1 curve,
+      RecordStore store,
+      LongSupplier newWriter,
+      LongSupplier newestTime) {
+    this.name = name;
+    this.keys = keys;
+    this.curve = curve;
+    this.store = store;
+    this.newWriter = newWriter;
+    this.newestTime = newestTime;
+  }
+
+  /** Starts a run of consecutive records. */
+  Appender begin() {
+    lock.lock();
+    if (closed) {
+      lock.unlock();
+      throw new IllegalStateException("the tree's chain is closed");
+    }
+    return new Appender();
+  }
+
+  /** A record that was sealed: where it is and what it is called. */
+  record Ref(long writer, long sequence, Hash32 hash, int bytes, long lamport) {}
+
+  /** Appends consecutive records. Of the thread that began it. */
+  final class Appender implements AutoCloseable {
+    private final List<StoredRecord> pending = new ArrayList<>();
+    private long pendingBytes;
+
+    private Appender() {}
+
+    /** Seals a record. It is durable after {@link #flush}. */
+    Ref append(RecordType type, List<Hash32> parents, byte[] payload) {
+      RecordSealer chain = sealer;
+      if (chain == null) {
+        chain = introduce();
+        sealer = chain;
+      }
+      return seal(chain, type, parents, payload);
+    }
+
+    private Ref seal(RecordSealer chain, RecordType type, List<Hash32> parents, byte[] payload) {
+      if (pending.size() >= RecordStore.MAX_BATCH_RECORDS
+          || (pendingBytes > 0 && pendingBytes + payload.length > APPEND_BYTES)) {
+        flush();
+      }
+      lamport = Math.max(lamport, newestTime.getAsLong()) + 1;
+      CapsuleRecord record = chain.seal(type, 0, lamport, parents, payload, 0, payload.length);
+      Ref ref =
+          new Ref(
+              record.header().writer(),
+              record.header().sequence(),
+              record.hash(),
+              record.bytes().length,
+              lamport);
+      pending.add(
+          new StoredRecord(ref.writer(), ref.sequence(), record.hash(), record.bytes()));
+      pendingBytes += record.bytes().length;
+      return ref;
+    }
+
+    private RecordSealer introduce() {
+      int generation = keys.currentGeneration();
+      ApplicationKey application = keys.application(generation);
+      long writer = newWriter.getAsLong();
+      SecretBytes signingKey = application.writerPrivateKey(writer);
+      RecordSealer chain;
+      try (SecretBytes dataKey = keys.dataKey(generation, writer)) {
+        chain = new RecordSealer(name, generation, writer, signingKey, dataKey, curve);
+      }
+      RosterEntry entry =
+          new RosterEntry(
+              writer, curve.publicKey(signingKey), RosterEntry.Role.COMPACTOR, generation);
+      byte[] roster = RosterCodec.encode(name, generation, List.of(entry), application::sign);
+      seal(chain, RecordType.ROSTER, List.of(), roster);
+      return chain;
+    }
+
+    /** Makes everything appended so far durable. */
+    void flush() {
+      if (!pending.isEmpty()) {
+        store.append(List.copyOf(pending));
+        pending.clear();
+        pendingBytes = 0;
+      }
+    }
+
+    /** Ends the run; what was not flushed is lost, and with it the chain. */
+    @Override
+    public void close() {
+      if (!pending.isEmpty()) {
+        closed = true;
+      }
+      lock.unlock();
+    }
+  }
+
+  /** The writer of this chain, or 0 before its first record. */
+  long writer() {
+    lock.lock();
+    try {
+      RecordSealer chain = sealer;
+      return chain == null ? 0 : chain.writer();
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  @Override
+  public void close() {
+    lock.lock();
+    try {
+      closed = true;
+      RecordSealer chain = sealer;
+      if (chain != null) {
+        chain.close();
+        sealer = null;
+      }
+    } finally {
+      lock.unlock();
+    }
+  }
+}
