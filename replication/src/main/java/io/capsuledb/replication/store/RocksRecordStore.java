@@ -5,6 +5,7 @@ import io.capsuledb.core.error.IntegrityException;
 import io.capsuledb.core.error.InvalidRequestException;
 import io.capsuledb.core.error.Rejection;
 import io.capsuledb.core.port.RecordStore;
+import io.capsuledb.core.record.RecordCodec;
 import io.capsuledb.replication.store.OpenDatabase.Cursor;
 import io.capsuledb.replication.store.OpenDatabase.Family;
 import io.capsuledb.replication.store.StoreCodec.Position;
@@ -109,9 +110,9 @@ public final class RocksRecordStore implements RecordStore {
       if (taken.isEmpty()) {
         return;
       }
-      storage.gate().enter(name, taken, new Present());
+      List<StoredRecord> toWrite = storage.gate().enter(name, taken, new Present());
       try (WriteBatch writes = new WriteBatch((int) bytes)) {
-        for (StoredRecord r : taken) {
+        for (StoredRecord r : toWrite) {
           byte[] recordKey = StoreCodec.recordKey(capsule, r.writer(), r.sequence());
           database.put(writes, Family.RECORDS, recordKey, StoreCodec.seal(recordKey, r.bytes()));
           byte[] hashKey = StoreCodec.hashKey(capsule, r.hash());
@@ -125,6 +126,70 @@ public final class RocksRecordStore implements RecordStore {
     } finally {
       exit();
     }
+  }
+
+  /**
+   * {@inheritDoc}
+   *
+   * <p>The stubs are durable when it returns: a write that is not synced could leave a hole in the
+   * log before one that was, which nobody could tell from damage. So batches should be large.
+   */
+  @Override
+  public void release(List<StoredRecord> stubs) {
+    List<StoredRecord> taken = List.copyOf(stubs);
+    long bytes = check(taken);
+    enter();
+    try {
+      storage.checkWritable();
+      if (taken.isEmpty()) {
+        return;
+      }
+      storage.gate().enterRelease(name, taken);
+      try (WriteBatch writes = new WriteBatch((int) bytes)) {
+        for (StoredRecord stub : taken) {
+          if (isWhole(stub)) {
+            byte[] key = StoreCodec.recordKey(capsule, stub.writer(), stub.sequence());
+            database.put(writes, Family.RECORDS, key, StoreCodec.seal(key, stub.bytes()));
+          }
+        }
+        if (writes.count() > 0) {
+          storage.commit(writes);
+        }
+      } finally {
+        storage.gate().leave(name, taken);
+      }
+    } finally {
+      exit();
+    }
+  }
+
+  /**
+   * Whether the record of {@code stub} is stored whole; false if it is that stub already.
+   *
+   * @throws InvalidRequestException if it is neither
+   */
+  private boolean isWhole(StoredRecord stub) {
+    Position position = positionOf(stub.hash());
+    byte[] present =
+        position == null || !position.equals(new Position(stub.writer(), stub.sequence()))
+            ? null
+            : readAt(stub.writer(), stub.sequence());
+    if (present == null) {
+      throw new InvalidRequestException(
+          "there is no record "
+              + stub.hash()
+              + " to release at "
+              + StoreCodec.describe(stub.writer(), stub.sequence()));
+    }
+    if (Arrays.equals(present, stub.bytes())) {
+      return false;
+    }
+    if (!RecordCodec.isStubOf(stub.bytes(), present)) {
+      throw new InvalidRequestException(
+          "not the stub of what is stored at "
+              + StoreCodec.describe(stub.writer(), stub.sequence()));
+    }
+    return true;
   }
 
   /** Checks the bounds of a batch; returns about how many bytes it takes. */
@@ -187,15 +252,9 @@ public final class RocksRecordStore implements RecordStore {
   public byte @Nullable [] read(Hash32 hash) {
     enter();
     try {
-      byte[] key = StoreCodec.hashKey(capsule, hash);
-      String what = "the index entry of record " + hash;
-      byte[] value = database.get(Family.HASHES, key, what);
-      if (value == null) {
-        return null;
-      }
-      Position position = StoreCodec.position(intact(key, value, what));
+      Position position = positionOf(hash);
       if (position == null) {
-        throw RocksFailures.damaged(what + " of capsule " + name + ": its length is wrong");
+        return null;
       }
       byte[] record = readAt(position.writer(), position.sequence());
       if (record == null) {
@@ -208,6 +267,21 @@ public final class RocksRecordStore implements RecordStore {
     } finally {
       exit();
     }
+  }
+
+  /** Where the record with a hash is, or null if there is none. */
+  private @Nullable Position positionOf(Hash32 hash) {
+    byte[] key = StoreCodec.hashKey(capsule, hash);
+    String what = "the index entry of record " + hash;
+    byte[] value = database.get(Family.HASHES, key, what);
+    if (value == null) {
+      return null;
+    }
+    Position position = StoreCodec.position(intact(key, value, what));
+    if (position == null) {
+      throw RocksFailures.damaged(what + " of capsule " + name + ": its length is wrong");
+    }
+    return position;
   }
 
   private String recordAt(long writer, long sequence) {

@@ -28,6 +28,8 @@ public record Rejection(Reason reason, String detail) {
     CHECKSUM,
     /** The bytes stored are not the bytes that were written (storage checksum). */
     STORAGE_CHECKSUM,
+    /** Only header and signature are there: the payload was released. */
+    RELEASED,
     /** The payload's SHA-256 is not the one in the header. */
     PAYLOAD_HASH,
     /** The record belongs to, or was asked for from, another capsule, writer or position. */

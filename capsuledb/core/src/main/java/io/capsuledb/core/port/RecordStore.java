@@ -91,6 +91,28 @@ public interface RecordStore extends AutoCloseable {
   /** Appends a batch in one durable write; see the class comment. */
   void append(List<StoredRecord> batch);
 
+  /**
+   * Replaces stored records by their stubs: header and signature, without the payload ({@code
+   * RecordCodec.stub}). Stubs are read, scanned, found by their hash and audited as records are.
+   * Whether a payload may be dropped is for the caller to know; the store only sees to it that a
+   * stub takes the place of its own record.
+   *
+   * <p>A record released already stays as it is. May return before the stubs are on stable storage:
+   * after a crash each record is found in one form or the other, never in neither. The space is
+   * reclaimed in the background.
+   *
+   * <p>From then on the record has two forms, and neither contradicts the other: appending either
+   * is accepted, and what is stored stays in the form it is in.
+   *
+   * @param stubs at most {@link #MAX_BATCH_RECORDS}; each with the record's writer, sequence number
+   *     and hash
+   * @throws io.capsuledb.core.error.InvalidRequestException if a record is not there, or a stub is
+   *     not that of what is stored; then nothing was replaced
+   * @throws io.capsuledb.core.error.UnavailableException if one of the records is being appended at
+   *     this moment; then nothing was replaced
+   */
+  void release(List<StoredRecord> stubs);
+
   /** The record at a position, or null if there is none. */
   byte @Nullable [] read(long writer, long sequence);
 

@@ -10,7 +10,7 @@ import java.util.Arrays;
  * replication. Immutable. Holding one means that its bytes are well formed and that its payload has
  * the hash the header names; chain and signature are what {@link ChainVerifier} checks.
  */
-public final class CapsuleRecord {
+public final class CapsuleRecord implements SignedHeader {
 
   private final byte[] bytes;
   private final RecordHeader header;
@@ -22,17 +22,17 @@ public final class CapsuleRecord {
     this.hash = hash;
   }
 
-  /** The decoded header. */
+  @Override
   public RecordHeader header() {
     return header;
   }
 
-  /** The record hash: SHA-256(tag ‖ capsule name ‖ header); what signatures and links refer to. */
+  @Override
   public Hash32 hash() {
     return hash;
   }
 
-  /** The encoded record itself, not a copy; not to be modified. */
+  @Override
   public byte[] bytes() {
     return bytes;
   }
@@ -47,7 +47,7 @@ public final class CapsuleRecord {
     return Arrays.copyOfRange(bytes, payloadOffset(), signatureOffset());
   }
 
-  /** Whether the signature over the record hash verifies under {@code key}. */
+  @Override
   public boolean isSignedBy(PublicKey key, Secp256k1 curve) {
     return curve.verify(hash, bytes, signatureOffset(), key);
   }

@@ -74,16 +74,21 @@ public final class ChainVerifier {
   }
 
   /**
-   * Appends a record to its writer's chain, everything but the signature checked.
+   * Appends a record, or the stub of one, to its writer's chain, everything but the signature
+   * checked. Whether a payload may be missing is not decided here.
    *
    * @return why it was refused, and then nothing has changed; null if it was linked
    */
-  public @Nullable Rejection link(CapsuleRecord record) {
+  public @Nullable Rejection link(SignedHeader record) {
     RecordHeader header = record.header();
     List<RosterEntry> introduced = List.of();
     if (header.type() == RecordType.ROSTER) {
+      // No stub is a ROSTER, unless somebody made one by other ways than the decoder.
+      if (!(record instanceof CapsuleRecord roster)) {
+        return Rejection.of(Reason.RELEASED, record + " is a ROSTER without its payload");
+      }
       switch (RosterCodec.decode(
-          capsule, record.payload(), List.of(metadata.applicationKey()), curve)) {
+          capsule, roster.payload(), List.of(metadata.applicationKey()), curve)) {
         case Decoded.Accepted<List<RosterEntry>>(var entries) -> introduced = entries;
         case Decoded.Rejected<List<RosterEntry>>(Rejection rejection) -> {
           return Rejection.of(rejection.reason(), record + ": " + rejection.detail());
@@ -132,10 +137,46 @@ public final class ChainVerifier {
   }
 
   /**
+   * Begins a chain behind records that need not be read: at a head that somebody trusted vouches
+   * for, as a manifest does for the frontier it covers.
+   *
+   * @param entry the chain's writer
+   * @param head its newest record that is vouched for; sequence 0 if none is
+   * @throws IllegalArgumentException if {@code head} is another writer's or no head, or {@code
+   *     entry} contradicts what is known of the writer
+   * @throws IllegalStateException if records of the chain are linked already
+   */
+  public void resumeAt(RosterEntry entry, Head head) {
+    if (head.writer() != entry.writer()
+        || head.sequence() < 0
+        || (head.sequence() == 0) != head.hash().isZero()
+        || head.lamport() < 0
+        || head.lamport() > RecordLayout.MAX_LAMPORT) {
+      throw new IllegalArgumentException(
+          "not a head of writer " + Long.toHexString(entry.writer()) + ": " + head);
+    }
+    Chain chain = chains.computeIfAbsent(entry.writer(), w -> new Chain(entry));
+    if (!chain.entry.equals(entry)) {
+      throw new IllegalArgumentException(
+          "writer " + Long.toHexString(entry.writer()) + " is known with another identity");
+    }
+    if (chain.sequence != 0) {
+      throw new IllegalStateException(
+          "the chain of writer "
+              + Long.toHexString(entry.writer())
+              + " is linked up to "
+              + chain.sequence);
+    }
+    chain.sequence = head.sequence();
+    chain.head = head.hash();
+    chain.lamport = head.lamport();
+  }
+
+  /**
    * Picks a chain up again behind damage: takes the record's word on its place, then links it. Only
    * for reports about a broken chain; nothing behind such a record is vouched for.
    */
-  public @Nullable Rejection resume(CapsuleRecord record) {
+  public @Nullable Rejection resume(SignedHeader record) {
     Chain chain = chains.get(record.header().writer());
     if (chain != null && record.header().sequence() > chain.sequence) {
       chain.sequence = record.header().sequence() - 1;
@@ -145,7 +186,7 @@ public final class ChainVerifier {
     return link(record);
   }
 
-  private static @Nullable Rejection follow(Chain chain, CapsuleRecord record) {
+  private static @Nullable Rejection follow(Chain chain, SignedHeader record) {
     RecordHeader header = record.header();
     if (header.generation() != chain.entry.generation()) {
       return Rejection.of(
@@ -188,7 +229,7 @@ public final class ChainVerifier {
    *
    * @return what is wrong, or null
    */
-  public @Nullable Rejection verifySignature(CapsuleRecord record) {
+  public @Nullable Rejection verifySignature(SignedHeader record) {
     Chain chain = chains.get(record.header().writer());
     if (chain == null) {
       return Rejection.of(Reason.UNKNOWN_WRITER, record + ": no roster names its writer");

@@ -24,21 +24,21 @@ public final class EquivocationProof {
   private static final int FIRST_LENGTH_OFFSET = 4;
   private static final int FIRST_OFFSET = 8;
 
-  private final CapsuleRecord first;
-  private final CapsuleRecord second;
+  private final SignedHeader first;
+  private final SignedHeader second;
 
-  private EquivocationProof(CapsuleRecord first, CapsuleRecord second) {
+  private EquivocationProof(SignedHeader first, SignedHeader second) {
     this.first = first;
     this.second = second;
   }
 
   /**
-   * The proof that two records make together.
+   * The proof that two records, or stubs of them, make together.
    *
    * @return null if they contradict each other in nothing, or a signature does not verify
    */
   public static @Nullable EquivocationProof of(
-      CapsuleRecord one, CapsuleRecord other, PublicKey writerKey, Secp256k1 curve) {
+      SignedHeader one, SignedHeader other, PublicKey writerKey, Secp256k1 curve) {
     if (one.header().writer() != other.header().writer()
         || one.header().sequence() != other.header().sequence()
         || one.hash().equals(other.hash())
@@ -97,14 +97,15 @@ public final class EquivocationProof {
     }
     byte[] one = Arrays.copyOfRange(bytes, FIRST_OFFSET, FIRST_OFFSET + firstLength);
     byte[] other = Arrays.copyOfRange(bytes, FIRST_OFFSET + firstLength, bytes.length);
-    return decodeBare(capsule, one)
+    return RecordCodec.decodeBare(capsule, one)
         .then(
             first ->
-                decodeBare(capsule, other).then(second -> check(first, second, writerKey, curve)));
+                RecordCodec.decodeBare(capsule, other)
+                    .then(second -> check(first, second, writerKey, curve)));
   }
 
   private static Decoded<EquivocationProof> check(
-      CapsuleRecord first, CapsuleRecord second, PublicKey writerKey, Secp256k1 curve) {
+      SignedHeader first, SignedHeader second, PublicKey writerKey, Secp256k1 curve) {
     EquivocationProof proof = of(first, second, writerKey, curve);
     if (proof == null || !proof.first.hash().equals(first.hash())) {
       return Decoded.reject(Reason.SIGNATURE, "the evidence proves no equivocation of this writer");
@@ -113,32 +114,10 @@ public final class EquivocationProof {
   }
 
   /** Header and signature, without the payload. */
-  private static byte[] bare(CapsuleRecord record) {
-    int header = record.payloadOffset();
-    byte[] bytes = Arrays.copyOf(record.bytes(), header + RecordLayout.SIGNATURE_BYTES);
-    System.arraycopy(
-        record.bytes(),
-        record.bytes().length - RecordLayout.SIGNATURE_BYTES,
-        bytes,
-        header,
-        RecordLayout.SIGNATURE_BYTES);
-    return bytes;
-  }
-
-  private static Decoded<CapsuleRecord> decodeBare(CapsuleName capsule, byte[] bytes) {
-    return RecordCodec.decodeHeader(bytes)
-        .then(
-            header -> {
-              int headerBytes = RecordLayout.headerBytes(header.parents().size());
-              int expected = headerBytes + RecordLayout.SIGNATURE_BYTES;
-              if (bytes.length != expected) {
-                return Decoded.reject(
-                    bytes.length < expected ? Reason.TRUNCATED : Reason.TRAILING_BYTES,
-                    "a header with its signature has " + expected + " bytes, not " + bytes.length);
-              }
-              return Decoded.accept(
-                  new CapsuleRecord(
-                      bytes, header, RecordCodec.hashOf(capsule, bytes, headerBytes)));
-            });
+  private static byte[] bare(SignedHeader record) {
+    return switch (record) {
+      case CapsuleRecord whole -> RecordCodec.withoutPayload(whole.bytes(), whole.header());
+      case RecordStub stub -> stub.bytes();
+    };
   }
 }

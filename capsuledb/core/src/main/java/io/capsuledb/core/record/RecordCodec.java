@@ -6,6 +6,7 @@ import io.capsuledb.core.capsule.RosterEntry;
 import io.capsuledb.core.crypto.Hash32;
 import io.capsuledb.core.crypto.Hashes;
 import io.capsuledb.core.error.Decoded;
+import io.capsuledb.core.error.InvalidRequestException;
 import io.capsuledb.core.error.Rejection.Reason;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -42,6 +43,14 @@ public final class RecordCodec {
       CapsuleName capsule, byte[] bytes, RecordHeader header) {
     int payloadOffset = RecordLayout.headerBytes(header.parents().size());
     long expected = (long) payloadOffset + header.payloadLength() + RecordLayout.SIGNATURE_BYTES;
+    if (isStub(bytes, header)) {
+      return Decoded.reject(
+          Reason.RELEASED,
+          CapsuleRecord.describe(header.writer(), header.sequence())
+              + " is stored without its payload of "
+              + header.payloadLength()
+              + " bytes");
+    }
     if (bytes.length != expected) {
       return Decoded.reject(
           bytes.length < expected ? Reason.TRUNCATED : Reason.TRAILING_BYTES,
@@ -59,6 +68,113 @@ public final class RecordCodec {
     }
     return Decoded.accept(new CapsuleRecord(bytes, header, hashOf(capsule, bytes, payloadOffset)));
   }
+
+  // ------------------------------------------------------------------ stubs
+
+  /**
+   * The stub of a record: its header and signature, without the payload between them. The same
+   * bytes if {@code record} is a stub already.
+   *
+   * @param record an encoded record, as {@link #decode} accepts it
+   * @throws InvalidRequestException if it is none, or of a type whose payload everybody must read
+   */
+  public static byte[] stub(byte[] record) {
+    if (isStub(record)) {
+      return record.clone();
+    }
+    if (!(decodeHeader(record) instanceof Decoded.Accepted<RecordHeader>(RecordHeader header))
+        || !isWhole(record, header)) {
+      throw new InvalidRequestException("only a whole record has a stub");
+    }
+    if (!mayBeStub(header)) {
+      throw new InvalidRequestException("the payload of a " + header.type() + " is never released");
+    }
+    return withoutPayload(record, header);
+  }
+
+  /**
+   * Whether {@code bytes}, any bytes, have the form of a stub; nothing is said of its signature.
+   */
+  public static boolean isStub(byte[] bytes) {
+    return decodeHeader(bytes) instanceof Decoded.Accepted<RecordHeader>(RecordHeader header)
+        && isStub(bytes, header);
+  }
+
+  /**
+   * Whether {@code stub} is what remains of {@code record} when its payload is released. Takes any
+   * bytes; reads neither hash nor signature, so it says that two forms belong together and not that
+   * either is authentic.
+   */
+  public static boolean isStubOf(byte[] stub, byte[] record) {
+    return decodeHeader(record) instanceof Decoded.Accepted<RecordHeader>(RecordHeader header)
+        && isWhole(record, header)
+        && mayBeStub(header)
+        && Arrays.equals(stub, withoutPayload(record, header));
+  }
+
+  /**
+   * Decodes one stub of a record of {@code capsule}. Takes any bytes; keeps {@code bytes}, which
+   * must not be modified afterwards.
+   */
+  public static Decoded<RecordStub> decodeStub(CapsuleName capsule, byte[] bytes) {
+    return decodeBare(capsule, bytes)
+        .then(
+            bare ->
+                mayBeStub(bare.header())
+                    ? Decoded.accept(bare)
+                    : Decoded.reject(
+                        Reason.FIELD_OUT_OF_RANGE,
+                        bare + " is a " + bare.header().type() + ", whose payload must be there"));
+  }
+
+  /** Decodes header and signature of a record of any type. */
+  static Decoded<RecordStub> decodeBare(CapsuleName capsule, byte[] bytes) {
+    return decodeHeader(bytes)
+        .then(
+            header -> {
+              int headerBytes = RecordLayout.headerBytes(header.parents().size());
+              int expected = headerBytes + RecordLayout.SIGNATURE_BYTES;
+              if (bytes.length != expected) {
+                return Decoded.reject(
+                    bytes.length < expected ? Reason.TRUNCATED : Reason.TRAILING_BYTES,
+                    "a header with its signature has " + expected + " bytes, not " + bytes.length);
+              }
+              return Decoded.accept(
+                  new RecordStub(bytes, header, hashOf(capsule, bytes, headerBytes)));
+            });
+  }
+
+  private static boolean isStub(byte[] bytes, RecordHeader header) {
+    return mayBeStub(header) && bytes.length == bareBytes(header);
+  }
+
+  private static boolean isWhole(byte[] bytes, RecordHeader header) {
+    return bytes.length == (long) bareBytes(header) + header.payloadLength();
+  }
+
+  /** An empty payload is never missing, so without this a record would be its own stub. */
+  private static boolean mayBeStub(RecordHeader header) {
+    return header.type().mayBeReleased() && header.payloadLength() > 0;
+  }
+
+  private static int bareBytes(RecordHeader header) {
+    return RecordLayout.headerBytes(header.parents().size()) + RecordLayout.SIGNATURE_BYTES;
+  }
+
+  /** Header and signature of an encoded record of the right length. */
+  static byte[] withoutPayload(byte[] record, RecordHeader header) {
+    int headerBytes = RecordLayout.headerBytes(header.parents().size());
+    byte[] bare = Arrays.copyOf(record, headerBytes + RecordLayout.SIGNATURE_BYTES);
+    System.arraycopy(
+        record,
+        record.length - RecordLayout.SIGNATURE_BYTES,
+        bare,
+        headerBytes,
+        RecordLayout.SIGNATURE_BYTES);
+    return bare;
+  }
+
+  // ------------------------------------------------------------------ parts
 
   /** Decodes the header that {@code bytes} begin with; what follows it is not looked at. */
   static Decoded<RecordHeader> decodeHeader(byte[] bytes) {

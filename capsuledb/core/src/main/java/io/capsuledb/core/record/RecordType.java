@@ -25,9 +25,11 @@ public enum RecordType {
   /** Nothing more is accepted from a writer; in clear. */
   SEAL(9, true),
   /** Proof that a writer or replica lied; in clear. */
-  EVIDENCE(10, true);
+  EVIDENCE(10, true),
+  /** What the untrusted may know of a manifest, and which payloads are released; in clear. */
+  CHECKPOINT(11, true);
 
-  private static final RecordType[] BY_NUMBER = new RecordType[11];
+  private static final RecordType[] BY_NUMBER = new RecordType[12];
 
   static {
     for (RecordType type : values()) {
@@ -56,6 +58,17 @@ public enum RecordType {
   /** Whether records of this type may name parents beside their predecessor. */
   public boolean mayJoin() {
     return this == SYNC || this == ROSTER || this == MANIFEST;
+  }
+
+  /**
+   * Whether a record of this type may be stored as a stub, its payload released. What everybody
+   * must read to verify or to serve the capsule may not.
+   */
+  public boolean mayBeReleased() {
+    return switch (this) {
+      case DATA, RTS, EOE, SYNC, BLOCK, MANIFEST -> true;
+      case ROSTER, ROTATE, SEAL, EVIDENCE, CHECKPOINT -> false;
+    };
   }
 
   static @Nullable RecordType ofNumber(int number) {

@@ -14,6 +14,8 @@ import io.capsuledb.core.crypto.SecretBytes;
 import io.capsuledb.core.keys.ApplicationKey;
 import io.capsuledb.core.keys.KeyTree;
 import io.capsuledb.core.record.CapsuleRecord;
+import io.capsuledb.core.record.Checkpoint;
+import io.capsuledb.core.record.CheckpointCodec;
 import io.capsuledb.core.record.RecordSealer;
 import io.capsuledb.core.record.RecordType;
 import java.util.HexFormat;
@@ -28,6 +30,7 @@ import java.util.List;
  * first writer:   roster (1) -- data (2)
  *                            \- fork (2): equivocation, only in the evidence
  * second writer:                data (2) -- join (1)
+ * compactor:      roster (1) -- checkpoint (2)
  * </pre>
  */
 public final class GoldenCapsule {
@@ -37,6 +40,9 @@ public final class GoldenCapsule {
 
   /** The second writer's index. */
   public static final long SECOND_WRITER = 0x3fedcba987654321L;
+
+  /** The compactor's index. */
+  public static final long COMPACTOR = 0x1111111122222222L;
 
   /** The batch in the DATA record: put "color" = "blue", delete "shape". */
   public static final String BATCH = "01000000020000000105636f6c6f7204626c756502057368617065";
@@ -133,15 +139,14 @@ public final class GoldenCapsule {
     }
   }
 
-  private CapsuleRecord introduce(RecordSealer sealer, long lamport, List<Hash32> parents) {
+  private CapsuleRecord introduce(
+      RecordSealer sealer, RosterEntry.Role role, long lamport, List<Hash32> parents) {
     long writer = sealer.writer();
     byte[] roster =
         RosterCodec.encode(
             name,
             0,
-            List.of(
-                new RosterEntry(
-                    writer, application.writerPublicKey(writer), RosterEntry.Role.WORKER, 0)),
+            List.of(new RosterEntry(writer, application.writerPublicKey(writer), role, 0)),
             application::sign);
     return sealer.seal(RecordType.ROSTER, 0, lamport, parents, roster, 0, roster.length);
   }
@@ -149,7 +154,7 @@ public final class GoldenCapsule {
   private List<CapsuleRecord> firstChain(String batch) {
     byte[] payload = HexFormat.of().parseHex(batch);
     try (RecordSealer sealer = sealer(FIRST_WRITER)) {
-      CapsuleRecord roster = introduce(sealer, 1, List.of());
+      CapsuleRecord roster = introduce(sealer, RosterEntry.Role.WORKER, 1, List.of());
       return List.of(
           roster, sealer.seal(RecordType.DATA, 0, 2, List.of(), payload, 0, payload.length));
     }
@@ -173,7 +178,38 @@ public final class GoldenCapsule {
   /** The third record: a ROSTER at time 4 that introduces the second writer and joins the first. */
   public CapsuleRecord join() {
     try (RecordSealer sealer = sealer(SECOND_WRITER)) {
-      return introduce(sealer, 4, List.of(data().hash()));
+      return introduce(sealer, RosterEntry.Role.WORKER, 4, List.of(data().hash()));
     }
+  }
+
+  private List<CapsuleRecord> compactorChain() {
+    byte[] payload = CheckpointCodec.encode(released());
+    try (RecordSealer sealer = sealer(COMPACTOR)) {
+      return List.of(
+          introduce(sealer, RosterEntry.Role.COMPACTOR, 5, List.of()),
+          sealer.seal(RecordType.CHECKPOINT, 0, 6, List.of(), payload, 0, payload.length));
+    }
+  }
+
+  /** The compactor's first record: a ROSTER at Lamport time 5. */
+  public CapsuleRecord compactorRoster() {
+    return compactorChain().get(0);
+  }
+
+  /** The compactor's second record: what {@link #released} says. */
+  public CapsuleRecord checkpoint() {
+    return compactorChain().get(1);
+  }
+
+  /**
+   * A checkpoint at time 3 that releases the first writer's DATA record and the record after it.
+   * Its manifest and state root, 40 41 … 5f and 60 61 … 7f, are of nothing.
+   */
+  public Checkpoint released() {
+    return new Checkpoint(
+        Hash32.of(ascending(0x40, Hash32.BYTES)),
+        Hash32.of(ascending(0x60, Hash32.BYTES)),
+        3,
+        List.of(new Checkpoint.Range(FIRST_WRITER, 2, 3)));
   }
 }

@@ -10,6 +10,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.function.Function;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
@@ -31,6 +32,28 @@ class DecoderFuzzTest {
   @Test
   void rosters() {
     fuzzRosters(20_000);
+  }
+
+  @Test
+  void stubs() {
+    fuzzStubs(50_000);
+  }
+
+  @Test
+  void checkpoints() {
+    fuzzCheckpoints(50_000);
+  }
+
+  @Test
+  @Tag("long")
+  void aMillionStubs() {
+    fuzzStubs(1_000_000);
+  }
+
+  @Test
+  @Tag("long")
+  void aMillionCheckpoints() {
+    fuzzCheckpoints(1_000_000);
   }
 
   @Test
@@ -66,6 +89,57 @@ class DecoderFuzzTest {
                             ? Decoded.accept(record)
                             : Decoded.reject(
                                 io.capsuledb.core.error.Rejection.Reason.PAYLOAD, "changed")));
+  }
+
+  private static void fuzzStubs(int inputs) {
+    List<CapsuleRecord> chain = CAPSULE.chain(77, 4, new Random(1));
+    byte[] whole = chain.get(1).bytes();
+    byte[][] samples =
+        Stream.concat(
+                chain.stream().skip(1).map(record -> RecordCodec.stub(record.bytes())),
+                Stream.of(whole))
+            .toArray(byte[][]::new);
+    fuzz(
+        inputs,
+        samples,
+        bytes -> {
+          Decoded<RecordStub> decoded = RecordCodec.decodeStub(CAPSULE.name, bytes);
+          boolean form = decoded instanceof Decoded.Accepted<RecordStub>;
+          assertThat(RecordCodec.isStub(bytes)).isEqualTo(form);
+          assertThat(RecordCodec.isStubOf(bytes, whole))
+              .isEqualTo(Arrays.equals(bytes, samples[0]));
+          assertThat(RecordCodec.isStubOf(samples[0], bytes))
+              .isEqualTo(sameButPayload(bytes, whole));
+          // A stub is never a record too.
+          assertThat(form && RecordCodec.decode(CAPSULE.name, bytes) instanceof Decoded.Accepted)
+              .isFalse();
+          return decoded;
+        });
+  }
+
+  private static boolean sameButPayload(byte[] one, byte[] other) {
+    int header = RecordLayout.FIXED_HEADER_BYTES;
+    int signature = other.length - RecordLayout.SIGNATURE_BYTES;
+    return one.length == other.length
+        && Arrays.equals(one, 0, header, other, 0, header)
+        && Arrays.equals(one, signature, one.length, other, signature, other.length);
+  }
+
+  private static void fuzzCheckpoints(int inputs) {
+    byte[][] samples = new byte[8][];
+    for (int i = 0; i < samples.length; i++) {
+      samples[i] = CheckpointCodec.encode(CheckpointPropertyTest.random(i, i));
+    }
+    fuzz(
+        inputs,
+        samples,
+        bytes -> {
+          Decoded<Checkpoint> decoded = CheckpointCodec.decode(bytes);
+          if (decoded instanceof Decoded.Accepted<Checkpoint>(Checkpoint checkpoint)) {
+            assertThat(CheckpointCodec.encode(checkpoint)).isEqualTo(bytes);
+          }
+          return decoded;
+        });
   }
 
   private static void fuzzMetadata(int inputs) {

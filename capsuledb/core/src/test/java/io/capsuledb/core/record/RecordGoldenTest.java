@@ -8,6 +8,7 @@ import io.capsuledb.core.crypto.SecretBytes;
 import io.capsuledb.core.error.Decoded;
 import io.capsuledb.core.golden.Golden;
 import io.capsuledb.core.golden.GoldenCapsule;
+import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -37,6 +38,7 @@ class RecordGoldenTest {
     assertThat(CAPSULE.roster().bytes()).isEqualTo(Golden.bytes("record-roster.hex"));
     assertThat(CAPSULE.data().bytes()).isEqualTo(Golden.bytes("record-data.hex"));
     assertThat(CAPSULE.join().bytes()).isEqualTo(Golden.bytes("record-join.hex"));
+    assertThat(CAPSULE.checkpoint().bytes()).isEqualTo(Golden.bytes("record-checkpoint.hex"));
     assertThat(contradiction().encode()).isEqualTo(Golden.bytes("evidence.hex"));
   }
 
@@ -70,6 +72,28 @@ class RecordGoldenTest {
   }
 
   @Test
+  void theCheckpointIsReadAndVerified() {
+    ChainVerifier verifier = new ChainVerifier(CAPSULE.name(), CAPSULE.metadata(), CURVE);
+    CapsuleRecord checkpoint = decode("record-checkpoint.hex");
+    assertThat(verifier.link(CAPSULE.compactorRoster())).isNull();
+    assertThat(verifier.link(checkpoint)).isNull();
+    assertThat(verifier.verifySignature(checkpoint)).isNull();
+    assertThat(CheckpointCodec.decode(checkpoint.payload()).orThrow())
+        .isEqualTo(CAPSULE.released());
+    assertThat(CAPSULE.released().releases(GoldenCapsule.FIRST_WRITER, 2)).isTrue();
+  }
+
+  @Test
+  void theStubIsHeaderAndSignature() {
+    byte[] data = Golden.bytes("record-data.hex");
+    byte[] expected = Arrays.copyOf(data, 112 + 64);
+    System.arraycopy(data, 155, expected, 112, 64);
+    assertThat(RecordCodec.stub(data)).isEqualTo(expected);
+    assertThat(RecordCodec.decodeStub(CAPSULE.name(), expected).orThrow().hash())
+        .isEqualTo(CAPSULE.data().hash());
+  }
+
+  @Test
   void theEvidenceConvicts() {
     EquivocationProof proof =
         EquivocationProof.decode(
@@ -94,6 +118,8 @@ class RecordGoldenTest {
     RECORDS.forEach(
         file ->
             assertThat(Golden.listed("record.md", file)).as(file).isEqualTo(Golden.bytes(file)));
+    assertThat(Golden.listed("record.md", "record-checkpoint.hex"))
+        .isEqualTo(Golden.bytes("record-checkpoint.hex"));
     assertThat(Golden.listed("record.md", "evidence.hex")).isEqualTo(Golden.bytes("evidence.hex"));
     try (SecretBytes dataKey = CAPSULE.keys().dataKey(0, GoldenCapsule.FIRST_WRITER)) {
       HexFormat hex = HexFormat.of();
@@ -103,6 +129,8 @@ class RecordGoldenTest {
               "`" + CAPSULE.roster().hash() + "`",
               "`" + CAPSULE.data().hash() + "`",
               "`" + CAPSULE.join().hash() + "`",
+              "`" + CAPSULE.compactorRoster().hash() + "`",
+              "`" + CAPSULE.checkpoint().hash() + "`",
               "`" + hex.formatHex(dataKey.expose()) + "`",
               "`" + hex.formatHex(RecordCodec.nonce(GoldenCapsule.FIRST_WRITER, 2)) + "`",
               "`" + GoldenCapsule.BATCH + "`");

@@ -158,11 +158,12 @@ class RecordPropertyTest {
   void truncationAtEveryLengthAndAnyExtensionIsRejected() {
     byte[] good = CAPSULE.chain(WRITER, 2, new Random(9)).get(1).bytes();
     for (int length = 0; length < good.length; length++) {
+      // Cut to the length of its stub a record looks like one; the signature says it is not.
+      Reason reason = length == RecordLayout.MIN_RECORD_BYTES ? Reason.RELEASED : Reason.TRUNCATED;
       assertThat(RecordCodec.decode(CAPSULE.name, Arrays.copyOf(good, length)))
           .as("length %d", length)
           .isInstanceOfSatisfying(
-              Decoded.Rejected.class,
-              r -> assertThat(r.rejection().reason()).isEqualTo(Reason.TRUNCATED));
+              Decoded.Rejected.class, r -> assertThat(r.rejection().reason()).isEqualTo(reason));
     }
     assertThat(RecordCodec.decode(CAPSULE.name, Arrays.copyOf(good, good.length + 1)))
         .isInstanceOfSatisfying(

@@ -9,7 +9,10 @@ import io.capsuledb.core.error.InvalidRequestException;
 import io.capsuledb.core.error.Rejection;
 import io.capsuledb.core.port.RecordStore;
 import io.capsuledb.core.port.RecordStore.StoredRecord;
+import io.capsuledb.core.record.RecordCodec;
+import io.capsuledb.core.record.RecordType;
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
@@ -64,6 +67,26 @@ public abstract class RecordStoreContract {
   /** A record of {@code bytes}; its hash covers position and bytes. */
   public static StoredRecord record(long writer, long sequence, byte[] bytes) {
     return new StoredRecord(writer, sequence, hash(writer, sequence, bytes), bytes);
+  }
+
+  /**
+   * A record that can be released: it has the form of one, with a payload that its position and
+   * {@code payloadBytes} determine. What is signed in it nobody checks here.
+   *
+   * @param payloadBytes at least 16
+   */
+  public static StoredRecord releasable(long writer, long sequence, int payloadBytes) {
+    byte[] bytes = record(writer, sequence, 112 + payloadBytes + 64).bytes();
+    ByteBuffer header = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
+    header.put(new byte[48]).flip().limit(bytes.length);
+    header.put(0, (byte) 1).put(1, (byte) RecordType.DATA.number());
+    header.putLong(8, 1).putLong(16, 2).putLong(32, 1).putInt(40, payloadBytes);
+    return record(writer, sequence, bytes);
+  }
+
+  /** What is to be stored in the place of a record that is released. */
+  public static StoredRecord stubOf(StoredRecord r) {
+    return new StoredRecord(r.writer(), r.sequence(), r.hash(), RecordCodec.stub(r.bytes()));
   }
 
   /** The hash {@link #record} gives. */
@@ -269,6 +292,92 @@ public abstract class RecordStoreContract {
             e -> assertThat(e.rejection().reason()).isEqualTo(Rejection.Reason.EQUIVOCATION));
   }
 
+  // ------------------------------------------------------------------ release
+
+  @Test
+  void aReleasedRecordIsItsStubFromThenOn() {
+    List<StoredRecord> batch = new ArrayList<>();
+    for (int sequence = 1; sequence <= 40; sequence++) {
+      batch.add(releasable(7, sequence, sequence % 2 == 0 ? 20_000 : 16));
+    }
+    store.append(batch);
+    List<StoredRecord> stubs =
+        batch.stream().filter(r -> r.sequence() % 3 == 0).map(r -> stubOf(r)).toList();
+    store.release(stubs);
+    store.release(List.of());
+    for (int round = 0; round < 2; round++) {
+      for (StoredRecord r : batch) {
+        byte[] expected = r.sequence() % 3 == 0 ? stubOf(r).bytes() : r.bytes();
+        assertThat(store.read(r.writer(), r.sequence())).isEqualTo(expected);
+        assertThat(store.read(r.hash())).isEqualTo(expected);
+      }
+      assertThat(scan(store, 7, 1)).hasSize(40);
+      assertThat(store.newestSequence(7)).isEqualTo(40);
+      assertThat(audit(store)).isEmpty();
+      // Twice is once, and whole records do not come back.
+      store.release(stubs);
+      store.append(batch);
+      reopen();
+    }
+  }
+
+  @Test
+  void onlyARecordsOwnStubTakesItsPlace() {
+    StoredRecord first = releasable(1, 1, 100);
+    StoredRecord second = releasable(1, 2, 100);
+    StoredRecord formless = record(1, 3, 300);
+    store.append(List.of(first, second, formless));
+    StoredRecord stub = stubOf(first);
+    byte[] forged = stub.bytes().clone();
+    forged[forged.length - 1] ^= 1;
+    byte[] cut = java.util.Arrays.copyOf(first.bytes(), stub.bytes().length);
+    List<StoredRecord> refused =
+        List.of(
+            new StoredRecord(1, 1, first.hash(), forged),
+            new StoredRecord(1, 1, first.hash(), cut),
+            new StoredRecord(1, 1, first.hash(), new byte[0]),
+            new StoredRecord(1, 1, second.hash(), stub.bytes()),
+            new StoredRecord(1, 1, Hash32.ZERO, stub.bytes()),
+            new StoredRecord(1, 2, second.hash(), stub.bytes()),
+            new StoredRecord(1, 3, formless.hash(), stub.bytes()),
+            new StoredRecord(1, 4, releasable(1, 4, 100).hash(), stub.bytes()),
+            new StoredRecord(1, 0, first.hash(), stub.bytes()),
+            new StoredRecord(2, 1, first.hash(), stub.bytes()));
+    for (StoredRecord wrong : refused) {
+      assertThatThrownBy(() -> store.release(List.of(stubOf(second), wrong)))
+          .isInstanceOf(InvalidRequestException.class);
+    }
+    List<StoredRecord> tooMany =
+        Collections.nCopies(RecordStore.MAX_BATCH_RECORDS + 1, stubOf(first));
+    assertThatThrownBy(() -> store.release(tooMany)).isInstanceOf(InvalidRequestException.class);
+    assertThat(store.read(1, 1)).isEqualTo(first.bytes());
+    assertThat(store.read(1, 2)).isEqualTo(second.bytes());
+    assertThat(store.read(1, 3)).isEqualTo(formless.bytes());
+    store.release(List.of(stub, stub));
+    assertThat(store.read(1, 1)).isEqualTo(stub.bytes());
+    assertThat(audit(store)).isEmpty();
+  }
+
+  @Test
+  void theTwoFormsOfARecordDoNotContradictEachOther() {
+    StoredRecord released = releasable(1, 1, 100);
+    StoredRecord whole = releasable(1, 2, 100);
+    StoredRecord never = releasable(1, 3, 100);
+    store.append(List.of(released, whole, stubOf(never)));
+    store.release(List.of(stubOf(released)));
+    for (int round = 0; round < 2; round++) {
+      store.append(List.of(released, stubOf(whole), never));
+      assertThat(store.read(1, 1)).isEqualTo(stubOf(released).bytes());
+      assertThat(store.read(1, 2)).isEqualTo(whole.bytes());
+      assertThat(store.read(1, 3)).isEqualTo(stubOf(never).bytes());
+      store.release(List.of(stubOf(never)));
+      assertEquivocation(List.of(releasable(1, 1, 99)));
+      assertEquivocation(List.of(stubOf(releasable(1, 2, 99))));
+      assertThat(audit(store)).isEmpty();
+      reopen();
+    }
+  }
+
   @Test
   void aClosedStoreSaysSo() {
     store.append(List.of(record(1, 1, 4)));
@@ -279,6 +388,8 @@ public abstract class RecordStoreContract {
     assertThatThrownBy(() -> closed.initialize(new byte[1]))
         .isInstanceOf(IllegalStateException.class);
     assertThatThrownBy(() -> closed.append(List.of(record(1, 2, 4))))
+        .isInstanceOf(IllegalStateException.class);
+    assertThatThrownBy(() -> closed.release(List.of(record(1, 1, 4))))
         .isInstanceOf(IllegalStateException.class);
     assertThatThrownBy(() -> closed.read(1, 1)).isInstanceOf(IllegalStateException.class);
     assertThatThrownBy(() -> closed.read(Hash32.ZERO)).isInstanceOf(IllegalStateException.class);

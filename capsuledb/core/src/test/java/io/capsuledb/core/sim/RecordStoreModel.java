@@ -2,27 +2,35 @@ package io.capsuledb.core.sim;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.capsuledb.core.crypto.Hash32;
 import io.capsuledb.core.port.RecordStore;
 import io.capsuledb.core.port.RecordStore.StoredRecord;
+import io.capsuledb.core.record.RecordCodec;
 import java.util.ArrayList;
-import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.NavigableMap;
+import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
 
 /**
- * Compares a record store with a map: random appends, reads, scans and reopenings from one seed
- * must agree with the model at every step.
+ * Compares a record store with a map: random appends, releases, reads, scans and reopenings from
+ * one seed must agree with the model at every step.
  */
 public final class RecordStoreModel {
 
   private static final int MAX_RECORD_BYTES = 3000;
+  private static final int LARGE_PAYLOAD_BYTES = 40_000;
 
   private final SplittableRandom random;
   private final long[] writers;
-  private final Map<Long, NavigableMap<Long, byte[]>> model = new HashMap<>();
+
+  /** What the store holds, each record in the form it is in. */
+  private final Map<Long, NavigableMap<Long, StoredRecord>> model = new TreeMap<>();
+
+  private final Set<Hash32> releasable = new HashSet<>();
 
   private RecordStoreModel(long seed) {
     random = new SplittableRandom(seed);
@@ -43,6 +51,7 @@ public final class RecordStoreModel {
           store = medium.open();
         }
         case 1, 2 -> model.readSome(store);
+        case 3 -> model.releaseSome(store);
         default -> model.append(store);
       }
     }
@@ -57,7 +66,7 @@ public final class RecordStoreModel {
     return writers[random.nextInt(writers.length)];
   }
 
-  private NavigableMap<Long, byte[]> recordsOf(long writer) {
+  private NavigableMap<Long, StoredRecord> recordsOf(long writer) {
     return model.computeIfAbsent(writer, w -> new TreeMap<>(Long::compareUnsigned));
   }
 
@@ -66,34 +75,60 @@ public final class RecordStoreModel {
     int size = 1 + random.nextInt(20);
     for (int i = 0; i < size; i++) {
       long writer = pick();
-      NavigableMap<Long, byte[]> records = recordsOf(writer);
+      NavigableMap<Long, StoredRecord> records = recordsOf(writer);
       // Mostly the next in the chain, sometimes after a gap.
       long sequence =
           (records.isEmpty() ? 0 : records.lastKey())
               + (random.nextInt(20) == 0 ? 1 + random.nextInt(5) : 1);
-      byte[] bytes = new byte[random.nextInt(MAX_RECORD_BYTES)];
-      random.nextBytes(bytes);
-      records.put(sequence, bytes);
-      batch.add(RecordStoreContract.record(writer, sequence, bytes));
+      int bytesOfRecord = random.nextInt(MAX_RECORD_BYTES);
+      StoredRecord r;
+      if (random.nextBoolean()) {
+        byte[] bytes = new byte[bytesOfRecord];
+        random.nextBytes(bytes);
+        r = RecordStoreContract.record(writer, sequence, bytes);
+      } else {
+        int payload = random.nextInt(20) == 0 ? LARGE_PAYLOAD_BYTES : 16 + bytesOfRecord;
+        r = RecordStoreContract.releasable(writer, sequence, payload);
+        releasable.add(r.hash());
+      }
+      records.put(sequence, r);
+      batch.add(r);
     }
     store.append(batch);
   }
 
+  private void releaseSome(RecordStore store) {
+    List<StoredRecord> stubs = new ArrayList<>();
+    for (NavigableMap<Long, StoredRecord> records : model.values()) {
+      for (StoredRecord r : records.values()) {
+        // Mostly whole ones; now and then one that is a stub already.
+        if (releasable.contains(r.hash())
+            && stubs.size() < RecordStore.MAX_BATCH_RECORDS
+            && random.nextInt(RecordCodec.isStub(r.bytes()) ? 20 : 4) == 0) {
+          stubs.add(RecordStoreContract.stubOf(r));
+        }
+      }
+    }
+    store.release(stubs);
+    stubs.forEach(stub -> recordsOf(stub.writer()).put(stub.sequence(), stub));
+  }
+
   private void readSome(RecordStore store) {
     long writer = pick();
-    NavigableMap<Long, byte[]> records = recordsOf(writer);
+    NavigableMap<Long, StoredRecord> records = recordsOf(writer);
     long sequence = 1L + random.nextInt(200);
-    assertThat(store.read(writer, sequence)).isEqualTo(records.get(sequence));
+    StoredRecord expected = records.get(sequence);
+    assertThat(store.read(writer, sequence)).isEqualTo(expected == null ? null : expected.bytes());
     assertThat(store.newestSequence(writer)).isEqualTo(records.isEmpty() ? 0 : records.lastKey());
     compareScan(store, writer, sequence);
   }
 
   private void compareScan(RecordStore store, long writer, long from) {
-    NavigableMap<Long, byte[]> expected = recordsOf(writer).tailMap(from, true);
+    NavigableMap<Long, StoredRecord> expected = recordsOf(writer).tailMap(from, true);
     NavigableMap<Long, byte[]> seen = new TreeMap<>(Long::compareUnsigned);
     store.scan(writer, from, (w, s, bytes) -> seen.put(s, bytes) == null);
     assertThat(seen.keySet()).isEqualTo(expected.keySet());
-    expected.forEach((sequence, bytes) -> assertThat(seen.get(sequence)).isEqualTo(bytes));
+    expected.forEach((sequence, r) -> assertThat(seen.get(sequence)).isEqualTo(r.bytes()));
   }
 
   private void compare(RecordStore store) {
@@ -108,10 +143,7 @@ public final class RecordStoreModel {
     for (long writer : expected) {
       compareScan(store, writer, 1);
       recordsOf(writer)
-          .forEach(
-              (sequence, bytes) ->
-                  assertThat(store.read(RecordStoreContract.hash(writer, sequence, bytes)))
-                      .isEqualTo(bytes));
+          .forEach((sequence, r) -> assertThat(store.read(r.hash())).isEqualTo(r.bytes()));
     }
     List<String> findings = new ArrayList<>();
     store.audit(findings::add);

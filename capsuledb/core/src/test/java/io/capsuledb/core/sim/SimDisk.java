@@ -7,11 +7,13 @@ import io.capsuledb.core.error.Rejection;
 import io.capsuledb.core.error.StorageException;
 import io.capsuledb.core.error.UnavailableException;
 import io.capsuledb.core.port.RecordStore.StoredRecord;
+import io.capsuledb.core.record.RecordCodec;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.NavigableMap;
+import java.util.SplittableRandom;
 import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
@@ -31,7 +33,10 @@ import org.jspecify.annotations.Nullable;
  *   <li>what is <em>durable</em> survives a power cut; what is <em>unsynced</em> is seen by reads
  *       but gone after one. A truthful disk has unsynced records never: {@code append} returns
  *       after they became durable. {@link #lieAboutSync} makes it a lying one;
- *   <li>a batch that is being appended is seen by no read before it is complete.
+ *   <li>a batch that is being appended is seen by no read before it is complete;
+ *   <li>a release is durable from the next append or {@link #sync} on. A power cut before that
+ *       brings the whole record back or not: which of them, the history of the disk decides, so
+ *       that runs repeat.
  * </ul>
  *
  * <p>Faults are programmed by the number of the append they hit, from 1, counted over the life of
@@ -143,8 +148,12 @@ public final class SimDisk {
   private boolean metadataUnsynced;
   private boolean lying;
 
+  /** Whole records whose stubs are not durable yet. */
+  private final NavigableMap<Position, Slot> unsyncedReleases = new TreeMap<>();
+
   private final Map<Long, Fault> faults = new HashMap<>();
   private @Nullable Fault initializeFault;
+  private @Nullable Fault releaseFault;
   private long capacityBytes = Long.MAX_VALUE;
 
   private long generation;
@@ -161,6 +170,7 @@ public final class SimDisk {
   private long bytesAppended;
   private long reads;
   private long scans;
+  private long releases;
 
   // ------------------------------------------------------------------ life of a store
 
@@ -258,6 +268,20 @@ public final class SimDisk {
     }
   }
 
+  /**
+   * Makes the next {@code release} suffer {@code fault}: the survivors are stubs from then on, the
+   * others stay whole.
+   */
+  public SimDisk onNextRelease(Fault fault) {
+    lock.lock();
+    try {
+      releaseFault = fault;
+      return this;
+    } finally {
+      lock.unlock();
+    }
+  }
+
   /** Limits what the disk holds; an append beyond it is out of space and leaves nothing behind. */
   public SimDisk capacityBytes(long bytes) {
     lock.lock();
@@ -285,6 +309,7 @@ public final class SimDisk {
     lock.lock();
     try {
       unsynced.clear();
+      unsyncedReleases.clear();
       metadataUnsynced = false;
     } finally {
       lock.unlock();
@@ -484,6 +509,11 @@ public final class SimDisk {
     return counted(() -> scans);
   }
 
+  /** Records whose payload was released so far, each counted once. */
+  public long releases() {
+    return counted(() -> releases);
+  }
+
   /** Records on the disk, unsynced ones included. */
   public long recordCount() {
     return counted(() -> records.size());
@@ -600,6 +630,10 @@ public final class SimDisk {
           }
         }
         makeDurable(batch, fault == null ? ALL : fault.survivors);
+        if (fault == null && !lying) {
+          // One log holds both, so what syncs it syncs what is before.
+          unsyncedReleases.clear();
+        }
         strike(fault);
         recordsAppended += batch.size();
         bytesAppended += bytesOf(batch);
@@ -631,8 +665,58 @@ public final class SimDisk {
   private void makeDurable(List<StoredRecord> batch, int survivors) {
     for (StoredRecord r : batch.subList(0, Math.min(survivors, batch.size()))) {
       Position position = new Position(r.writer(), r.sequence());
-      records.put(position, new Slot(r.bytes().clone(), false));
+      // What is there is the same record, perhaps in its other form; then that form stays.
+      records.putIfAbsent(position, new Slot(r.bytes().clone(), false));
       index.put(r.hash(), position);
+    }
+  }
+
+  void release(SimRecordStore store, List<StoredRecord> stubs) {
+    lock.lock();
+    try {
+      store.checkAlive(generation);
+      refuseAfterFailure();
+      NavigableMap<Position, Slot> whole = new TreeMap<>();
+      for (StoredRecord stub : stubs) {
+        Position position = new Position(stub.writer(), stub.sequence());
+        Slot slot = records.get(position);
+        if (slot == null || !position.equals(index.get(stub.hash()))) {
+          throw new InvalidRequestException(
+              "there is no record " + stub.hash() + " at " + position.describe() + " to release");
+        }
+        if (slot.damaged) {
+          throw new IntegrityException(
+              Rejection.of(
+                  Rejection.Reason.STORAGE_CHECKSUM, "the record at " + position.describe()));
+        }
+        if (Arrays.equals(slot.bytes, stub.bytes())) {
+          continue;
+        }
+        if (!RecordCodec.isStubOf(stub.bytes(), slot.bytes)) {
+          throw new InvalidRequestException(
+              "not the stub of what is stored at " + position.describe());
+        }
+        whole.put(position, slot);
+      }
+      Fault fault = releaseFault;
+      releaseFault = null;
+      int replaced = 0;
+      for (StoredRecord stub : stubs) {
+        Position position = new Position(stub.writer(), stub.sequence());
+        Slot before = whole.remove(position);
+        if (before == null || (fault != null && replaced == fault.survivors)) {
+          continue;
+        }
+        records.put(position, new Slot(stub.bytes().clone(), false));
+        if (fault == null) {
+          unsyncedReleases.put(position, before);
+        }
+        replaced++;
+      }
+      releases += replaced;
+      strike(fault);
+    } finally {
+      lock.unlock();
     }
   }
 
@@ -642,13 +726,19 @@ public final class SimDisk {
       Position position = new Position(r.writer(), r.sequence());
       Slot slot = records.get(position);
       byte[] other = slot == null ? inBatch.put(position, r.bytes()) : slot.bytes;
-      if (other != null && !Arrays.equals(other, r.bytes())) {
+      if (other != null && !sameRecord(other, r.bytes())) {
         throw new IntegrityException(
             Rejection.of(
                 Rejection.Reason.EQUIVOCATION,
                 "another record is stored already at " + position.describe()));
       }
     }
+  }
+
+  private static boolean sameRecord(byte[] one, byte[] other) {
+    return Arrays.equals(one, other)
+        || RecordCodec.isStubOf(one, other)
+        || RecordCodec.isStubOf(other, one);
   }
 
   private void refuseAfterFailure() {
@@ -679,6 +769,16 @@ public final class SimDisk {
   }
 
   private void losePower() {
+    SplittableRandom fate = new SplittableRandom(generation * 31 + unsyncedReleases.size());
+    unsyncedReleases.forEach(
+        (position, whole) -> {
+          // Not, if the record was rolled back, lost or damaged since.
+          Slot stub = records.get(position);
+          if (fate.nextBoolean() && stub != null && RecordCodec.isStub(stub.bytes)) {
+            records.put(position, whole);
+          }
+        });
+    unsyncedReleases.clear();
     unsynced.forEach(
         (position, hash) -> {
           records.remove(position);

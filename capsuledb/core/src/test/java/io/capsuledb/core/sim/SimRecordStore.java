@@ -77,6 +77,15 @@ public final class SimRecordStore implements RecordStore {
   }
 
   @Override
+  public void release(List<StoredRecord> stubs) {
+    if (stubs.size() > MAX_BATCH_RECORDS) {
+      throw new InvalidRequestException(
+          "a batch of " + stubs.size() + " stubs; at most " + MAX_BATCH_RECORDS);
+    }
+    disk.release(this, List.copyOf(stubs));
+  }
+
+  @Override
   public byte @Nullable [] read(long writer, long sequence) {
     Position position = new Position(writer, sequence);
     Slot slot = disk.read(this, (records, index) -> records.get(position));

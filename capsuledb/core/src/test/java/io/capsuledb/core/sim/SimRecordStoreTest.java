@@ -162,6 +162,77 @@ class SimRecordStoreTest extends RecordStoreContract {
   }
 
   @Test
+  void aPowerCutLeavesEachReleasedRecordInOneOfItsForms() {
+    int whole = 0;
+    int stubs = 0;
+    for (int round = 0; round < 10; round++) {
+      SimDisk disk = new SimDisk();
+      SimRecordStore store = disk.open();
+      List<StoredRecord> batch = new ArrayList<>();
+      for (int sequence = 1; sequence <= 20 + round; sequence++) {
+        batch.add(releasable(1, sequence, 50));
+      }
+      store.append(batch);
+      store.release(batch.subList(0, 5).stream().map(r -> stubOf(r)).toList());
+      disk.sync();
+      store.release(batch.stream().map(r -> stubOf(r)).toList());
+      assertThat(disk.releases()).isEqualTo(20 + round);
+      disk.powerCut();
+      SimRecordStore reopened = disk.open();
+      assertThat(audit(reopened)).isEmpty();
+      for (StoredRecord r : batch) {
+        byte[] found = reopened.read(r.hash());
+        assertThat(found).isIn(r.bytes(), stubOf(r).bytes());
+        assertThat(reopened.read(1, r.sequence())).isEqualTo(found);
+        if (found.length == r.bytes().length) {
+          whole++;
+          assertThat(r.sequence()).as("its release was durable").isGreaterThan(5);
+        } else {
+          stubs++;
+        }
+      }
+    }
+    assertThat(whole).isGreaterThan(20);
+    assertThat(stubs).isGreaterThan(70);
+  }
+
+  @Test
+  void anAppendMakesEarlierReleasesDurable() {
+    SimDisk disk = new SimDisk();
+    SimRecordStore store = disk.open();
+    List<StoredRecord> batch = new ArrayList<>();
+    for (int sequence = 1; sequence <= 20; sequence++) {
+      batch.add(releasable(1, sequence, 50));
+    }
+    store.append(batch);
+    long before = store.sizeBytes();
+    store.release(batch.stream().map(r -> stubOf(r)).toList());
+    assertThat(store.sizeBytes()).isEqualTo(before - 20 * 50);
+    store.append(List.of(record(1, 21, 8)));
+    disk.powerCut();
+    SimRecordStore reopened = disk.open();
+    batch.forEach(r -> assertThat(reopened.read(r.hash())).isEqualTo(stubOf(r).bytes()));
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {0, 1, SimDisk.ALL})
+  void aReleaseCanFailHalfWay(int survivors) {
+    SimDisk disk = new SimDisk().onNextRelease(Fault.powerCutDuring(survivors));
+    SimRecordStore store = disk.open();
+    List<StoredRecord> batch = List.of(releasable(1, 1, 50), releasable(1, 2, 50));
+    store.append(batch);
+    List<StoredRecord> stubs = batch.stream().map(r -> stubOf(r)).toList();
+    assertThatThrownBy(() -> store.release(stubs)).isInstanceOf(StorageException.class);
+    SimRecordStore reopened = disk.open();
+    for (int i = 0; i < 2; i++) {
+      assertThat(reopened.read(1, i + 1))
+          .isEqualTo(i < survivors ? stubs.get(i).bytes() : batch.get(i).bytes());
+    }
+    reopened.release(stubs);
+    assertThat(audit(reopened)).isEmpty();
+  }
+
+  @Test
   void aHeldAppendIsUnseenUntilReleased() {
     SimDisk disk = new SimDisk().holdAppends(true);
     SimRecordStore store = disk.open();
