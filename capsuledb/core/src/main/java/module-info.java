@@ -15,6 +15,7 @@ module io.capsuledb.core {
   exports io.capsuledb.core.error;
   exports io.capsuledb.core.keys;
   exports io.capsuledb.core.port;
+  exports io.capsuledb.core.proof;
   exports io.capsuledb.core.record;
   exports io.capsuledb.core.system;
 }

@@ -59,6 +59,23 @@ public final class Hashes {
     return finish(digest);
   }
 
+  /** SHA-256(tag ‖ hash). */
+  public static Hash32 tagged(byte[] tag, Hash32 hash) {
+    MessageDigest digest = SHA_256.get();
+    digest.update(tag);
+    digest.update(hash.shared());
+    return finish(digest);
+  }
+
+  /** SHA-256(tag ‖ left ‖ right). */
+  public static Hash32 tagged(byte[] tag, Hash32 left, Hash32 right) {
+    MessageDigest digest = SHA_256.get();
+    digest.update(tag);
+    digest.update(left.shared());
+    digest.update(right.shared());
+    return finish(digest);
+  }
+
   private static Hash32 finish(MessageDigest digest) {
     byte[] hash = new byte[Hash32.BYTES];
     try {

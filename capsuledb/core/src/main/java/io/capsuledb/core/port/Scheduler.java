@@ -1,5 +1,7 @@
 package io.capsuledb.core.port;
 
+import java.util.function.BooleanSupplier;
+
 /**
  * Runs agents: objects that do a bounded piece of work at each step and own no thread. Under the
  * real scheduler each agent has a thread; under the simulator the test steps them.
@@ -27,6 +29,24 @@ public interface Scheduler {
     @Override
     void close();
   }
+
+  /** Where callers wait for what agents do. */
+  interface Gate {
+    /**
+     * Waits until a condition holds.
+     *
+     * @param condition looked at once at least, and after each {@link #signalAll}; cheap
+     * @param timeoutNanos at most so long
+     * @return whether it holds
+     */
+    boolean await(BooleanSupplier condition, long timeoutNanos);
+
+    /** The condition of somebody who waits may have come true. Cheap if nobody does. */
+    void signalAll();
+  }
+
+  /** A new gate. */
+  Gate gate();
 
   /**
    * Starts running an agent.

@@ -2,7 +2,9 @@ package io.capsuledb.core.system;
 
 import io.capsuledb.core.port.Scheduler;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.BooleanSupplier;
 
 /**
  * One daemon thread per agent. A signal costs a volatile read while the agent is busy and an unpark
@@ -24,6 +26,59 @@ public final class ThreadScheduler implements Scheduler {
     running.thread.setDaemon(true);
     running.thread.start();
     return running;
+  }
+
+  @Override
+  public Gate gate() {
+    return new MonitorGate();
+  }
+
+  /**
+   * Who waits announces it before it looks at its condition; who signals changes the condition
+   * before it looks whether anybody waits. One of the two sees the other.
+   */
+  private static final class MonitorGate implements Gate {
+    private final AtomicInteger waiting = new AtomicInteger();
+
+    @Override
+    public boolean await(BooleanSupplier condition, long timeoutNanos) {
+      if (condition.getAsBoolean()) {
+        return true;
+      }
+      long deadline = System.nanoTime() + timeoutNanos;
+      boolean interrupted = false;
+      waiting.incrementAndGet();
+      try {
+        synchronized (this) {
+          while (!condition.getAsBoolean()) {
+            long left = deadline - System.nanoTime();
+            if (left <= 0) {
+              return false;
+            }
+            try {
+              TimeUnit.NANOSECONDS.timedWait(this, left);
+            } catch (InterruptedException e) {
+              interrupted = true;
+            }
+          }
+          return true;
+        }
+      } finally {
+        waiting.decrementAndGet();
+        if (interrupted) {
+          Thread.currentThread().interrupt();
+        }
+      }
+    }
+
+    @Override
+    public void signalAll() {
+      if (waiting.get() > 0) {
+        synchronized (this) {
+          notifyAll();
+        }
+      }
+    }
   }
 
   private static final class AgentThread implements Running, Runnable {

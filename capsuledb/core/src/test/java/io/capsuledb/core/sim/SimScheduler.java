@@ -4,6 +4,7 @@ import io.capsuledb.core.port.Scheduler;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
+import java.util.function.BooleanSupplier;
 
 /**
  * Steps agents on the test's own thread, in an order drawn from a seed. An agent that was signalled
@@ -47,6 +48,25 @@ public final class SimScheduler implements Scheduler {
     SimAgent running = new SimAgent(name, agent);
     agents.add(running);
     return running;
+  }
+
+  /** Whoever waits lets the agents go on until they come to rest. */
+  @Override
+  public Gate gate() {
+    return new Gate() {
+      @Override
+      public boolean await(BooleanSupplier condition, long timeoutNanos) {
+        while (!condition.getAsBoolean()) {
+          if (!step()) {
+            return condition.getAsBoolean();
+          }
+        }
+        return true;
+      }
+
+      @Override
+      public void signalAll() {}
+    };
   }
 
   /** Steps one runnable agent; returns false if there is none. */
