@@ -24,19 +24,22 @@ import io.capsuledb.core.port.Clock;
 import io.capsuledb.core.port.Entropy;
 import io.capsuledb.core.port.RecordStore;
 import io.capsuledb.core.port.RecordStore.StoredRecord;
-import io.capsuledb.core.port.Scheduler;
 import io.capsuledb.core.port.Telemetry;
 import io.capsuledb.core.record.CapsuleRecord;
+import io.capsuledb.core.record.ChainVerifier;
 import io.capsuledb.core.record.RecordCodec;
 import io.capsuledb.core.record.RecordLayout;
 import io.capsuledb.core.record.RecordSealer;
 import io.capsuledb.core.record.RecordType;
-import java.lang.invoke.VarHandle;
-import java.util.ArrayDeque;
+import io.capsuledb.engine.entry.Entry;
+import io.capsuledb.engine.entry.Version;
+import io.capsuledb.engine.lsm.Manifest.Chain;
+import io.capsuledb.engine.lsm.Tree;
+import io.capsuledb.engine.lsm.TreeSnapshot;
+import java.util.ArrayList;
 import java.util.List;
-import java.util.Objects;
-import java.util.Set;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
@@ -49,16 +52,22 @@ import org.jspecify.annotations.Nullable;
  * when {@link #durableTime()} reaches the fence that commit returned. Whoever shows a result to
  * somebody waits for its fence first; {@link #whenDurable} and {@link #onDurable} tell when.
  *
- * <p>Opening reads and verifies the whole capsule; see {@link Replay}. An opened engine is a new
- * writer: its index is drawn at random from 62 bits, never one that the capsule has seen, so that
- * neither a crash nor a store that was rolled back makes it repeat a nonce or contradict its own
- * chain.
+ * <p>The data is a log-structured merge-tree whose blocks are records of the capsule too; see {@link
+ * Tree}. Opening finds the newest manifest ({@link Survey}) and replays what came after it ({@link
+ * Replay}). An opened engine is a new writer: its index is drawn at random from 62 bits, never one
+ * that the capsule has seen, so that neither a crash nor a store that was rolled back makes it
+ * repeat a nonce or contradict its own chain.
  *
- * <p>Failure: when the store fails, or something that was verified turns out wrong, the engine
- * stops for good: {@link #failure()} says why, every further call throws it, nothing that was
- * acknowledged is lost. Reopening is the way on.
+ * <p>Every operation has a Lamport time, and every read is as of one: the newest committed one, or
+ * that of a {@link Snapshot}. That is what makes transactions appear whole to readers that take no
+ * lock.
  *
- * <p>Thread-safe, transactions excepted. Reads take no lock; transactions take turns.
+ * <p>Failure: when the store fails, or what replay verified turns out wrong, the engine stops for
+ * good: {@link #failure()} says why, every further call throws it, nothing that was acknowledged is
+ * lost. Reopening is the way on. A block that is damaged or missing is another matter: reads that
+ * need it throw an {@link IntegrityException} that names it, everything else goes on.
+ *
+ * <p>Thread-safe, transactions and cursors excepted. Reads take no lock; transactions take turns.
  */
 public final class CapsuleDb implements AutoCloseable {
 
@@ -70,34 +79,8 @@ public final class CapsuleDb implements AutoCloseable {
 
   private static final System.Logger LOG = System.getLogger(CapsuleDb.class.getName());
 
-  /** Expiry and tombstones are tended at least this often. */
-  private static final long UPKEEP_INTERVAL_MS = 100;
-
-  /** Keys looked at for expiry in one step, under the engine's lock. */
-  private static final int EXPIRY_SAMPLE = 256;
-
-  /** Draws of a writer index: that two of 62 random bits collide is not expected in a lifetime. */
-  private static final int MAX_DRAWS = 64;
-
-  /** Reads without a lock before a reader that meets one transaction after another takes it. */
-  private static final int OPTIMISTIC_READS = 16;
-
-  /** Durable tombstones dropped in passing by each commit. */
-  private static final int TOMBSTONES_PER_COMMIT = 4;
-
-  /** Durable tombstones dropped by one step of upkeep. */
-  private static final int TOMBSTONES_PER_STEP = 4096;
-
-  /** A tombstone that may be dropped once it is durable. */
-  private static final class Tombstone {
-    final byte[] key;
-    final Version version;
-
-    Tombstone(byte[] key, Version version) {
-      this.key = key;
-      this.version = version;
-    }
-  }
+  /** Keys tried before a random key is looked for in order. */
+  private static final int RANDOM_KEY_TRIES = 100;
 
   private final CapsuleName name;
   private final CapsuleMetadata metadata;
@@ -107,44 +90,23 @@ public final class CapsuleDb implements AutoCloseable {
   private final Entropy entropy;
   private final Telemetry telemetry;
   private final Secp256k1 curve;
-  private final Memtable memtable;
-  private final long memtableBytes;
+  private final Tree tree;
   private final WritePath writePath;
+  private final WriteThrottle throttle;
+  private final LamportClock lamport;
   private final long writer;
   private final long replayedRecords;
+  private final CapsuleDbOptions options;
 
   private final ReentrantLock lock = new ReentrantLock();
   // Guarded by lock:
   private final Transaction transaction = new Transaction(this);
-  private final ArrayDeque<Tombstone> tombstones = new ArrayDeque<>();
-  private long committedTime;
-  private long expiryCursor;
   private boolean closed;
 
-  /**
-   * Odd while a transaction of several operations is being applied. A reader that saw it odd, or
-   * changed, may have seen the middle of one and reads again.
-   */
-  private volatile long applications;
+  /** Size at a moment, so that asking again while nothing happens costs nothing. */
+  private volatile @Nullable Counted counted;
 
-  private volatile boolean collecting = true;
-  private volatile long clearedTime;
-  private volatile long committedTimeSeen;
-  private Scheduler.@Nullable Running upkeep;
-
-  private final Transaction.Applied applied =
-      new Transaction.Applied() {
-        @Override
-        public void tombstone(byte[] key, Version version) {
-          tombstones.add(new Tombstone(key, version));
-        }
-
-        @Override
-        public void cleared(Version version) {
-          clearedTime = version.time();
-          tombstones.clear();
-        }
-      };
+  private record Counted(long time, long keys) {}
 
   private CapsuleDb(
       CapsuleName name,
@@ -152,9 +114,10 @@ public final class CapsuleDb implements AutoCloseable {
       KeyRing keys,
       CapsulePorts ports,
       Secp256k1 curve,
-      Memtable memtable,
-      long memtableBytes,
+      Tree tree,
       WritePath writePath,
+      LamportClock lamport,
+      CapsuleDbOptions options,
       long replayedRecords) {
     this.name = name;
     this.metadata = metadata;
@@ -164,25 +127,27 @@ public final class CapsuleDb implements AutoCloseable {
     this.entropy = ports.entropy();
     this.telemetry = ports.telemetry();
     this.curve = curve;
-    this.memtable = memtable;
-    this.memtableBytes = memtableBytes;
+    this.tree = tree;
     this.writePath = writePath;
+    this.throttle =
+        new WriteThrottle(
+            tree, ports.clock(), ports.telemetry(), () -> writePath.failure() != null);
+    this.lamport = lamport;
+    this.options = options;
     this.writer = writePath.head().writer();
     this.replayedRecords = replayedRecords;
-    this.committedTime = writePath.durableTime();
-    this.committedTimeSeen = committedTime;
   }
 
   /**
-   * Opens a capsule: verifies and replays it, then introduces a new writer.
+   * Opens a capsule: finds its newest manifest, verifies and replays what came after it, then
+   * introduces a new writer.
    *
    * @param key the application key of generation 0; owned and closed by the engine from here on
    * @param ports the store holds the capsule's metadata already ({@link
    *     io.capsuledb.core.capsule.NewCapsule} makes them)
    * @param progress hears now and then how many records were replayed
-   * @throws IntegrityException if anything stored does not verify
+   * @throws IntegrityException if anything read does not verify
    * @throws DeniedException if the key is not this capsule's
-   * @throws UnavailableException if the memtable is too small for the data
    * @throws StorageException if the store fails
    * @throws InvalidRequestException if the store holds no capsule
    */
@@ -224,27 +189,45 @@ public final class CapsuleDb implements AutoCloseable {
               + metadata.directoryMode()
               + "; this version serves capsules on one node with key directory ROSTER");
     }
-    byte[] seed = new byte[Long.BYTES];
-    ports.entropy().fill(seed);
-    Memtable memtable =
-        new ChronicleMemtable(options.memtableBytes(), LittleEndian.getLong(seed, 0));
+    KeyRing keys = new KeyRing(name, List.of(key));
+    ChainVerifier verifier = new ChainVerifier(name, metadata, curve);
+    Survey survey = new Survey(name, metadata, keys, curve, ports.store(), verifier);
+    survey.run();
+    WriterIndexes indexes = new WriterIndexes(ports.entropy());
+    survey.chains().forEach(chain -> indexes.add(chain.writer()));
+    LamportClock lamport = new LamportClock();
+    lamport.advance(survey.recovered().manifest().coveredTime());
+    AtomicReference<WritePath> path = new AtomicReference<>();
+    Tree tree =
+        new Tree(
+            options.tree(),
+            new Tree.Ports(
+                name,
+                keys,
+                curve,
+                ports.store(),
+                ports.clock(),
+                ports.entropy(),
+                ports.scheduler(),
+                ports.telemetry()),
+            survey.recovered(),
+            indexes::draw,
+            lamport::newest,
+            failure -> {
+              WritePath running = path.get();
+              if (running != null) {
+                running.fail(failure);
+              }
+            });
     boolean opened = false;
     try {
-      KeyRing keys = new KeyRing(name, List.of(key));
-      Replay replay =
-          new Replay(
-              name,
-              metadata,
-              keys,
-              curve,
-              ports.store(),
-              memtable,
-              options.memtableBytes(),
-              progress,
-              ports.clock().wallMs());
-      replay.run();
+      Replay replay = new Replay(name, keys, ports.store(), verifier, tree, lamport, progress);
+      List<Chain> positions = replay.run(survey.chains(), survey::isNamed);
       ports.telemetry().count(Telemetry.Counter.RECORDS_REPLAYED, replay.records());
-      WritePath writePath = introduceWriter(name, keys, curve, ports, replay);
+      List<Hash32> tips = tips(survey, verifier);
+      WritePath writePath = introduceWriter(name, keys, curve, ports, lamport, indexes, tips);
+      path.set(writePath);
+      tree.replayed(joinedAll(positions));
       CapsuleDb db =
           new CapsuleDb(
               name,
@@ -252,28 +235,58 @@ public final class CapsuleDb implements AutoCloseable {
               keys,
               ports,
               curve,
-              memtable,
-              options.memtableBytes(),
+              tree,
               writePath,
+              lamport,
+              options,
               replay.records());
+      writePath.onDurable(tree::signalFlush);
       writePath.start(ports.scheduler());
-      db.upkeep = ports.scheduler().start("capsule-upkeep", db::upkeepStep, UPKEEP_INTERVAL_MS);
+      tree.start();
       LOG.log(
           System.Logger.Level.INFO,
           "event=writer.born capsule={0} writer={1} joined_chains={2} replayed_records={3}"
               + " lamport={4}",
           name,
           Long.toHexString(db.writer),
-          replay.tips().size(),
+          tips.size(),
           Long.toString(replay.records()),
-          Long.toString(db.committedTime));
+          Long.toString(lamport.newest()));
       opened = true;
       return db;
     } finally {
       if (!opened) {
-        memtable.close();
+        tree.close();
       }
     }
+  }
+
+  /** Heads of chains that no record names: what the next writer's first record joins. */
+  private static List<Hash32> tips(Survey survey, ChainVerifier verifier) {
+    List<Hash32> tips = new ArrayList<>();
+    for (Survey.Surveyed chain : survey.chains()) {
+      Hash32 head = verifier.head(chain.writer()).hash();
+      if (!survey.isNamed(head)) {
+        tips.add(head);
+      }
+    }
+    return tips;
+  }
+
+  /** The new writer's first record names whatever was not named before. */
+  private static List<Chain> joinedAll(List<Chain> chains) {
+    List<Chain> joined = new ArrayList<>();
+    for (Chain chain : chains) {
+      joined.add(
+          new Chain(
+              chain.writer(),
+              chain.sequence(),
+              chain.hash(),
+              chain.lamport(),
+              true,
+              chain.isTree()));
+    }
+    return joined;
   }
 
   private static void checkExpected(
@@ -297,11 +310,16 @@ public final class CapsuleDb implements AutoCloseable {
 
   /** Draws a writer index the capsule has not seen and stores the writer's first record. */
   private static WritePath introduceWriter(
-      CapsuleName name, KeyRing keys, Secp256k1 curve, CapsulePorts ports, Replay replay) {
+      CapsuleName name,
+      KeyRing keys,
+      Secp256k1 curve,
+      CapsulePorts ports,
+      LamportClock lamport,
+      WriterIndexes indexes,
+      List<Hash32> tips) {
     int generation = keys.currentGeneration();
     ApplicationKey application = keys.application(generation);
-    long writer = drawWriter(ports.entropy(), replay.writers());
-    List<Hash32> tips = replay.tips();
+    long writer = indexes.draw();
     if (tips.size() > RecordLayout.MAX_PARENTS) {
       throw new UnavailableException(
           "the capsule has "
@@ -309,8 +327,9 @@ public final class CapsuleDb implements AutoCloseable {
               + " unjoined chains; a record joins at most "
               + RecordLayout.MAX_PARENTS);
     }
-    long time = replay.newestTime() + 1;
+    long time = lamport.newest() + 1;
     checkLamport(time);
+    lamport.advance(time);
     SecretBytes signingKey = application.writerPrivateKey(writer);
     RecordSealer sealer;
     try (SecretBytes dataKey = keys.dataKey(generation, writer)) {
@@ -352,18 +371,6 @@ public final class CapsuleDb implements AutoCloseable {
         ports.telemetry());
   }
 
-  private static long drawWriter(Entropy entropy, Set<Long> known) {
-    byte[] draw = new byte[Long.BYTES];
-    for (int i = 0; i < MAX_DRAWS; i++) {
-      entropy.fill(draw);
-      long writer = LittleEndian.getLong(draw, 0) & RosterEntry.MAX_WRITER;
-      if (writer != 0 && !known.contains(writer)) {
-        return writer;
-      }
-    }
-    throw new IllegalStateException("the entropy source draws the same writers again and again");
-  }
-
   private static void checkLamport(long time) {
     if (time > RecordLayout.MAX_LAMPORT) {
       throw new UnavailableException(
@@ -378,61 +385,118 @@ public final class CapsuleDb implements AutoCloseable {
     }
   }
 
+  // ------------------------------------------------------------------ reading
+
   /**
-   * Reads a key. Takes no lock, and sees of each transaction either nothing or all it did to this
-   * key; whoever reads several keys and wants them of one moment reads in a transaction.
+   * Reads a key. Takes no lock, and sees of each transaction either nothing or all of it; whoever
+   * reads several keys and wants them of one moment reads in a transaction or a snapshot.
+   *
+   * @throws IntegrityException if a block that is needed is damaged or missing
    */
   public Lookup get(byte[] key) {
-    return lookup(key, clock.wallMs());
+    return lookup(key, clock.wallMs(), true);
   }
 
-  Lookup lookup(byte[] key, long nowMs) {
+  /**
+   * Reads what there is to know about a key but its value: {@link Lookup#length()} is that of the
+   * value, {@link Lookup#buffer()} is empty. Cheaper than {@link #get} where values are large.
+   */
+  public Lookup describe(byte[] key) {
+    return lookup(key, clock.wallMs(), false);
+  }
+
+  Lookup lookup(byte[] key, long nowMs, boolean withValue) {
     checkRunning();
     try {
-      for (int i = 0; i < OPTIMISTIC_READS; i++) {
-        long before = applications;
-        if ((before & 1) == 0) {
-          Lookup found = read(key, nowMs);
-          VarHandle.acquireFence();
-          if (applications == before) {
-            return found;
-          }
-        }
-      }
-      lock.lock();
-      try {
-        return read(key, nowMs);
-      } finally {
-        lock.unlock();
-      }
+      return tree.read(
+          key,
+          lamport::newest,
+          (entry, cleared, source) -> visible(entry, cleared, nowMs, withValue, source));
     } catch (IllegalStateException e) {
-      // The memtable is closed under readers that were already inside when the engine ended.
+      // The tree is closed under readers that were already inside when the engine ended.
       checkRunning();
       throw e;
     }
   }
 
-  private Lookup read(byte[] key, long nowMs) {
-    Memtable.Entry entry = memtable.get(key);
-    if (entry == null) {
-      return Lookup.absent(clearedTime);
+  static Lookup visible(
+      @Nullable Entry entry,
+      @Nullable Version cleared,
+      long nowMs,
+      boolean withValue,
+      Tree source) {
+    if (entry == null || (cleared != null && entry.version().compareTo(cleared) < 0)) {
+      return Lookup.absent(cleared == null ? 0 : cleared.time());
     }
-    long fence = entry.version().time();
-    if (entry.tombstone() || (entry.expiryAtMs() != 0 && entry.expiryAtMs() <= nowMs)) {
-      return Lookup.absent(fence);
+    if (entry.isTombstone() || entry.isExpired(nowMs)) {
+      return Lookup.absent(entry.time());
     }
-    return Lookup.found(
-        entry.value(), entry.offset(), entry.length(), entry.type(), entry.expiryAtMs(), fence);
+    ValueType type = ValueType.ofNumber(entry.typeNumber());
+    if (!withValue) {
+      return Lookup.described(Tree.valueLength(entry), type, entry.expiryAtMs(), entry.time());
+    }
+    byte[] value = source.value(entry);
+    return Lookup.found(value, 0, value.length, type, entry.expiryAtMs(), entry.time());
   }
 
   /**
-   * Begins a transaction, after the one that is running has ended, and after the write path has
-   * room for another. End it with {@link Transaction#close} on the same thread.
+   * Everything as it is now, for as long as the snapshot is open. Close it soon: what it needs is
+   * kept, in memory and in the store.
+   */
+  public Snapshot snapshot() {
+    checkRunning();
+    while (true) {
+      TreeSnapshot held = tree.snapshot(lamport.newest());
+      if (held != null) {
+        return new Snapshot(held, clock.wallMs());
+      }
+    }
+  }
+
+  /**
+   * Everything as it was at a Lamport time.
+   *
+   * @param time of an operation; the snapshot shows it, and all before it
+   * @throws InvalidRequestException if that is in the future, or further back than history is kept
+   */
+  public Snapshot snapshotAt(long time) {
+    checkRunning();
+    if (time < 0 || time > lamport.newest()) {
+      throw new InvalidRequestException("Lamport time " + time + " has not come yet");
+    }
+    TreeSnapshot held = tree.snapshot(time);
+    if (held == null) {
+      throw new InvalidRequestException(
+          "Lamport time "
+              + time
+              + " is further back than history is kept: to "
+              + tree.floorTime());
+    }
+    return new Snapshot(held, clock.wallMs());
+  }
+
+  // ------------------------------------------------------------------ writing
+
+  /**
+   * Begins a transaction, after the one that is running has ended, and after there is room for
+   * another: while flush and compaction are behind, writers are slowed down here. End it with
+   * {@link Transaction#close} on the same thread.
    *
    * @throws CapsuleException the engine's {@link #failure}
+   * @throws UnavailableException if there is no room for too long
    */
   public Transaction begin() {
     writePath.awaitRoom();
+    throttle.await();
+    return begin(false);
+  }
+
+  /** Begins a transaction that only reads, and never waits for room. */
+  public Transaction beginReading() {
+    return begin(true);
+  }
+
+  private Transaction begin(boolean readOnly) {
     lock.lock();
     boolean begun = false;
     try {
@@ -440,7 +504,7 @@ public final class CapsuleDb implements AutoCloseable {
       if (closed) {
         throw new UnavailableException("the engine is closed");
       }
-      transaction.open(clock.wallMs());
+      transaction.open(clock.wallMs(), readOnly);
       begun = true;
       return transaction;
     } finally {
@@ -455,106 +519,84 @@ public final class CapsuleDb implements AutoCloseable {
     lock.unlock();
   }
 
+  /**
+   * Writes a batch as one transaction.
+   *
+   * @return completes when it is durable, with its fence; see {@link #whenDurable}
+   */
+  public CompletionStage<Long> write(WriteBatch batch) {
+    long fence;
+    try (Transaction txn = begin()) {
+      batch.stage(txn);
+      fence = txn.commit();
+    }
+    return whenDurable(fence).thenApply(done -> fence);
+  }
+
   long commit(Transaction.Staged staged, long encodedBound) {
     checkRunning();
-    long cost = Transaction.cost(staged);
-    if (cost > 0 && memtable.usedBytes() + cost > memtableBytes) {
-      throw new UnavailableException(
-          "the memtable of "
-              + (memtableBytes >> 20)
-              + " MiB is full; delete keys or reopen with a larger one");
+    if (staged.hasClear()) {
+      tree.checkClearable();
     }
-    long first = committedTime + 1;
+    long first = lamport.newest() + 1;
     checkLamport(first + staged.count());
     int place = writePath.append(staged, first, encodedBound);
+    long last = first + staged.count() - 1;
     try {
-      long even = applications;
-      if (staged.isCompound()) {
-        applications = even + 1;
+      Transaction.apply(staged, tree, first, writer, place);
+      lamport.advance(last);
+      tree.note(last);
+      throttle.written(encodedBound);
+      if (tree.isFull() && tree.canRotate()) {
+        tree.rotate(writePath.cut(last));
       }
-      Transaction.apply(staged, memtable, first, writer, place, applied);
-      applications = even + (staged.isCompound() ? 2 : 0);
     } catch (RuntimeException | Error e) {
       writePath.fail(
           new StorageException("the memtable failed; it no longer agrees with the capsule", e));
       throw new OutcomeUnknownException(
           "the memtable failed while the write was under way; read it after reopening", e);
     }
-    committedTime = first + staged.count() - 1;
-    committedTimeSeen = committedTime;
-    dropTombstones(TOMBSTONES_PER_COMMIT);
-    return committedTime;
+    return last;
   }
 
-  /** Drops tombstones that are durable: with one writer nothing older can arrive any more. */
-  private boolean dropTombstones(int most) {
-    long durable = writePath.durableTime();
-    for (int i = 0; i < most; i++) {
-      Tombstone oldest = tombstones.peek();
-      if (oldest == null || oldest.version.time() > durable) {
-        return false;
-      }
-      tombstones.remove();
-      Memtable.Entry entry = memtable.get(oldest.key);
-      if (entry != null && entry.tombstone() && entry.version().equals(oldest.version)) {
-        memtable.remove(oldest.key);
-      }
-    }
-    return true;
-  }
+  // ------------------------------------------------------------------ maintenance
 
-  /** One step of the upkeep agent: collects some of what expired, and durable tombstones. */
-  private boolean upkeepStep() {
+  /**
+   * Has everything committed so far written to tables, in the background.
+   *
+   * @return false if flushes are so far behind that there is no room to begin one: repeat later
+   */
+  public boolean flush() {
     lock.lock();
     try {
-      if (closed || writePath.failure() != null) {
+      checkRunning();
+      if (tree.isActiveEmpty()) {
+        return true;
+      }
+      if (!tree.canRotate()) {
         return false;
       }
-      boolean moreTombstones = dropTombstones(TOMBSTONES_PER_STEP);
-      return collectExpired() || moreTombstones;
-    } catch (RuntimeException | Error e) {
-      writePath.fail(new StorageException("upkeep of the memtable failed", e));
-      return false;
+      tree.rotate(writePath.cut(lamport.newest()));
+      return true;
     } finally {
       lock.unlock();
     }
   }
 
-  /**
-   * Switches the collection of expired keys on or off; they are invisible either way. On at first;
-   * off only for tests that look at what was not collected.
-   */
-  public void activeExpiry(boolean collect) {
-    collecting = collect;
+  /** Has all tables merged into one run without garbage, in the background. */
+  public void compact() {
+    checkRunning();
+    tree.compactAll();
   }
 
-  /** Returns true while many of the keys looked at had expired. */
-  private boolean collectExpired() {
-    if (memtable.expiring() == 0 || !collecting) {
-      return false;
-    }
-    long nowMs = clock.wallMs();
-    long durable = writePath.durableTime();
-    List<byte[]> expired = new java.util.ArrayList<>();
-    expiryCursor =
-        memtable.scanExpiring(
-            expiryCursor,
-            EXPIRY_SAMPLE,
-            key -> {
-              Memtable.Entry entry = memtable.get(key);
-              if (entry != null
-                  && entry.expiryAtMs() <= nowMs
-                  // An older, durable version would come back if a crash took this one.
-                  && entry.version().time() <= durable) {
-                expired.add(key);
-              }
-            });
-    expired.forEach(memtable::remove);
-    telemetry.count(Telemetry.Counter.KEYS_EXPIRED, expired.size());
-    return expired.size() > EXPIRY_SAMPLE / 8;
+  /** Whether no flush or compaction is due or under way. */
+  public boolean isSettled() {
+    return tree.isSettled();
   }
 
-  /** Receives keys in a scan. */
+  // ------------------------------------------------------------------ keys
+
+  /** Receives keys in a walk. */
   @FunctionalInterface
   public interface KeyVisitor {
     /** Takes one live key and its type. */
@@ -562,32 +604,19 @@ public final class CapsuleDb implements AutoCloseable {
   }
 
   /**
-   * One step of an iteration over all keys. A key that exists from the first step to the last is
-   * visited at least once; a key may be visited twice; steps keep no state here.
+   * One step of a walk over all live keys in their order. A key that exists from the first step to
+   * the last is visited exactly once; steps keep no state here.
    *
-   * @param cursor 0 to begin, else what the last step returned; any number is valid
-   * @param count about how many keys to look at, at least 1
-   * @return the next cursor, or 0 at the end
+   * @param after begin behind this key; null: at the first
+   * @param count look at this many keys at most, at least 1
+   * @return the last key looked at, to go on behind, or null at the end
    */
-  public long scan(long cursor, int count, KeyVisitor visitor) {
-    checkRunning();
+  public byte @Nullable [] walk(byte @Nullable [] after, int count, KeyVisitor visitor) {
     if (count < 1) {
       throw new InvalidRequestException("count is " + count + "; allowed is 1 or more");
     }
-    lock.lock();
-    try {
-      long nowMs = clock.wallMs();
-      return memtable.scan(
-          cursor,
-          count,
-          key -> {
-            Lookup found = lookup(key, nowMs);
-            if (found.found()) {
-              visitor.key(key, found.type());
-            }
-          });
-    } finally {
-      lock.unlock();
+    try (Snapshot snapshot = snapshot()) {
+      return snapshot.walk(after, count, visitor);
     }
   }
 
@@ -595,46 +624,64 @@ public final class CapsuleDb implements AutoCloseable {
   public byte @Nullable [] randomKey() {
     checkRunning();
     byte[] random = new byte[Long.BYTES];
-    lock.lock();
-    try {
-      long nowMs = clock.wallMs();
-      for (int tries = 0; tries < RANDOM_KEY_TRIES; tries++) {
-        entropy.fill(random);
-        byte[] key = memtable.anyKey(LittleEndian.getLong(random, 0));
-        if (key == null || lookup(key, nowMs).found()) {
-          return key;
-        }
+    for (int tries = 0; tries < RANDOM_KEY_TRIES; tries++) {
+      entropy.fill(random);
+      byte[] key = tree.anyKey(LittleEndian.getLong(random, 0));
+      if (key == null) {
+        return null;
       }
-      return null;
-    } finally {
-      lock.unlock();
+      if (describe(key).found()) {
+        return key;
+      }
     }
+    // Nearly everything was deleted: the first key there is will do.
+    byte[][] found = new byte[1][];
+    byte[] at = null;
+    do {
+      at =
+          walk(
+              at,
+              RANDOM_KEY_TRIES,
+              (key, type) -> {
+                if (found[0] == null) {
+                  found[0] = key;
+                }
+              });
+    } while (at != null && found[0] == null);
+    return found[0];
   }
 
-  private static final int RANDOM_KEY_TRIES = 100;
-
-  /** How many keys there are; keys that expired but were not yet collected count. */
+  /**
+   * How many keys there are. Walks all of them, unless nothing was written since it was asked last.
+   */
   public long size() {
-    return underLock(memtable::size);
-  }
-
-  /** How many keys have an expiry. */
-  public long expiringKeys() {
-    return underLock(memtable::expiring);
-  }
-
-  private long underLock(java.util.function.LongSupplier read) {
-    lock.lock();
-    try {
-      return read.getAsLong();
-    } finally {
-      lock.unlock();
+    checkRunning();
+    Counted known = counted;
+    try (Snapshot snapshot = snapshot()) {
+      if (known != null && known.time == snapshot.time() && !tree.hasExpiring()) {
+        return known.keys;
+      }
+      long[] count = {0};
+      byte[] at = null;
+      do {
+        at = snapshot.walk(at, Integer.MAX_VALUE, (key, type) -> count[0]++);
+      } while (at != null);
+      counted = new Counted(snapshot.time(), count[0]);
+      return count[0];
     }
   }
+
+  /** About how many entries a walk over all keys looks at: what {@link #size} costs. */
+  public long approximateEntries() {
+    Tree.Stats stats = tree.stats();
+    return stats.memtableEntries() + stats.entries();
+  }
+
+  // ------------------------------------------------------------------ durability
 
   /** The Lamport time of the newest committed operation: the fence of "everything so far". */
   public long committedTime() {
-    return committedTimeSeen;
+    return lamport.newest();
   }
 
   /** Every operation at or before this Lamport time is durable. Grows; a volatile read. */
@@ -738,35 +785,27 @@ public final class CapsuleDb implements AutoCloseable {
   /**
    * How full and how busy the engine is.
    *
-   * @param keys keys with a value
-   * @param expiringKeys those with an expiry
-   * @param memtableBytes bytes the memtable accounts
-   * @param memtableLimitBytes bytes beyond which writes are refused
+   * @param tree the tree
+   * @param memtableLimitBytes bytes at which a memtable is frozen
    * @param pendingBytes bytes committed and not yet durable
    * @param replayedRecords records read at opening
+   * @param pressure from 0, writes go on freely, to 1, writes wait for flush and compaction
    */
   public record Stats(
-      long keys,
-      long expiringKeys,
-      long memtableBytes,
+      Tree.Stats tree,
       long memtableLimitBytes,
       long pendingBytes,
-      long replayedRecords) {}
+      long replayedRecords,
+      double pressure) {}
 
-  /** A snapshot of {@link Stats}. */
+  /** A moment's {@link Stats}. */
   public Stats stats() {
-    lock.lock();
-    try {
-      return new Stats(
-          memtable.size(),
-          memtable.expiring(),
-          memtable.usedBytes(),
-          memtableBytes,
-          writePath.pendingBytes(),
-          replayedRecords);
-    } finally {
-      lock.unlock();
-    }
+    return new Stats(
+        tree.stats(),
+        options.memtableBytes(),
+        writePath.pendingBytes(),
+        replayedRecords,
+        tree.pressure());
   }
 
   /**
@@ -784,10 +823,10 @@ public final class CapsuleDb implements AutoCloseable {
     } finally {
       lock.unlock();
     }
-    Objects.requireNonNull(upkeep).close();
+    tree.stop();
     writePath.close();
     writePath.fail(new UnavailableException("the engine is closed"));
+    tree.close();
     keys.close();
-    memtable.close();
   }
 }

@@ -1,6 +1,7 @@
 package io.capsuledb.engine;
 
 import io.capsuledb.core.capsule.CapsuleName;
+import io.capsuledb.core.capsule.RosterEntry;
 import io.capsuledb.core.crypto.Hash32;
 import io.capsuledb.core.error.Decoded;
 import io.capsuledb.core.error.IntegrityException;
@@ -10,6 +11,7 @@ import io.capsuledb.core.port.RecordStore;
 import io.capsuledb.core.record.CapsuleRecord;
 import io.capsuledb.core.record.RecordCodec;
 import io.capsuledb.core.record.RecordType;
+import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /** What the engine asks of a linked record beyond its chain. */
@@ -23,10 +25,18 @@ final class RecordChecks {
    *
    * @return why not, or null
    */
-  static @Nullable Rejection understood(CapsuleRecord record) {
+  static @Nullable Rejection understood(CapsuleRecord record, RosterEntry.Role role) {
     RecordType type = record.header().type();
-    return type == RecordType.DATA || type == RecordType.ROSTER
-        ? null
+    boolean ofTree =
+        type == RecordType.BLOCK || type == RecordType.MANIFEST || type == RecordType.CHECKPOINT;
+    if (type == RecordType.ROSTER
+        || (type == RecordType.DATA && role == RosterEntry.Role.WORKER)
+        || (ofTree && role == RosterEntry.Role.COMPACTOR)) {
+      return null;
+    }
+    return type == RecordType.DATA || ofTree
+        ? Rejection.of(
+            Reason.UNKNOWN_TYPE, record + " is a " + type + ", which no " + role + " may write")
         : Rejection.of(
             Reason.UNKNOWN_TYPE,
             record
@@ -34,6 +44,22 @@ final class RecordChecks {
                 + type
                 + ", of which this version knows"
                 + " nothing: open the capsule with a newer one");
+  }
+
+  /** Checks that the store finds a record by its hash. */
+  static @Nullable Rejection indexed(RecordStore store, CapsuleRecord record) {
+    try {
+      byte[] found = store.read(record.hash());
+      return found != null && Arrays.equals(found, record.bytes())
+          ? null
+          : Rejection.of(
+              Reason.MISPLACED,
+              "the store's index "
+                  + (found == null ? "does not know " : "finds another record for ")
+                  + record);
+    } catch (IntegrityException damaged) {
+      return damaged.rejection();
+    }
   }
 
   /**

@@ -1,15 +1,12 @@
 package io.capsuledb.engine;
 
-import io.capsuledb.core.capsule.CapsuleMetadata;
 import io.capsuledb.core.capsule.CapsuleName;
 import io.capsuledb.core.capsule.KeyRing;
 import io.capsuledb.core.crypto.Hash32;
-import io.capsuledb.core.crypto.Secp256k1;
 import io.capsuledb.core.error.Decoded;
 import io.capsuledb.core.error.IntegrityException;
 import io.capsuledb.core.error.Rejection;
 import io.capsuledb.core.error.Rejection.Reason;
-import io.capsuledb.core.error.UnavailableException;
 import io.capsuledb.core.port.RecordStore;
 import io.capsuledb.core.record.CapsuleRecord;
 import io.capsuledb.core.record.ChainVerifier;
@@ -17,28 +14,32 @@ import io.capsuledb.core.record.RecordCodec;
 import io.capsuledb.core.record.RecordHeader;
 import io.capsuledb.core.record.RecordOpener;
 import io.capsuledb.core.record.RecordType;
+import io.capsuledb.engine.Survey.Surveyed;
+import io.capsuledb.engine.entry.Entry;
+import io.capsuledb.engine.entry.EntryKind;
+import io.capsuledb.engine.entry.Version;
+import io.capsuledb.engine.lsm.Cut;
+import io.capsuledb.engine.lsm.Manifest.Chain;
+import io.capsuledb.engine.lsm.Tree;
 import java.util.ArrayList;
-import java.util.Comparator;
-import java.util.LinkedHashSet;
 import java.util.List;
-import java.util.Set;
+import java.util.Map;
+import java.util.TreeMap;
 import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Start-up: reads every chain of the capsule, verifies it, and merges its operations into an empty
- * memtable. Nothing is served before it has finished, and anything that does not verify ends it
- * with an {@link IntegrityException} that names the record.
+ * Start-up, second half: reads what came after the newest manifest, verifies it, and puts its
+ * operations into the tree. Nothing is served before it has finished, and anything that does not
+ * verify ends it with an {@link IntegrityException} that names the record.
  *
- * <p>What is checked here: the store's own checksums and index; each record's place, payload hash
- * and links; the signature on each chain's newest record, which vouches for the rest; that records
- * named as parents are there; that payloads decrypt and parse. (Signatures of vouched-for records
- * are {@link CapsuleVerifier}'s.)
+ * <p>What is checked of each record here: its place, payload hash and links, and that the store
+ * finds it by its hash; that records named as parents are there; that payloads decrypt and parse;
+ * on each chain's newest record the signature, which vouches for the rest. (Signatures of
+ * vouched-for records are {@link CapsuleVerifier}'s.)
  *
- * <p>Chains are merged in the order of their first Lamport times. A restarted node is a new writer
- * whose times begin above all it has seen, so operations normally arrive in the order of their
- * versions and a removal needs no tombstone; where chains do overlap, tombstones are kept until the
- * end. Either way the larger version wins.
+ * <p>A memtable that fills up is flushed on the way, so a tail of any length is replayed in bounded
+ * memory.
  */
 final class Replay {
 
@@ -49,51 +50,32 @@ final class Replay {
   private final RecordStore store;
   private final ChainVerifier verifier;
   private final RecordOpener opener;
-  private final Memtable memtable;
-  private final long memtableBytes;
+  private final Tree tree;
+  private final LamportClock lamport;
   private final LongConsumer progress;
-  private final long nowMs;
 
-  private final Set<Hash32> tips = new LinkedHashSet<>();
-  private final List<byte[]> tombstones = new ArrayList<>();
-  private long newestTime;
+  /** How far each chain has been replayed. */
+  private final Map<Long, Chain> positions = new TreeMap<>();
 
-  /** Lamport time of the first record not yet reached: nothing older is to come. */
-  private long horizon;
-
-  private @Nullable Version cleared;
   private long records;
   private @Nullable Rejection rejection;
   private @Nullable CapsuleRecord newest;
 
   Replay(
       CapsuleName capsule,
-      CapsuleMetadata metadata,
       KeyRing keys,
-      Secp256k1 curve,
       RecordStore store,
-      Memtable memtable,
-      long memtableBytes,
-      LongConsumer progress,
-      long nowMs) {
+      ChainVerifier verifier,
+      Tree tree,
+      LamportClock lamport,
+      LongConsumer progress) {
     this.capsule = capsule;
     this.store = store;
-    this.verifier = new ChainVerifier(capsule, metadata, curve);
+    this.verifier = verifier;
     this.opener = new RecordOpener(capsule, keys);
-    this.memtable = memtable;
-    this.memtableBytes = memtableBytes;
+    this.tree = tree;
+    this.lamport = lamport;
     this.progress = progress;
-    this.nowMs = nowMs;
-  }
-
-  /** Lamport time of the newest operation seen; 0 in an empty capsule. */
-  long newestTime() {
-    return newestTime;
-  }
-
-  /** Hashes of the chain heads no other record names: what the next writer's first record joins. */
-  List<Hash32> tips() {
-    return List.copyOf(tips);
   }
 
   /** Records replayed. */
@@ -101,86 +83,84 @@ final class Replay {
     return records;
   }
 
-  /** Writers seen. */
-  Set<Long> writers() {
-    return verifier.writers();
-  }
-
-  void run() {
-    List<String> findings = new ArrayList<>();
-    store.audit(
-        finding -> {
-          if (findings.isEmpty()) {
-            findings.add(finding);
-          }
-        });
-    if (!findings.isEmpty()) {
-      throw new IntegrityException(Rejection.of(Reason.STORAGE_CHECKSUM, findings.getFirst()));
-    }
-    record First(long writer, long lamport) {}
-    List<First> chains = new ArrayList<>();
-    for (long writer : store.writers()) {
-      byte[] bytes = store.read(writer, 1);
-      if (bytes == null) {
-        throw missing(CapsuleRecord.describe(writer, 1));
-      }
-      chains.add(
-          new First(writer, RecordCodec.decode(capsule, bytes).orThrow().header().lamport()));
-    }
-    chains.sort(Comparator.comparingLong(First::lamport).thenComparingLong(First::writer));
+  /**
+   * Replays the tails of all chains.
+   *
+   * @param joined whether the record with a hash is known to be named by another
+   * @return how far each chain goes
+   */
+  List<Chain> run(List<Surveyed> chains, java.util.function.Predicate<Hash32> joined) {
     try (opener) {
-      for (int i = 0; i < chains.size(); i++) {
-        horizon = i + 1 < chains.size() ? chains.get(i + 1).lamport : Long.MAX_VALUE;
-        replayChain(chains.get(i).writer);
+      for (Surveyed chain : chains) {
+        if (chain.coveredSequence() < chain.newestSequence()) {
+          replayChain(chain, joined);
+        }
+        lamport.advance(verifierLamport(chain));
       }
     }
-    for (byte[] key : tombstones) {
-      Memtable.Entry entry = memtable.get(key);
-      if (entry != null && entry.tombstone()) {
-        memtable.remove(key);
-      }
-    }
+    return List.copyOf(positions.values());
   }
 
-  private void replayChain(long writer) {
-    long expected = store.newestSequence(writer);
+  private long verifierLamport(Surveyed chain) {
+    return verifier.head(chain.writer()).lamport();
+  }
+
+  private void replayChain(Surveyed chain, java.util.function.Predicate<Hash32> joined) {
     newest = null;
-    store.scan(writer, 1, this::visit);
+    store.scan(
+        chain.writer(),
+        chain.coveredSequence() + 1,
+        (writer, sequence, bytes) -> visit(chain, sequence, bytes, joined));
     if (rejection != null) {
       throw new IntegrityException(rejection);
     }
     CapsuleRecord last = newest;
-    if (last == null || last.header().sequence() != expected) {
-      throw missing(CapsuleRecord.describe(writer, expected));
+    if (last == null || last.header().sequence() != chain.newestSequence()) {
+      throw new IntegrityException(
+          Rejection.of(
+              Reason.MISSING_RECORD,
+              CapsuleRecord.describe(chain.writer(), chain.newestSequence()) + " is not stored"));
     }
     Rejection forged = verifier.verifySignature(last);
     if (forged != null) {
       throw new IntegrityException(forged);
     }
-    tips.add(last.hash());
   }
 
-  private boolean visit(long writer, long sequence, byte[] bytes) {
+  private boolean visit(
+      Surveyed chain,
+      long sequence,
+      byte[] bytes,
+      java.util.function.Predicate<Hash32> joined) {
     rejection =
         switch (RecordCodec.decode(capsule, bytes)) {
           case Decoded.Rejected<CapsuleRecord>(Rejection r) ->
               Rejection.of(
-                  r.reason(), CapsuleRecord.describe(writer, sequence) + ": " + r.detail());
+                  r.reason(),
+                  CapsuleRecord.describe(chain.writer(), sequence) + ": " + r.detail());
           case Decoded.Accepted<CapsuleRecord>(CapsuleRecord record) ->
-              replay(record, writer, sequence);
+              replay(record, chain, sequence, joined);
         };
     return rejection == null;
   }
 
-  private @Nullable Rejection replay(CapsuleRecord record, long writer, long sequence) {
+  private @Nullable Rejection replay(
+      CapsuleRecord record,
+      Surveyed chain,
+      long sequence,
+      java.util.function.Predicate<Hash32> joined) {
     RecordHeader header = record.header();
-    if (header.writer() != writer || header.sequence() != sequence) {
+    if (header.writer() != chain.writer() || header.sequence() != sequence) {
       return Rejection.of(
-          Reason.MISPLACED, record + " is stored as " + CapsuleRecord.describe(writer, sequence));
+          Reason.MISPLACED,
+          record + " is stored as " + CapsuleRecord.describe(chain.writer(), sequence));
     }
     Rejection refused = verifier.link(record);
     if (refused == null) {
-      refused = RecordChecks.understood(record);
+      refused = RecordChecks.understood(record, chain.role());
+    }
+    if (refused == null) {
+      refused = RecordChecks.indexed(store, record);
     }
     if (refused == null) {
       refused = RecordChecks.parents(store, capsule, record);
@@ -191,13 +171,31 @@ final class Replay {
     if (refused != null) {
       return refused;
     }
-    header.parents().forEach(tips::remove);
-    newestTime = Math.max(newestTime, header.lamport());
     newest = record;
+    positions.put(
+        chain.writer(),
+        new Chain(
+            chain.writer(),
+            sequence,
+            record.hash(),
+            header.lamport(),
+            joined.test(record.hash()),
+            chain.isTree()));
+    if (tree.isFull()) {
+      flush();
+    }
     if (++records % PROGRESS_RECORDS == 0) {
       progress.accept(records);
     }
     return null;
+  }
+
+  /** What was replayed is durable, so a memtable of it can become tables at once. */
+  private void flush() {
+    Cut cut = new Cut(lamport.newest());
+    cut.complete(List.copyOf(positions.values()));
+    tree.rotate(cut);
+    tree.flushNow();
   }
 
   private @Nullable Rejection merge(CapsuleRecord record) {
@@ -213,11 +211,7 @@ final class Replay {
     };
   }
 
-  private static IntegrityException missing(String what) {
-    return new IntegrityException(Rejection.of(Reason.MISSING_RECORD, what + " is not stored"));
-  }
-
-  /** Merges the operations of one record by version. */
+  /** Puts the operations of one record into the tree. */
   private final class Merge implements BatchCodec.Visitor {
     private final long writer;
     private final long firstTime;
@@ -228,87 +222,41 @@ final class Replay {
       this.firstTime = header.lamport();
     }
 
-    /** The next operation's version if it is to be applied, or null if a larger one was seen. */
-    private @Nullable Version next(byte[] key) {
+    private Version next() {
       Version version = new Version(firstTime + index, writer, index);
       index++;
-      if (version.time() > newestTime) {
-        newestTime = version.time();
-        return version;
-      }
-      if (cleared != null && cleared.compareTo(version) > 0) {
-        return null;
-      }
-      Memtable.Entry entry = memtable.get(key);
-      return entry == null || entry.version().compareTo(version) < 0 ? version : null;
+      lamport.advance(version.time());
+      return version;
     }
 
     @Override
     public void put(byte[] key, ValueType type, byte[] value, long expiryAtMs) {
-      Version version = next(key);
-      if (version != null && expiryAtMs != 0 && expiryAtMs <= nowMs) {
-        // Collected without a record while the engine ran; taking it back could overfill the
-        // memtable.
-        remove(key, version);
-      } else if (version != null) {
-        memtable.put(key, version, type, value, expiryAtMs);
-        if (memtable.usedBytes() > memtableBytes) {
-          throw new UnavailableException(
-              "the capsule's live data exceeds the memtable of "
-                  + (memtableBytes >> 20)
-                  + " MiB; open it with a larger one");
-        }
-      }
+      Version version = next();
+      tree.put(
+          new Entry(
+              key,
+              version.time(),
+              version.writer(),
+              version.index(),
+              EntryKind.VALUE,
+              type.number(),
+              expiryAtMs,
+              value));
     }
 
     @Override
     public void delete(byte[] key) {
-      Version version = next(key);
-      if (version != null) {
-        remove(key, version);
-      }
-    }
-
-    private void remove(byte[] key, Version version) {
-      if (version.time() < horizon) {
-        memtable.remove(key);
-      } else {
-        memtable.putTombstone(key, version);
-        tombstones.add(key);
-      }
+      tree.put(Entry.tombstone(key, next()));
     }
 
     @Override
     public void clear() {
-      Version version = new Version(firstTime + index, writer, index);
-      index++;
-      if (version.time() > newestTime) {
-        newestTime = version.time();
-        memtable.clear();
-      } else if (cleared == null || cleared.compareTo(version) < 0) {
-        removeOlderThan(version);
-      }
-      if (cleared == null || cleared.compareTo(version) < 0) {
-        cleared = version;
-      }
+      tree.clear(next());
     }
+  }
 
-    private void removeOlderThan(Version version) {
-      List<byte[]> older = new ArrayList<>();
-      long cursor = 0;
-      do {
-        cursor =
-            memtable.scan(
-                cursor,
-                PROGRESS_RECORDS,
-                key -> {
-                  Memtable.Entry entry = memtable.get(key);
-                  if (entry != null && entry.version().compareTo(version) < 0) {
-                    older.add(key);
-                  }
-                });
-      } while (cursor != 0);
-      older.forEach(memtable::remove);
-    }
+  /** Every position, for the first cut after replay. */
+  List<Chain> positions() {
+    return new ArrayList<>(positions.values());
   }
 }

@@ -13,6 +13,8 @@ import io.capsuledb.core.port.Telemetry.Distribution;
 import io.capsuledb.core.record.CapsuleRecord;
 import io.capsuledb.core.record.RecordSealer;
 import io.capsuledb.core.record.RecordType;
+import io.capsuledb.engine.lsm.Cut;
+import io.capsuledb.engine.lsm.Manifest;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
@@ -101,6 +103,7 @@ final class WritePath {
   private final ArrayDeque<Batch> spares = new ArrayDeque<>();
   private final ArrayDeque<Sealed> sealed = new ArrayDeque<>();
   private final PriorityQueue<Waiter> waiters = new PriorityQueue<>();
+  private final ArrayDeque<Cut> cuts = new ArrayDeque<>();
   private long pendingBytes;
 
   private volatile long durableTime;
@@ -177,6 +180,32 @@ final class WritePath {
       signal(sealing);
     }
     return place;
+  }
+
+  /**
+   * Ends the open batch, so that a record ends where a memtable does. Under the engine's lock, with
+   * the newest committed operation's time.
+   *
+   * @return completed, and listeners told, when everything before it is durable
+   */
+  Cut cut(long time) {
+    Cut cut = new Cut(time);
+    synchronized (monitor) {
+      if (open.operations.count() > 0) {
+        closed.add(open);
+        open = newBatch();
+      }
+      if (durableTime >= time) {
+        cut.complete(List.of(chainAt(head)));
+      } else {
+        cuts.add(cut);
+      }
+    }
+    return cut;
+  }
+
+  private static Manifest.Chain chainAt(Head at) {
+    return new Manifest.Chain(at.writer, at.sequence, at.hash, at.lamport, false, false);
   }
 
   private void addPending(long bytes) {
@@ -294,14 +323,15 @@ final class WritePath {
     }
     long end = clock.monotonicNanos();
     Sealed last = batch.getLast();
-    CapsuleRecord newest = last.record;
-    head =
-        new Head(
-            newest.header().writer(),
-            newest.header().sequence(),
-            newest.hash(),
-            newest.header().lamport());
-    durableTime = last.lastTime;
+    synchronized (monitor) {
+      for (Sealed s : batch) {
+        if (!cuts.isEmpty() && cuts.peek().time() == s.lastTime) {
+          cuts.remove().complete(List.of(chainAt(headOf(s.record))));
+        }
+      }
+      head = headOf(last.record);
+      durableTime = last.lastTime;
+    }
     long operations = 0;
     for (Sealed s : batch) {
       operations += s.operations;
@@ -324,6 +354,14 @@ final class WritePath {
     tellListeners();
     reached.forEach(w -> w.future.complete(null));
     return true;
+  }
+
+  private static Head headOf(CapsuleRecord record) {
+    return new Head(
+        record.header().writer(),
+        record.header().sequence(),
+        record.hash(),
+        record.header().lamport());
   }
 
   /** Stops the path for good; the first failure stays. */

@@ -265,6 +265,15 @@ public final class ChainVerifier {
         .toList();
   }
 
+  /** The newest linked record of a known writer. */
+  public Head head(long writer) {
+    Chain chain = chains.get(writer);
+    if (chain == null) {
+      throw new IllegalArgumentException("an unknown writer has no head");
+    }
+    return new Head(writer, chain.sequence, chain.head, chain.lamport);
+  }
+
   /** Every writer any linked roster names. */
   public java.util.Set<Long> writers() {
     return Collections.unmodifiableSet(chains.keySet());

@@ -92,6 +92,13 @@ public final class RecordCodec {
     return withoutPayload(record, header);
   }
 
+  /** What a record, or the stub of one, says it is for; null if {@code bytes} are neither. */
+  public static @Nullable RecordType typeOf(byte[] bytes) {
+    return decodeHeader(bytes) instanceof Decoded.Accepted<RecordHeader>(RecordHeader header)
+        ? header.type()
+        : null;
+  }
+
   /**
    * Whether {@code bytes}, any bytes, have the form of a stub; nothing is said of its signature.
    */

@@ -1,0 +1,331 @@
+package io.capsuledb.engine;
+
+import io.capsuledb.core.capsule.CapsuleMetadata;
+import io.capsuledb.core.capsule.CapsuleName;
+import io.capsuledb.core.capsule.KeyRing;
+import io.capsuledb.core.capsule.RosterCodec;
+import io.capsuledb.core.capsule.RosterEntry;
+import io.capsuledb.core.crypto.Hash32;
+import io.capsuledb.core.crypto.Secp256k1;
+import io.capsuledb.core.error.Decoded;
+import io.capsuledb.core.error.IntegrityException;
+import io.capsuledb.core.error.Rejection;
+import io.capsuledb.core.error.Rejection.Reason;
+import io.capsuledb.core.port.RecordStore;
+import io.capsuledb.core.record.CapsuleRecord;
+import io.capsuledb.core.record.ChainVerifier;
+import io.capsuledb.core.record.Checkpoint;
+import io.capsuledb.core.record.CheckpointCodec;
+import io.capsuledb.core.record.RecordCodec;
+import io.capsuledb.core.record.RecordOpener;
+import io.capsuledb.core.record.RecordType;
+import io.capsuledb.core.record.SignedHeader;
+import io.capsuledb.engine.lsm.Manifest;
+import io.capsuledb.engine.lsm.Manifest.Chain;
+import io.capsuledb.engine.lsm.ManifestCodec;
+import io.capsuledb.engine.lsm.Tree;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Start-up, first half: which chains there are, the newest manifest among them, and how far each
+ * chain is covered by it. Reads the first and the newest record of each chain and the records after
+ * the newest manifest in its chain; the cost does not grow with the data.
+ *
+ * <p>The newest manifest is trusted because its record carries the signature of a writer that the
+ * application key vouches for as a compactor. What the store hides is found as far as the capsule
+ * itself can tell: a chain that ends before the manifest's frontier, or whose record at the frontier
+ * is another, is an {@link IntegrityException}.
+ */
+final class Survey {
+
+  /**
+   * A chain.
+   *
+   * @param writer whose it is
+   * @param role what its roster says the writer is
+   * @param newestSequence how far the store says it goes
+   * @param coveredSequence how far it need not be replayed
+   */
+  record Surveyed(
+      long writer,
+      RosterEntry.Role role,
+      long firstLamport,
+      long newestSequence,
+      long coveredSequence) {
+    boolean isTree() {
+      return role == RosterEntry.Role.COMPACTOR;
+    }
+  }
+
+  private record First(RosterEntry entry, CapsuleRecord record) {}
+
+  private final CapsuleName capsule;
+  private final CapsuleMetadata metadata;
+  private final KeyRing keys;
+  private final Secp256k1 curve;
+  private final RecordStore store;
+  private final ChainVerifier verifier;
+
+  private final Map<Long, First> firsts = new HashMap<>();
+  private final List<Surveyed> chains = new ArrayList<>();
+  private final Set<Hash32> named = new HashSet<>();
+  private Tree.Recovered recovered = Tree.Recovered.NOTHING;
+
+  Survey(
+      CapsuleName capsule,
+      CapsuleMetadata metadata,
+      KeyRing keys,
+      Secp256k1 curve,
+      RecordStore store,
+      ChainVerifier verifier) {
+    this.capsule = capsule;
+    this.metadata = metadata;
+    this.keys = keys;
+    this.curve = curve;
+    this.store = store;
+    this.verifier = verifier;
+  }
+
+  /** Chains, in the order of their first Lamport times. */
+  List<Surveyed> chains() {
+    return chains;
+  }
+
+  /** What the tree begins with. */
+  Tree.Recovered recovered() {
+    return recovered;
+  }
+
+  /** Whether another record names the one with a hash as parent. */
+  boolean isNamed(Hash32 hash) {
+    return named.contains(hash);
+  }
+
+  void run() {
+    for (long writer : store.writers()) {
+      first(writer);
+    }
+    List<First> compactors =
+        firsts.values().stream()
+            .filter(f -> f.entry.role() == RosterEntry.Role.COMPACTOR)
+            .sorted(Comparator.comparingLong((First f) -> f.record.header().lamport()).reversed())
+            .toList();
+    Found found = null;
+    for (First first : compactors) {
+      found = newestManifest(first);
+      if (found != null) {
+        break;
+      }
+    }
+    Map<Long, Chain> covered = new HashMap<>();
+    if (found != null) {
+      for (Chain chain : found.manifest.frontier()) {
+        covered.put(chain.writer(), chain);
+        if (chain.joined()) {
+          named.add(chain.hash());
+        }
+        if (!firsts.containsKey(chain.writer())) {
+          throw missing(chain.writer(), chain.sequence(), "the frontier of manifest " + found.hash);
+        }
+      }
+      covered.put(found.position.writer(), found.position);
+    }
+    List<Checkpoint.Range> orphans = new ArrayList<>();
+    for (First first : firsts.values()) {
+      survey(first, covered.get(first.entry.writer()), orphans);
+    }
+    chains.sort(
+        Comparator.comparingLong(Surveyed::firstLamport).thenComparingLong(Surveyed::writer));
+    if (found != null) {
+      recovered =
+          new Tree.Recovered(
+              found.manifest, found.hash, found.range, found.releasing, List.copyOf(orphans));
+    } else {
+      recovered =
+          new Tree.Recovered(Manifest.EMPTY, Hash32.ZERO, null, List.of(), List.copyOf(orphans));
+    }
+  }
+
+  private void first(long writer) {
+    byte[] bytes = store.read(writer, 1);
+    if (bytes == null) {
+      throw missing(writer, 1, "its chain");
+    }
+    CapsuleRecord record =
+        switch (RecordCodec.decode(capsule, bytes)) {
+          case Decoded.Accepted<CapsuleRecord>(CapsuleRecord decoded) -> decoded;
+          case Decoded.Rejected<CapsuleRecord>(Rejection r) ->
+              throw new IntegrityException(
+                  Rejection.of(r.reason(), CapsuleRecord.describe(writer, 1) + ": " + r.detail()));
+        };
+    if (record.header().writer() != writer || record.header().sequence() != 1) {
+      throw new IntegrityException(
+          Rejection.of(
+              Reason.MISPLACED, record + " is stored as " + CapsuleRecord.describe(writer, 1)));
+    }
+    RosterEntry own = null;
+    if (record.header().type() == RecordType.ROSTER) {
+      List<RosterEntry> entries =
+          RosterCodec.decode(capsule, record.payload(), List.of(metadata.applicationKey()), curve)
+              .orThrow();
+      for (RosterEntry entry : entries) {
+        own = entry.writer() == writer ? entry : own;
+      }
+    }
+    if (own == null) {
+      throw new IntegrityException(
+          Rejection.of(Reason.UNKNOWN_WRITER, record + ": no roster names its writer"));
+    }
+    named.addAll(record.header().parents());
+    firsts.put(writer, new First(own, record));
+  }
+
+  private record Found(
+      Manifest manifest,
+      Hash32 hash,
+      Chain position,
+      Checkpoint.Range range,
+      List<Checkpoint.Range> releasing) {}
+
+  /** The newest manifest of a chain, or null if there is none. */
+  private @Nullable Found newestManifest(First first) {
+    long writer = first.entry.writer();
+    Checkpoint checkpoint = null;
+    CapsuleRecord checkpointRecord = null;
+    for (long sequence = store.newestSequence(writer); sequence > 1; sequence--) {
+      byte[] bytes = store.read(writer, sequence);
+      if (bytes == null) {
+        throw missing(writer, sequence, "its chain");
+      }
+      if (RecordCodec.typeOf(bytes) == RecordType.CHECKPOINT && checkpoint == null) {
+        checkpointRecord = whole(writer, sequence, bytes);
+        checkpoint = CheckpointCodec.decode(checkpointRecord.payload()).orThrow();
+        checkSignature(first, checkpointRecord);
+      } else if (checkpoint != null && RecordCodec.typeOf(bytes) == RecordType.MANIFEST) {
+        CapsuleRecord record = whole(writer, sequence, bytes);
+        if (!record.hash().equals(checkpoint.manifest())) {
+          throw new IntegrityException(
+              Rejection.of(
+                  Reason.MISPLACED,
+                  record + " is not the manifest that " + checkpointRecord + " names"));
+        }
+        checkSignature(first, record);
+        CapsuleRecord at = java.util.Objects.requireNonNull(checkpointRecord);
+        return new Found(
+            decode(record),
+            record.hash(),
+            new Chain(
+                writer,
+                at.header().sequence(),
+                at.hash(),
+                at.header().lamport(),
+                false,
+                true),
+            new Checkpoint.Range(writer, sequence, sequence),
+            checkpoint.released());
+      }
+    }
+    return null;
+  }
+
+  private void checkSignature(First first, CapsuleRecord record) {
+    if (!record.isSignedBy(first.entry.key(), curve)) {
+      throw new IntegrityException(
+          Rejection.of(Reason.SIGNATURE, record + " is not signed by its writer's key"));
+    }
+  }
+
+  private CapsuleRecord whole(long writer, long sequence, byte[] bytes) {
+    CapsuleRecord record =
+        switch (RecordCodec.decode(capsule, bytes)) {
+          case Decoded.Accepted<CapsuleRecord>(CapsuleRecord decoded) -> decoded;
+          case Decoded.Rejected<CapsuleRecord>(Rejection r) ->
+              throw new IntegrityException(
+                  Rejection.of(
+                      r.reason(),
+                      CapsuleRecord.describe(writer, sequence) + ": " + r.detail()));
+        };
+    if (record.header().writer() != writer || record.header().sequence() != sequence) {
+      throw new IntegrityException(
+          Rejection.of(
+              Reason.MISPLACED,
+              record + " is stored as " + CapsuleRecord.describe(writer, sequence)));
+    }
+    return record;
+  }
+
+  private Manifest decode(CapsuleRecord record) {
+    try (RecordOpener opener = new RecordOpener(capsule, keys)) {
+      byte[] payload = opener.open(record).orThrow();
+      return switch (ManifestCodec.decode(payload)) {
+        case Decoded.Accepted<Manifest>(Manifest manifest) -> manifest;
+        case Decoded.Rejected<Manifest>(Rejection r) ->
+            throw new IntegrityException(
+                Rejection.of(r.reason(), record + ": " + r.detail()));
+      };
+    }
+  }
+
+  private void survey(
+      First first, @Nullable Chain covered, List<Checkpoint.Range> orphans) {
+    long writer = first.entry.writer();
+    long newest = store.newestSequence(writer);
+    long from = 0;
+    if (covered != null) {
+      if (newest < covered.sequence()) {
+        throw missing(writer, covered.sequence(), "the manifest");
+      }
+      checkAt(covered);
+      from = covered.sequence();
+      verifier.resumeAt(
+          first.entry,
+          new ChainVerifier.Head(writer, covered.sequence(), covered.hash(), covered.lamport()));
+    }
+    if (first.entry.role() == RosterEntry.Role.COMPACTOR && from < newest) {
+      // After its newest checkpoint nothing in such a chain is named by anybody. Its ROSTER stays.
+      long begin = Math.max(from + 1, 2);
+      if (begin <= newest) {
+        orphans.add(new Checkpoint.Range(writer, begin, newest));
+      }
+    }
+    chains.add(
+        new Surveyed(
+            writer, first.entry.role(), first.record.header().lamport(), newest, from));
+  }
+
+  /** Checks that the record at the frontier is the one the manifest says. */
+  private void checkAt(Chain covered) {
+    byte[] bytes = store.read(covered.writer(), covered.sequence());
+    if (bytes == null) {
+      throw missing(covered.writer(), covered.sequence(), "the manifest");
+    }
+    Decoded<? extends SignedHeader> decoded =
+        RecordCodec.isStub(bytes)
+            ? RecordCodec.decodeStub(capsule, bytes)
+            : RecordCodec.decode(capsule, bytes);
+    SignedHeader record = decoded.orThrow();
+    if (!record.hash().equals(covered.hash())) {
+      throw new IntegrityException(
+          Rejection.of(
+              Reason.PREVIOUS_HASH,
+              record + " is where the manifest's frontier has " + covered.hash()));
+    }
+  }
+
+  private static IntegrityException missing(long writer, long sequence, String referrer) {
+    return new IntegrityException(
+        Rejection.of(
+            Reason.MISSING_RECORD,
+            CapsuleRecord.describe(writer, sequence)
+                + " is not stored, though "
+                + referrer
+                + " wants it"));
+  }
+}
