@@ -6,6 +6,7 @@ module io.capsuledb.engine {
   requires static transitive org.jspecify;
   requires transitive io.capsuledb.core;
   requires chronicle.map;
+  requires org.lz4.java;
 
   exports io.capsuledb.engine;
 }
