@@ -109,7 +109,8 @@ public final class IndexBlockBuilder {
     }
     byte[] encodedFilter = filter.finish();
     byte[] framed =
-        BlockFrame.allocate(BlockLayout.INDEX_DESCRIPTORS_OFFSET + descriptorBytes + encodedFilter.length);
+        BlockFrame.allocate(
+            BlockLayout.INDEX_DESCRIPTORS_OFFSET + descriptorBytes + encodedFilter.length);
     int start = BlockLayout.BODY_OFFSET;
     LittleEndian.putInt(framed, start + BlockLayout.INDEX_COUNT_OFFSET, blocks.size());
     LittleEndian.putInt(
