@@ -5,7 +5,8 @@ import org.jspecify.annotations.NullMarked;
 module io.capsuledb.engine {
   requires static transitive org.jspecify;
   requires transitive io.capsuledb.core;
-  requires chronicle.map;
+  requires com.github.benmanes.caffeine;
+  requires org.lz4.java;
 
   exports io.capsuledb.engine;
 }

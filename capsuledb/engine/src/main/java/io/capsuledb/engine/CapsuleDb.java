@@ -52,11 +52,11 @@ import org.jspecify.annotations.Nullable;
  * when {@link #durableTime()} reaches the fence that commit returned. Whoever shows a result to
  * somebody waits for its fence first; {@link #whenDurable} and {@link #onDurable} tell when.
  *
- * <p>The data is a log-structured merge-tree whose blocks are records of the capsule too; see {@link
- * Tree}. Opening finds the newest manifest ({@link Survey}) and replays what came after it ({@link
- * Replay}). An opened engine is a new writer: its index is drawn at random from 62 bits, never one
- * that the capsule has seen, so that neither a crash nor a store that was rolled back makes it
- * repeat a nonce or contradict its own chain.
+ * <p>The data is a log-structured merge-tree whose blocks are records of the capsule too; see
+ * {@link Tree}. Opening finds the newest manifest ({@link Survey}) and replays what came after it
+ * ({@link Replay}). An opened engine is a new writer: its index is drawn at random from 62 bits,
+ * never one that the capsule has seen, so that neither a crash nor a store that was rolled back
+ * makes it repeat a nonce or contradict its own chain.
  *
  * <p>Every operation has a Lamport time, and every read is as of one: the newest committed one, or
  * that of a {@link Snapshot}. That is what makes transactions appear whole to readers that take no
@@ -467,10 +467,7 @@ public final class CapsuleDb implements AutoCloseable {
     TreeSnapshot held = tree.snapshot(time);
     if (held == null) {
       throw new InvalidRequestException(
-          "Lamport time "
-              + time
-              + " is further back than history is kept: to "
-              + tree.floorTime());
+          "Lamport time " + time + " is further back than history is kept: to " + tree.floorTime());
     }
     return new Snapshot(held, clock.wallMs());
   }
@@ -785,24 +782,52 @@ public final class CapsuleDb implements AutoCloseable {
   /**
    * How full and how busy the engine is.
    *
-   * @param tree the tree
-   * @param memtableLimitBytes bytes at which a memtable is frozen
+   * @param memtableBytes bytes of all memtables
+   * @param memtableLimitBytes bytes at which one is frozen
+   * @param memtableEntries versions in memtables
+   * @param level0Runs runs of level 0: flushes that were not compacted yet
+   * @param levelBytes bytes of each level
+   * @param levelTables tables of each level
+   * @param tableEntries versions in tables
+   * @param tombstones deletions in tables
+   * @param expiring versions with an expiry, in memtables and tables
+   * @param separateBytes bytes of values that are kept apart
+   * @param cachedBytes bytes of blocks in memory
    * @param pendingBytes bytes committed and not yet durable
    * @param replayedRecords records read at opening
    * @param pressure from 0, writes go on freely, to 1, writes wait for flush and compaction
    */
   public record Stats(
-      Tree.Stats tree,
+      long memtableBytes,
       long memtableLimitBytes,
+      long memtableEntries,
+      int level0Runs,
+      List<Long> levelBytes,
+      List<Integer> levelTables,
+      long tableEntries,
+      long tombstones,
+      long expiring,
+      long separateBytes,
+      long cachedBytes,
       long pendingBytes,
       long replayedRecords,
       double pressure) {}
 
   /** A moment's {@link Stats}. */
   public Stats stats() {
+    Tree.Stats of = tree.stats();
     return new Stats(
-        tree.stats(),
+        of.memtableBytes(),
         options.memtableBytes(),
+        of.memtableEntries(),
+        of.level0Runs(),
+        of.levelBytes(),
+        of.levelTables(),
+        of.entries(),
+        of.tombstones(),
+        of.expiring(),
+        of.separateBytes(),
+        of.cachedBytes(),
         writePath.pendingBytes(),
         replayedRecords,
         tree.pressure());

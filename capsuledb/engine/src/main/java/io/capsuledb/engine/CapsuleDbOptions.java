@@ -3,23 +3,33 @@ package io.capsuledb.engine;
 import io.capsuledb.core.capsule.CapsuleName;
 import io.capsuledb.core.crypto.PublicKey;
 import io.capsuledb.core.error.InvalidRequestException;
+import io.capsuledb.engine.block.Compression;
+import io.capsuledb.engine.lsm.TreeOptions;
 import org.jspecify.annotations.Nullable;
 
 /** How an engine is opened. Immutable; made by {@link #builder()}. */
 public final class CapsuleDbOptions {
 
-  /** Least memory a memtable works with. */
-  public static final long MIN_MEMTABLE_BYTES = 1L << 20;
-
-  /** Most memory a memtable may be given. */
-  public static final long MAX_MEMTABLE_BYTES = 1L << 40;
-
   private final long memtableBytes;
+  private final int blockBytes;
+  private final int tableBytes;
+  private final int separateBytes;
+  private final long cacheBytes;
+  private final long historyMs;
+  private final long compactionBytesPerSecond;
+  private final BlockCompression compression;
   private final @Nullable CapsuleName capsule;
   private final @Nullable PublicKey owner;
 
   private CapsuleDbOptions(Builder builder) {
     this.memtableBytes = builder.memtableBytes;
+    this.blockBytes = (int) builder.blockBytes;
+    this.tableBytes = (int) builder.tableBytes;
+    this.separateBytes = (int) builder.separateBytes;
+    this.cacheBytes = builder.cacheBytes;
+    this.historyMs = builder.historyMs;
+    this.compactionBytesPerSecond = builder.compactionBytesPerSecond;
+    this.compression = builder.compression;
     this.capsule = builder.capsule;
     this.owner = builder.owner;
   }
@@ -29,9 +39,27 @@ public final class CapsuleDbOptions {
     return new Builder();
   }
 
-  /** Bytes of keys and values, overhead included, beyond which writes are refused. */
+  /** How blocks are made smaller before they are encrypted. */
+  public enum BlockCompression {
+    /** Not at all. */
+    NONE,
+    /** LZ4: fast both ways. */
+    LZ4
+  }
+
+  /** Bytes at which a memtable is frozen and flushed; there are up to three. */
   public long memtableBytes() {
     return memtableBytes;
+  }
+
+  /** Bytes of blocks kept in memory. */
+  public long cacheBytes() {
+    return cacheBytes;
+  }
+
+  /** How long replaced versions are kept, in milliseconds. */
+  public long historyMs() {
+    return historyMs;
   }
 
   /** The capsule the store has to hold, or null to take any. */
@@ -44,17 +72,94 @@ public final class CapsuleDbOptions {
     return owner;
   }
 
+  TreeOptions tree() {
+    return new TreeOptions(
+        memtableBytes,
+        blockBytes,
+        tableBytes,
+        separateBytes,
+        cacheBytes,
+        historyMs,
+        compactionBytesPerSecond,
+        switch (compression) {
+          case NONE -> Compression.NONE;
+          case LZ4 -> Compression.LZ4;
+        });
+  }
+
   /** Collects options; not thread-safe. */
   public static final class Builder {
-    private long memtableBytes = 1L << 30;
+    private long memtableBytes = 64L << 20;
+    private long blockBytes = 16 << 10;
+    private long tableBytes = 4 << 20;
+    private long separateBytes = 8 << 10;
+    private long cacheBytes = 128L << 20;
+    private long historyMs = 600_000;
+    private long compactionBytesPerSecond = 64L << 20;
+    private BlockCompression compression = BlockCompression.LZ4;
     private @Nullable CapsuleName capsule;
     private @Nullable PublicKey owner;
 
     private Builder() {}
 
-    /** Default 1 GiB, off the heap; memory is taken as it fills. */
+    /** 4 KiB to 1 GiB off the heap, 64 MiB by default. At most three times as much is used. */
     public Builder memtableBytes(long bytes) {
       this.memtableBytes = bytes;
+      return this;
+    }
+
+    /**
+     * About how many bytes of entries make a block, 128 bytes to 1 MiB, 16 KiB by default: smaller
+     * for random reads, larger for scans and fewer signatures.
+     */
+    public Builder blockBytes(long bytes) {
+      this.blockBytes = bytes;
+      return this;
+    }
+
+    /** About how many bytes of entries make a table, 256 bytes to 64 MiB, 4 MiB by default. */
+    public Builder tableBytes(long bytes) {
+      this.tableBytes = bytes;
+      return this;
+    }
+
+    /**
+     * Values of at least this length are kept apart, so that compaction does not move them: 64
+     * bytes to 16 MiB, 8 KiB by default.
+     */
+    public Builder separateBytes(long bytes) {
+      this.separateBytes = bytes;
+      return this;
+    }
+
+    /** Blocks kept in memory, on the heap: 0 to 1 TiB, 128 MiB by default. */
+    public Builder cacheBytes(long bytes) {
+      this.cacheBytes = bytes;
+      return this;
+    }
+
+    /**
+     * How long versions are kept after they were replaced, in milliseconds: 0 to ten years, ten
+     * minutes by default. That is how far back {@link CapsuleDb#snapshotAt} and {@link
+     * CapsuleDb#history} reach.
+     */
+    public Builder historyMs(long ms) {
+      this.historyMs = ms;
+      return this;
+    }
+
+    /**
+     * Most bytes compaction writes in a second while it is not behind: 0 for no limit, or 64 KiB
+     * and more; 64 MiB by default.
+     */
+    public Builder compactionBytesPerSecond(long bytes) {
+      this.compactionBytesPerSecond = bytes;
+      return this;
+    }
+
+    /** LZ4 by default. */
+    public Builder compression(BlockCompression how) {
+      this.compression = how;
       return this;
     }
 
@@ -76,16 +181,25 @@ public final class CapsuleDbOptions {
      * @throws InvalidRequestException naming the option, its value and what is allowed
      */
     public CapsuleDbOptions build() {
-      if (memtableBytes < MIN_MEMTABLE_BYTES || memtableBytes > MAX_MEMTABLE_BYTES) {
-        throw new InvalidRequestException(
-            "memtableBytes is "
-                + memtableBytes
-                + "; allowed is "
-                + MIN_MEMTABLE_BYTES
-                + " to "
-                + MAX_MEMTABLE_BYTES);
+      check("memtableBytes", memtableBytes, 4 << 10, 1L << 30);
+      check("blockBytes", blockBytes, 128, 1 << 20);
+      check("tableBytes", tableBytes, 256, 64 << 20);
+      check("separateBytes", separateBytes, 64, CapsuleDb.MAX_VALUE_BYTES);
+      check("cacheBytes", cacheBytes, 0, 1L << 40);
+      check("historyMs", historyMs, 0, MAX_HISTORY_MS);
+      if (compactionBytesPerSecond != 0) {
+        check("compactionBytesPerSecond", compactionBytesPerSecond, 64 << 10, 1L << 40);
       }
       return new CapsuleDbOptions(this);
+    }
+
+    private static final long MAX_HISTORY_MS = 10L * 365 * 24 * 3600 * 1000;
+
+    private static void check(String option, long value, long least, long most) {
+      if (value < least || value > most) {
+        throw new InvalidRequestException(
+            option + " is " + value + "; allowed is " + least + " to " + most);
+      }
     }
   }
 }

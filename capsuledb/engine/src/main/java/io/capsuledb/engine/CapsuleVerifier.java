@@ -375,7 +375,11 @@ public final class CapsuleVerifier {
         return forged;
       }
       Rejection unlinked = predecessorIntact ? verifier.link(record) : verifier.resume(record);
-      return unlinked != null ? unlinked : RecordChecks.understood(record);
+      return unlinked != null
+          ? unlinked
+          : RecordChecks.understood(
+              record,
+              java.util.Objects.requireNonNull(verifier.writer(record.header().writer())).role());
     }
 
     private boolean indexed(CapsuleRecord record, String where) {

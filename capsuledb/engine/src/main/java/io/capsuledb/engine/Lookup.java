@@ -47,6 +47,10 @@ public final class Lookup {
     return new Lookup(true, buffer, offset, length, type, expiryAtMs, fence);
   }
 
+  static Lookup described(int length, ValueType type, long expiryAtMs, long fence) {
+    return new Lookup(true, NOTHING, 0, length, type, expiryAtMs, fence);
+  }
+
   /** Whether the key exists: it was written, and neither deleted nor expired since. */
   public boolean found() {
     return found;

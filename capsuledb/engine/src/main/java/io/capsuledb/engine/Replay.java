@@ -128,16 +128,12 @@ final class Replay {
   }
 
   private boolean visit(
-      Surveyed chain,
-      long sequence,
-      byte[] bytes,
-      java.util.function.Predicate<Hash32> joined) {
+      Surveyed chain, long sequence, byte[] bytes, java.util.function.Predicate<Hash32> joined) {
     rejection =
         switch (RecordCodec.decode(capsule, bytes)) {
           case Decoded.Rejected<CapsuleRecord>(Rejection r) ->
               Rejection.of(
-                  r.reason(),
-                  CapsuleRecord.describe(chain.writer(), sequence) + ": " + r.detail());
+                  r.reason(), CapsuleRecord.describe(chain.writer(), sequence) + ": " + r.detail());
           case Decoded.Accepted<CapsuleRecord>(CapsuleRecord record) ->
               replay(record, chain, sequence, joined);
         };

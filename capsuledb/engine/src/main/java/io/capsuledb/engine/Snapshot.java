@@ -9,12 +9,12 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Everything in a capsule as of one Lamport time. Keys whose expiry had passed when the snapshot was
- * taken are absent.
+ * Everything in a capsule as of one Lamport time. Keys whose expiry had passed when the snapshot
+ * was taken are absent.
  *
  * <p>A snapshot keeps what it needs, in memory and in the store: close it. Thread-safe; its cursors
- * are not. Reads throw an {@link io.capsuledb.core.error.IntegrityException} that names the block if
- * one that is needed is damaged or missing.
+ * are not. Reads throw an {@link io.capsuledb.core.error.IntegrityException} that names the block
+ * if one that is needed is damaged or missing.
  */
 public final class Snapshot implements AutoCloseable {
 

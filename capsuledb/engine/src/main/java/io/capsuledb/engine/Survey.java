@@ -40,8 +40,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>The newest manifest is trusted because its record carries the signature of a writer that the
  * application key vouches for as a compactor. What the store hides is found as far as the capsule
- * itself can tell: a chain that ends before the manifest's frontier, or whose record at the frontier
- * is another, is an {@link IntegrityException}.
+ * itself can tell: a chain that ends before the manifest's frontier, or whose record at the
+ * frontier is another, is an {@link IntegrityException}.
  */
 final class Survey {
 
@@ -222,12 +222,7 @@ final class Survey {
             decode(record),
             record.hash(),
             new Chain(
-                writer,
-                at.header().sequence(),
-                at.hash(),
-                at.header().lamport(),
-                false,
-                true),
+                writer, at.header().sequence(), at.hash(), at.header().lamport(), false, true),
             new Checkpoint.Range(writer, sequence, sequence),
             checkpoint.released());
       }
@@ -249,8 +244,7 @@ final class Survey {
           case Decoded.Rejected<CapsuleRecord>(Rejection r) ->
               throw new IntegrityException(
                   Rejection.of(
-                      r.reason(),
-                      CapsuleRecord.describe(writer, sequence) + ": " + r.detail()));
+                      r.reason(), CapsuleRecord.describe(writer, sequence) + ": " + r.detail()));
         };
     if (record.header().writer() != writer || record.header().sequence() != sequence) {
       throw new IntegrityException(
@@ -267,14 +261,12 @@ final class Survey {
       return switch (ManifestCodec.decode(payload)) {
         case Decoded.Accepted<Manifest>(Manifest manifest) -> manifest;
         case Decoded.Rejected<Manifest>(Rejection r) ->
-            throw new IntegrityException(
-                Rejection.of(r.reason(), record + ": " + r.detail()));
+            throw new IntegrityException(Rejection.of(r.reason(), record + ": " + r.detail()));
       };
     }
   }
 
-  private void survey(
-      First first, @Nullable Chain covered, List<Checkpoint.Range> orphans) {
+  private void survey(First first, @Nullable Chain covered, List<Checkpoint.Range> orphans) {
     long writer = first.entry.writer();
     long newest = store.newestSequence(writer);
     long from = 0;
@@ -296,8 +288,7 @@ final class Survey {
       }
     }
     chains.add(
-        new Surveyed(
-            writer, first.entry.role(), first.record.header().lamport(), newest, from));
+        new Surveyed(writer, first.entry.role(), first.record.header().lamport(), newest, from));
   }
 
   /** Checks that the record at the frontier is the one the manifest says. */

@@ -2,6 +2,10 @@ package io.capsuledb.engine;
 
 import io.capsuledb.core.error.InvalidRequestException;
 import io.capsuledb.core.record.RecordLayout;
+import io.capsuledb.engine.entry.Entry;
+import io.capsuledb.engine.entry.EntryKind;
+import io.capsuledb.engine.entry.Version;
+import io.capsuledb.engine.lsm.Tree;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -34,6 +38,7 @@ public final class Transaction implements AutoCloseable {
   private final Staged staged = new Staged();
   private long nowMs;
   private boolean active;
+  private boolean readOnly;
 
   Transaction(CapsuleDb db) {
     this.db = db;
@@ -55,9 +60,8 @@ public final class Transaction implements AutoCloseable {
       return count;
     }
 
-    /** Whether applying it passes through states that no reader may see. */
-    boolean isCompound() {
-      return count > 1 || lastClear >= 0;
+    boolean hasClear() {
+      return lastClear >= 0;
     }
 
     void add(int kind, byte[] key, ValueType type, byte[] value, long expiryAtMs) {
@@ -141,17 +145,25 @@ public final class Transaction implements AutoCloseable {
     }
   }
 
-  void open(long nowMs) {
+  void open(long nowMs, boolean readOnly) {
     if (active) {
       throw new IllegalStateException("a transaction is begun inside a transaction");
     }
     this.active = true;
     this.nowMs = nowMs;
+    this.readOnly = readOnly;
   }
 
   private void checkActive() {
     if (!active) {
       throw new IllegalStateException("the transaction has ended");
+    }
+  }
+
+  private void checkWritable() {
+    checkActive();
+    if (readOnly) {
+      throw new IllegalStateException("the transaction was begun for reading only");
     }
   }
 
@@ -164,7 +176,14 @@ public final class Transaction implements AutoCloseable {
         return staged(index);
       }
     }
-    return db.lookup(key, nowMs);
+    return db.lookup(key, nowMs, true);
+  }
+
+  /** What there is to know about a key but its value; see {@link CapsuleDb#describe}. */
+  public Lookup describe(byte[] key) {
+    checkActive();
+    int index = staged.count > 0 ? staged.find(key) : -1;
+    return index >= 0 ? staged(index) : db.lookup(key, nowMs, false);
   }
 
   private Lookup staged(int index) {
@@ -190,7 +209,7 @@ public final class Transaction implements AutoCloseable {
    * @throws InvalidRequestException if a bound is exceeded
    */
   public void put(byte[] key, ValueType type, byte[] value, long expiryAtMs) {
-    checkActive();
+    checkWritable();
     checkKey(key);
     if (value.length > CapsuleDb.MAX_VALUE_BYTES) {
       throw new InvalidRequestException(
@@ -204,7 +223,7 @@ public final class Transaction implements AutoCloseable {
 
   /** Stages the removal of a key; staging the removal of an absent key is allowed and recorded. */
   public void delete(byte[] key) {
-    checkActive();
+    checkWritable();
     checkKey(key);
     staged.add(BatchLayout.DELETE, key, ValueType.STRING, NONE, 0);
   }
@@ -218,7 +237,7 @@ public final class Transaction implements AutoCloseable {
 
   /** Stages the removal of every key, those staged before included. */
   public void clear() {
-    checkActive();
+    checkWritable();
     staged.add(BatchLayout.CLEAR, NONE, ValueType.STRING, NONE, 0);
   }
 
@@ -232,8 +251,6 @@ public final class Transaction implements AutoCloseable {
    *
    * @return the fence: the Lamport time of the last operation, durable when {@link
    *     CapsuleDb#durableTime()} reaches it; 0 if nothing was staged
-   * @throws io.capsuledb.core.error.UnavailableException if the memtable has no room; nothing was
-   *     done
    * @throws io.capsuledb.core.error.StorageException if the engine has failed
    */
   public long commit() {
@@ -246,52 +263,28 @@ public final class Transaction implements AutoCloseable {
     return fence;
   }
 
-  /** Tells the memtable what was staged. */
-  static void apply(
-      Staged staged,
-      Memtable memtable,
-      long firstTime,
-      long writer,
-      int firstPlace,
-      Applied applied) {
+  /** Tells the tree what was staged. */
+  static void apply(Staged staged, Tree tree, long firstTime, long writer, int firstPlace) {
     for (int i = 0; i < staged.count; i++) {
-      Version version = new Version(firstTime + i, writer, firstPlace + i);
       byte[] key = staged.keys[i];
       switch (staged.kinds[i]) {
         case BatchLayout.PUT ->
-            memtable.put(key, version, staged.types[i], staged.values[i], staged.expiries[i]);
-        case BatchLayout.DELETE -> {
-          // Where there is nothing, there is nothing to hide; a tombstone takes no new room.
-          if (memtable.get(key) != null) {
-            memtable.putTombstone(key, version);
-            applied.tombstone(key, version);
-          }
-        }
-        case BatchLayout.CLEAR -> {
-          applied.cleared(version);
-          memtable.clear();
-        }
+            tree.put(
+                new Entry(
+                    key,
+                    firstTime + i,
+                    writer,
+                    firstPlace + i,
+                    EntryKind.VALUE,
+                    staged.types[i].number(),
+                    staged.expiries[i],
+                    staged.values[i]));
+        case BatchLayout.DELETE ->
+            tree.put(Entry.tombstone(key, new Version(firstTime + i, writer, firstPlace + i)));
+        case BatchLayout.CLEAR -> tree.clear(new Version(firstTime + i, writer, firstPlace + i));
         default -> throw new IllegalStateException("staged operation of kind " + staged.kinds[i]);
       }
     }
-  }
-
-  /** Hears of removals as they are applied. */
-  interface Applied {
-    void tombstone(byte[] key, Version version);
-
-    void cleared(Version version);
-  }
-
-  /** What the staged writes will cost the memtable at most. */
-  static long cost(Staged staged) {
-    long cost = 0;
-    for (int i = 0; i < staged.count; i++) {
-      if (staged.kinds[i] == BatchLayout.PUT) {
-        cost += Memtable.cost(staged.keys[i].length, staged.values[i].length);
-      }
-    }
-    return cost;
   }
 
   /** Ends the transaction; staged writes that were not committed are dropped. */

@@ -11,8 +11,8 @@ import java.util.function.BooleanSupplier;
  * Slows writers down as flush and compaction fall behind, smoothly, so that they rarely have to
  * stop.
  *
- * <p>Under pressure p between 0 and 1, each byte written costs the writers time: as if they shared a
- * pipe of {@link #FREE_BYTES_PER_SECOND} × (1 − p)², and never less than {@link
+ * <p>Under pressure p between 0 and 1, each byte written costs the writers time: as if they shared
+ * a pipe of {@link #FREE_BYTES_PER_SECOND} × (1 − p)², and never less than {@link
  * #LEAST_BYTES_PER_SECOND}. At p = 1, or when there is no memtable to write to, they wait.
  */
 final class WriteThrottle {
@@ -77,8 +77,7 @@ final class WriteThrottle {
       double free = 1 - pressure;
       double rate = Math.max(LEAST_BYTES_PER_SECOND, FREE_BYTES_PER_SECOND * free * free);
       long now = clock.monotonicNanos();
-      openAtNanos =
-          Math.max(openAtNanos - now, 0) + now + (long) (bytes / rate * NANOS_PER_SECOND);
+      openAtNanos = Math.max(openAtNanos - now, 0) + now + (long) (bytes / rate * NANOS_PER_SECOND);
     }
   }
 }

@@ -9,8 +9,14 @@ import java.util.Comparator;
  */
 public final class Entry {
 
+  /** Types of values have four bits. */
+  public static final int MAX_TYPE_NUMBER = 15;
+
+  /** Length of the encoded pointer that a {@link EntryKind#POINTER} holds as its value. */
+  public static final int POINTER_BYTES = 68;
+
   /** The order of entries everywhere: by key, as unsigned bytes; newest version first. */
-  public static final Comparator<Entry> ORDER =
+  public static final Comparator<Entry> ENTRY_ORDER =
       (a, b) -> {
         int order = Arrays.compareUnsigned(a.key, b.key);
         return order == 0 ? compareVersions(b, a) : order;
@@ -56,17 +62,37 @@ public final class Entry {
     this.value = value;
   }
 
-  /** A deletion. */
-  public static Entry tombstone(byte[] key, Version version) {
-    return new Entry(
+  /**
+   * An entry.
+   *
+   * @throws IllegalArgumentException if a number is out of its range, or the value's length is not
+   *     that of its kind
+   */
+  public Entry(
+      byte[] key, Version version, EntryKind kind, int typeNumber, long expiryAtMs, byte[] value) {
+    this(
         key,
         version.time(),
         version.writer(),
         version.index(),
-        EntryKind.TOMBSTONE,
-        0,
-        0,
-        NOTHING);
+        kind,
+        typeNumber,
+        expiryAtMs,
+        value);
+    if (typeNumber < 0 || typeNumber > MAX_TYPE_NUMBER || expiryAtMs < 0) {
+      throw new IllegalArgumentException(
+          "an entry of type " + typeNumber + " that expires at " + expiryAtMs);
+    }
+    if ((kind == EntryKind.TOMBSTONE && value.length != 0)
+        || (kind == EntryKind.POINTER && value.length != POINTER_BYTES)) {
+      throw new IllegalArgumentException("a " + kind + " with " + value.length + " bytes");
+    }
+  }
+
+  /** A deletion. */
+  public static Entry tombstone(byte[] key, Version version) {
+    return new Entry(
+        key, version.time(), version.writer(), version.index(), EntryKind.TOMBSTONE, 0, 0, NOTHING);
   }
 
   /** Compares who wrote later; positive if {@code a} did. */

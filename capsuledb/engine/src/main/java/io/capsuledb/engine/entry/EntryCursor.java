@@ -1,8 +1,8 @@
 package io.capsuledb.engine.entry;
 
 /**
- * Walks entries in {@link Entry#ORDER}, in both directions. Not positioned at first. One thread at
- * a time.
+ * Walks entries in {@link Entry#ENTRY_ORDER}, in both directions. Not positioned at first. One
+ * thread at a time.
  *
  * <p>Each method that moves returns whether there is an entry where it went; beyond either end the
  * cursor is not positioned, and only a seek brings it back.

@@ -4,7 +4,7 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Walks several cursors as one, in {@link Entry#ORDER}.
+ * Walks several cursors as one, in {@link Entry#ENTRY_ORDER}.
  *
  * <p>Going forward, every source stands at its first entry after or at the current one, and the
  * smallest of them is current; going back it is the other way round. Turning round moves every
@@ -51,7 +51,7 @@ public final class MergeCursor implements EntryCursor {
     EntryCursor best = null;
     for (EntryCursor source : sources) {
       if (source.valid()
-          && (best == null || Entry.ORDER.compare(source.entry(), best.entry()) < 0)) {
+          && (best == null || Entry.ENTRY_ORDER.compare(source.entry(), best.entry()) < 0)) {
         best = source;
       }
     }
@@ -64,7 +64,7 @@ public final class MergeCursor implements EntryCursor {
     EntryCursor best = null;
     for (EntryCursor source : sources) {
       if (source.valid()
-          && (best == null || Entry.ORDER.compare(source.entry(), best.entry()) > 0)) {
+          && (best == null || Entry.ENTRY_ORDER.compare(source.entry(), best.entry()) > 0)) {
         best = source;
       }
     }
@@ -104,14 +104,14 @@ public final class MergeCursor implements EntryCursor {
 
   private static void toFirstAfter(EntryCursor source, Entry entry) {
     boolean there = source.seek(entry.key());
-    while (there && Entry.ORDER.compare(source.entry(), entry) <= 0) {
+    while (there && Entry.ENTRY_ORDER.compare(source.entry(), entry) <= 0) {
       there = source.next();
     }
   }
 
   private static void toLastBefore(EntryCursor source, Entry entry) {
     boolean there = source.seek(entry.key());
-    while (there && Entry.ORDER.compare(source.entry(), entry) < 0) {
+    while (there && Entry.ENTRY_ORDER.compare(source.entry(), entry) < 0) {
       there = source.next();
     }
     if (there) {

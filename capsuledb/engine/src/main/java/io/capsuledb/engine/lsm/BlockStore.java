@@ -63,8 +63,8 @@ final class BlockStore implements AutoCloseable {
   private static int weight(Object block) {
     return OVERHEAD_BYTES
         + switch (block) {
-          case EntriesBlock entries -> entries.memoryBytes();
-          case IndexBlock index -> index.memoryBytes();
+          case EntriesBlock entries -> entries.sizeBytes();
+          case IndexBlock index -> index.sizeBytes();
           default -> throw new IllegalStateException("a block of unknown kind in the cache");
         };
   }
@@ -135,8 +135,7 @@ final class BlockStore implements AutoCloseable {
       throw refuse(hash, referrer, Rejection.of(Reason.MISPLACED, record + " is in its place"));
     }
     if (record.header().type() != type) {
-      throw refuse(
-          hash, referrer, Rejection.of(Reason.UNKNOWN_TYPE, record + " is no " + type));
+      throw refuse(hash, referrer, Rejection.of(Reason.UNKNOWN_TYPE, record + " is no " + type));
     }
     RecordOpener opener = openers.poll();
     if (opener == null) {
@@ -162,7 +161,10 @@ final class BlockStore implements AutoCloseable {
 
   /** Bytes the cache accounts. */
   long cachedBytes() {
-    return cache.policy().eviction().flatMap(e -> e.weightedSize().stream().boxed().findFirst())
+    return cache
+        .policy()
+        .eviction()
+        .flatMap(e -> e.weightedSize().stream().boxed().findFirst())
         .orElse(0L);
   }
 

@@ -18,8 +18,8 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Keeps the levels in shape: merges level 0 into level 1 when it has too many runs, and a table of a
- * level that is too large into the next.
+ * Keeps the levels in shape: merges level 0 into level 1 when it has too many runs, and a table of
+ * a level that is too large into the next.
  *
  * <p>A <i>job</i> is one merge. Its input falls into groups of tables that overlap; a table that
  * overlaps no other is moved as it is. Each step writes one table, so that the agent stays
@@ -102,8 +102,7 @@ final class Compactor {
     }
     long written = current.step();
     if (options.compactionBytesPerSecond() > 0) {
-      long pauseNanos =
-          (long) (written * NANOS_PER_SECOND / options.compactionBytesPerSecond());
+      long pauseNanos = (long) (written * NANOS_PER_SECOND / options.compactionBytesPerSecond());
       nextWriteNanos = Math.max(nextWriteNanos, ports.clock().monotonicNanos()) + pauseNanos;
     }
     if (current.isDone()) {

@@ -6,8 +6,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Where a memtable ends in the capsule's chains: it holds the operations of records up to here, and
- * no later ones. Known when the memtable is frozen is only the Lamport time; the records follow when
- * they are durable, and not before that may the memtable become tables.
+ * no later ones. Known when the memtable is frozen is only the Lamport time; the records follow
+ * when they are durable, and not before that may the memtable become tables.
  */
 public final class Cut {
 

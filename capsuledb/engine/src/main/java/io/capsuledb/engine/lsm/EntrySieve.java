@@ -14,6 +14,7 @@ import org.jspecify.annotations.Nullable;
  * <p>Of each key are kept: every version later than the floor, and the newest one at or before it,
  * because a read as of the floor, or of any later time, may see that one. Everything older is
  * hidden from all reads that are still answered. The newest one at or before the floor goes too
+ *
  * <ul>
  *   <li>if a CLEAR at or before the floor is later: the CLEAR itself, which the manifest remembers,
  *       hides whatever is below;
@@ -21,7 +22,8 @@ import org.jspecify.annotations.Nullable;
  *       an expired one becomes a tombstone.
  * </ul>
  *
- * <p>Pulls from a cursor that walks in {@link Entry#ORDER}; what comes out is in that order too.
+ * <p>Pulls from a cursor that walks in {@link Entry#ENTRY_ORDER}; what comes out is in that order
+ * too.
  */
 final class EntrySieve {
 

@@ -175,16 +175,14 @@ public final class ManifestCodec {
       List<Chain> frontier = new ArrayList<>(chains);
       for (int i = 0; i < chains; i++) {
         Chain chain = chain();
-        require(
-            i == 0 || frontier.getLast().writer() < chain.writer(), "chains are not in order");
+        require(i == 0 || frontier.getLast().writer() < chain.writer(), "chains are not in order");
         frontier.add(chain);
       }
       room((long) clears * ManifestLayout.CLEAR_BYTES);
       List<Version> clearVersions = new ArrayList<>(clears);
       for (int i = 0; i < clears; i++) {
         Version clear = new Version(time(), positive("a writer"), index());
-        require(
-            i == 0 || clearVersions.getLast().compareTo(clear) < 0, "clears are not in order");
+        require(i == 0 || clearVersions.getLast().compareTo(clear) < 0, "clears are not in order");
         clearVersions.add(clear);
       }
       room((long) moments * ManifestLayout.MOMENT_BYTES);
@@ -246,8 +244,7 @@ public final class ManifestCodec {
         TableDescriptor table = table();
         require(table.maxTime() <= coveredTime, "a table is newer than what is covered");
         require(
-            i == 0
-                || Arrays.compareUnsigned(tables.getLast().lastKey(), table.firstKey()) < 0,
+            i == 0 || Arrays.compareUnsigned(tables.getLast().lastKey(), table.firstKey()) < 0,
             "tables of a run overlap");
         tables.add(table);
       }

@@ -11,9 +11,9 @@ import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Everything there is to read at one moment: memtables, newest first, and the runs of tables, newest
- * first. What it refers to stays as long as somebody holds it: {@link #tryAcquire} and {@link
- * #release} count. Immutable but for the count.
+ * Everything there is to read at one moment: memtables, newest first, and the runs of tables,
+ * newest first. What it refers to stays as long as somebody holds it: {@link #tryAcquire} and
+ * {@link #release} count. Immutable but for the count.
  */
 final class ReadView {
 
@@ -127,6 +127,39 @@ final class ReadView {
       return a == null ? b : a;
     }
     return Entry.compareVersions(a, b) >= 0 ? a : b;
+  }
+
+  /** A key of any entry, or null if there is none. Each source is as likely as it has entries. */
+  byte @Nullable [] anyKey(long random) {
+    long total = 0;
+    for (Memtable memtable : memtables) {
+      total += memtable.keys();
+    }
+    for (TableRun run : runs) {
+      for (Table table : run.tables()) {
+        total += table.descriptor().entries();
+      }
+    }
+    if (total == 0) {
+      return null;
+    }
+    long chosen = Long.remainderUnsigned(random, total);
+    for (Memtable memtable : memtables) {
+      int keys = memtable.keys();
+      if (chosen < keys) {
+        return memtable.keyAt((int) chosen);
+      }
+      chosen -= keys;
+    }
+    for (TableRun run : runs) {
+      for (Table table : run.tables()) {
+        if (chosen < table.descriptor().entries()) {
+          return table.keyAt(chosen);
+        }
+        chosen -= table.descriptor().entries();
+      }
+    }
+    return null;
   }
 
   /** Whether a table of any run may hold a key. */

@@ -24,11 +24,6 @@ final class StateRoot {
     List<Version> clears = manifest.clears();
     Version clear = clears.isEmpty() ? Version.NONE : clears.getLast();
     return StateCommitment.stateRoot(
-        manifest.coveredTime(),
-        clear.time(),
-        clear.writer(),
-        clear.index(),
-        runs.size(),
-        leaves);
+        manifest.coveredTime(), clear.time(), clear.writer(), clear.index(), runs.size(), leaves);
   }
 }

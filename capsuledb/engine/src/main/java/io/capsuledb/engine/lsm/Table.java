@@ -35,18 +35,28 @@ final class Table {
     if (!index.mayContain(key)) {
       return null;
     }
-    int number = index.blockFor(key);
-    if (number < 0) {
-      return null;
-    }
-    Entry found = block(index, number, true).find(key, time);
     // The versions of one key may go on in the next block.
-    while (found == null
-        && ++number < index.blocks()
-        && java.util.Arrays.equals(index.firstKey(number), key)) {
+    Entry found = null;
+    for (int number = index.blockFor(key);
+        found == null && number < index.count() && index.covers(number, key);
+        number++) {
       found = block(index, number, true).find(key, time);
     }
     return found;
+  }
+
+  /** The key of an entry, counted from 0. */
+  byte[] keyAt(long position) {
+    IndexBlock index = index();
+    long left = position;
+    for (int number = 0; number < index.count(); number++) {
+      EntriesBlock block = block(index, number, true);
+      if (left < block.count()) {
+        return block.entry((int) left).key();
+      }
+      left -= block.count();
+    }
+    throw new IllegalStateException("a table has fewer entries than its descriptor says");
   }
 
   EntryCursor cursor() {
@@ -77,22 +87,12 @@ final class Table {
 
     @Override
     public boolean seekToLast() {
-      return open(index.blocks() - 1) && here().seekToLast();
+      return open(index.count() - 1) && here().seekToLast();
     }
 
     @Override
     public boolean seek(byte[] key) {
-      int low = 0;
-      int high = index.blocks();
-      while (low < high) {
-        int middle = (low + high) >>> 1;
-        if (java.util.Arrays.compareUnsigned(index.lastKey(middle), key) < 0) {
-          low = middle + 1;
-        } else {
-          high = middle;
-        }
-      }
-      return open(low) && here().seek(key);
+      return open(index.blockFor(key)) && here().seek(key);
     }
 
     @Override
@@ -107,7 +107,7 @@ final class Table {
 
     private boolean open(int wanted) {
       number = wanted;
-      if (wanted < 0 || wanted >= index.blocks()) {
+      if (wanted < 0 || wanted >= index.count()) {
         current = null;
         return false;
       }

@@ -2,9 +2,10 @@ package io.capsuledb.engine.lsm;
 
 import io.capsuledb.core.port.Entropy;
 import io.capsuledb.core.record.RecordType;
-import io.capsuledb.engine.block.BuiltBlock;
+import io.capsuledb.engine.block.BlockDescriptor;
+import io.capsuledb.engine.block.BlockSummary;
+import io.capsuledb.engine.block.EncodedBlock;
 import io.capsuledb.engine.block.EntriesBlockBuilder;
-import io.capsuledb.engine.block.IndexBlock;
 import io.capsuledb.engine.block.IndexBlockBuilder;
 import io.capsuledb.engine.block.ValueBlock;
 import io.capsuledb.engine.block.ValuePointer;
@@ -31,8 +32,8 @@ final class TableBuilder {
   private final Entropy entropy;
 
   private EntriesBlockBuilder block;
-  private final List<BuiltBlock> blocks = new ArrayList<>();
-  private final byte[] filterSeed = new byte[Long.BYTES];
+  private final List<EncodedBlock> blocks = new ArrayList<>();
+  private final IndexBlockBuilder index;
   private byte @Nullable [] lastKey;
   private long rawBytes;
   private long separateBytes;
@@ -43,6 +44,9 @@ final class TableBuilder {
     this.options = options;
     this.entropy = entropy;
     this.block = new EntriesBlockBuilder(options.compression());
+    byte[] filterSeed = new byte[IndexBlockBuilder.FILTER_SEED_BYTES];
+    entropy.fill(filterSeed);
+    this.index = new IndexBlockBuilder(filterSeed, options.compression());
   }
 
   boolean isEmpty() {
@@ -64,7 +68,11 @@ final class TableBuilder {
     if (kept.kind() == EntryKind.POINTER) {
       separateBytes += ValuePointer.decode(kept.value()).orThrow().length();
     }
+    if (!block.fits(kept)) {
+      endBlock();
+    }
     block.add(kept);
+    index.addKey(kept.key());
     entries++;
     lastKey = kept.key();
     if (block.sizeBytes() >= options.blockBytes()) {
@@ -85,7 +93,7 @@ final class TableBuilder {
   private void endBlock() {
     byte[] salt = new byte[SALT_BYTES];
     entropy.fill(salt);
-    BuiltBlock built = block.finish(salt);
+    EncodedBlock built = block.finish(salt);
     blocks.add(built);
     rawBytes += block.sizeBytes();
     block = new EntriesBlockBuilder(options.compression());
@@ -99,9 +107,6 @@ final class TableBuilder {
     if (blocks.isEmpty()) {
       throw new IllegalStateException("a table without entries");
     }
-    entropy.fill(filterSeed);
-    IndexBlockBuilder index =
-        new IndexBlockBuilder(io.capsuledb.core.bytes.LittleEndian.getLong(filterSeed, 0));
     long bytes = 0;
     long tombstones = 0;
     long expiring = 0;
@@ -109,28 +114,26 @@ final class TableBuilder {
     long maxTime = 0;
     try (TreeChain.Appender appender = chain.begin()) {
       TreeChain.Ref first = null;
-      for (BuiltBlock built : blocks) {
+      for (EncodedBlock built : blocks) {
         TreeChain.Ref ref = appender.append(RecordType.BLOCK, List.of(), built.payload());
         first = first == null ? ref : first;
-        index.add(ref.hash(), ref.bytes(), built);
+        BlockSummary summary = built.summary();
+        index.addBlock(new BlockDescriptor(ref.hash(), ref.bytes(), summary));
         bytes += ref.bytes();
-        tombstones += built.tombstones();
-        expiring += built.expiring();
-        minTime = Math.min(minTime, built.minTime());
-        maxTime = Math.max(maxTime, built.maxTime());
+        tombstones += summary.tombstones();
+        expiring += summary.expiring();
+        minTime = Math.min(minTime, summary.minTime());
+        maxTime = Math.max(maxTime, summary.maxTime());
       }
-      IndexBlock finished = index.finish();
-      TreeChain.Ref last =
-          appender.append(
-              RecordType.BLOCK, List.of(), finished.encode(options.compression()));
+      TreeChain.Ref last = appender.append(RecordType.BLOCK, List.of(), index.finish());
       appender.flush();
       return new TableDescriptor(
           last.hash(),
           last.writer(),
           java.util.Objects.requireNonNull(first).sequence(),
           blocks.size() + 1,
-          blocks.getFirst().firstKey(),
-          blocks.getLast().lastKey(),
+          blocks.getFirst().summary().firstKey(),
+          blocks.getLast().summary().lastKey(),
           entries,
           tombstones,
           expiring,
@@ -138,8 +141,7 @@ final class TableBuilder {
           maxTime,
           bytes + last.bytes(),
           separateBytes,
-          finished.root());
+          index.tableRoot());
     }
   }
-
 }

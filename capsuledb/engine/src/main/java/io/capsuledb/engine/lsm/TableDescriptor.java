@@ -132,8 +132,7 @@ public final class TableDescriptor {
 
   /** Whether a key is in the range of keys. */
   boolean covers(byte[] key) {
-    return Arrays.compareUnsigned(key, firstKey) >= 0
-        && Arrays.compareUnsigned(key, lastKey) <= 0;
+    return Arrays.compareUnsigned(key, firstKey) >= 0 && Arrays.compareUnsigned(key, lastKey) <= 0;
   }
 
   /** Whether the ranges of keys have one in common. */

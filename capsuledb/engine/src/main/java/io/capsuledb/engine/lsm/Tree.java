@@ -52,8 +52,8 @@ import org.jspecify.annotations.Nullable;
  *       to readers, when it is durable itself;
  *   <li>a view, once published, shows every entry put before, until it is superseded; what it
  *       refers to is neither reused nor released while somebody holds it;
- *   <li>a read as of a Lamport time at or above {@link Retention#floorTime} finds the newest version
- *       at that time, whatever was flushed, merged and dropped;
+ *   <li>a read as of a Lamport time at or above {@link Retention#floorTime} finds the newest
+ *       version at that time, whatever was flushed, merged and dropped;
  *   <li>the records up to the frontier of the newest manifest, and none after it, are what the
  *       tables hold.
  * </ul>
@@ -225,8 +225,7 @@ public final class Tree implements AutoCloseable {
   /** Starts the agents. */
   public void start() {
     flushing = ports.scheduler().start("capsule-flush", this::flushStep, 0);
-    compacting =
-        ports.scheduler().start("capsule-compact", this::compactStep, COMPACTION_IDLE_MS);
+    compacting = ports.scheduler().start("capsule-compact", this::compactStep, COMPACTION_IDLE_MS);
   }
 
   // ------------------------------------------------------------------ writing
@@ -334,7 +333,8 @@ public final class Tree implements AutoCloseable {
     List<Memtable> newestFirst = new ArrayList<>();
     newestFirst.add(active);
     frozen.descendingIterator().forEachRemaining(f -> newestFirst.add(f.memtable));
-    ReadView next = new ReadView(
+    ReadView next =
+        new ReadView(
             view.number() + 1, newestFirst, runs, clears, manifest, hash, this::afterRelease);
     ReadView before = view;
     liveViews.add(next);
@@ -439,8 +439,7 @@ public final class Tree implements AutoCloseable {
     if (entry.kind() != EntryKind.POINTER) {
       return entry.value();
     }
-    return blocks.value(
-        ValuePointer.decode(entry.value()).orThrow(), "the entry " + entry);
+    return blocks.value(ValuePointer.decode(entry.value()).orThrow(), "the entry " + entry);
   }
 
   /** Length of the value of an entry, which is not read if it is kept apart. */
@@ -545,8 +544,7 @@ public final class Tree implements AutoCloseable {
     ports
         .telemetry()
         .observe(
-            Telemetry.Distribution.FLUSH_SECONDS,
-            (ports.clock().monotonicNanos() - begin) * 1e-9);
+            Telemetry.Distribution.FLUSH_SECONDS, (ports.clock().monotonicNanos() - begin) * 1e-9);
   }
 
   private void buildTables(
@@ -614,8 +612,7 @@ public final class Tree implements AutoCloseable {
       TreeChain.Ref ref;
       try (TreeChain.Appender appender = chain.begin()) {
         ref = appender.append(RecordType.MANIFEST, List.of(), ManifestCodec.encode(next));
-        Checkpoint checkpoint =
-            new Checkpoint(ref.hash(), StateRoot.of(next), newCovered, sorted);
+        Checkpoint checkpoint = new Checkpoint(ref.hash(), StateRoot.of(next), newCovered, sorted);
         appender.append(RecordType.CHECKPOINT, List.of(), CheckpointCodec.encode(checkpoint));
         appender.flush();
       }
@@ -635,8 +632,7 @@ public final class Tree implements AutoCloseable {
           Doomed gone = new Doomed(last);
           for (TableDescriptor table : dead) {
             gone.ranges.add(
-                new Checkpoint.Range(
-                    table.writer(), table.firstSequence(), table.lastSequence()));
+                new Checkpoint.Range(table.writer(), table.firstSequence(), table.lastSequence()));
           }
           gone.values.addAll(deadValues);
           doomed.add(gone);
@@ -751,6 +747,30 @@ public final class Tree implements AutoCloseable {
   /** Whether no compaction is due or under way. */
   public boolean isCompact() {
     return compactor.isIdle();
+  }
+
+  /** Whether nothing is being flushed or compacted, and nothing is due. */
+  public boolean isSettled() {
+    return frozenCount == 0 && compactor.isIdle() && releaser.isIdle();
+  }
+
+  /** Whether any version of a key has an expiry. */
+  public boolean hasExpiring() {
+    return stats().expiring() > 0;
+  }
+
+  /**
+   * A key of any entry, deleted ones included, or null if there is none.
+   *
+   * @param random any number
+   */
+  public byte @Nullable [] anyKey(long random) {
+    ReadView held = acquire();
+    try {
+      return held.anyKey(random);
+    } finally {
+      held.release();
+    }
   }
 
   Retention retention() {

@@ -113,8 +113,7 @@ final class TreeChain implements AutoCloseable {
               record.hash(),
               record.bytes().length,
               lamport);
-      pending.add(
-          new StoredRecord(ref.writer(), ref.sequence(), record.hash(), record.bytes()));
+      pending.add(new StoredRecord(ref.writer(), ref.sequence(), record.hash(), record.bytes()));
       pendingBytes += record.bytes().length;
       return ref;
     }

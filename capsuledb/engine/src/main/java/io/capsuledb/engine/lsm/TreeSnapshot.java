@@ -33,6 +33,16 @@ public final class TreeSnapshot implements AutoCloseable {
     return view.find(key, time);
   }
 
+  /** Reads a key. */
+  public <T> T read(byte[] key, Tree.Visible<T> visible) {
+    return visible.see(find(key), cleared(), tree);
+  }
+
+  /** What this is a snapshot of. */
+  public Tree source() {
+    return tree;
+  }
+
   /** The newest CLEAR at that time, or null. */
   public @Nullable Version cleared() {
     checkOpen();

@@ -134,12 +134,7 @@ final class EntryArena implements AutoCloseable {
   byte[] getBytes(long address, int offset, int length) {
     byte[] target = new byte[length];
     MemorySegment.copy(
-        chunk(address),
-        ValueLayout.JAVA_BYTE,
-        (address & OFFSET_MASK) + offset,
-        target,
-        0,
-        length);
+        chunk(address), ValueLayout.JAVA_BYTE, (address & OFFSET_MASK) + offset, target, 0, length);
     return target;
   }
 
@@ -168,8 +163,7 @@ final class EntryArena implements AutoCloseable {
     MemorySegment aChunk = chunk(a);
     MemorySegment bChunk = chunk(b);
     long mismatch =
-        MemorySegment.mismatch(
-            aChunk, aStart, aStart + aLength, bChunk, bStart, bStart + bLength);
+        MemorySegment.mismatch(aChunk, aStart, aStart + aLength, bChunk, bStart, bStart + bLength);
     if (mismatch < 0) {
       return 0;
     }

@@ -282,6 +282,12 @@ public final class Memtable implements AutoCloseable {
     return nodeCount;
   }
 
+  /** The key that was put as the n-th, from 0. */
+  public byte[] keyAt(int n) {
+    long node = nodes[n];
+    return arena.getBytes(node, NODE_KEY, keys.length(node));
+  }
+
   /** Versions of keys. */
   public long entries() {
     return entryCount;
@@ -343,8 +349,7 @@ public final class Memtable implements AutoCloseable {
       long bytes = 0;
       for (int i = 0; i < Long.BYTES; i++) {
         bytes =
-            bytes << Byte.SIZE
-                | (i < left ? arena.getByte(node, NODE_KEY + offset + i) & 0xFF : 0);
+            bytes << Byte.SIZE | (i < left ? arena.getByte(node, NODE_KEY + offset + i) & 0xFF : 0);
       }
       return bytes;
     }

@@ -14,7 +14,9 @@ final class SortedNodes {
   interface Keys {
     int length(long node);
 
-    /** Eight bytes of a key from an offset on, the first one most significant, zero beyond the end. */
+    /**
+     * Eight bytes of a key from an offset on, the first one most significant, zero beyond the end.
+     */
     long eightBytes(long node, int offset);
 
     int compare(long a, long b);
