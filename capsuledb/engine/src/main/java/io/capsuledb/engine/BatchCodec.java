@@ -209,6 +209,11 @@ final class BatchCodec {
     return at + valueLength;
   }
 
+  /** How many operations a batch that was decoded before has. */
+  static int count(byte[] payload) {
+    return LittleEndian.getInt(payload, BatchLayout.COUNT_OFFSET);
+  }
+
   private static Rejection malformed(String detail) {
     return Rejection.of(Reason.PAYLOAD, detail);
   }

@@ -12,6 +12,7 @@ import io.capsuledb.core.crypto.PublicKey;
 import io.capsuledb.core.crypto.Secp256k1;
 import io.capsuledb.core.crypto.SecretBytes;
 import io.capsuledb.core.error.CapsuleException;
+import io.capsuledb.core.error.Decoded;
 import io.capsuledb.core.error.DeniedException;
 import io.capsuledb.core.error.IntegrityException;
 import io.capsuledb.core.error.InvalidRequestException;
@@ -28,9 +29,12 @@ import io.capsuledb.core.port.Telemetry;
 import io.capsuledb.core.record.CapsuleRecord;
 import io.capsuledb.core.record.ChainVerifier;
 import io.capsuledb.core.record.RecordCodec;
+import io.capsuledb.core.record.RecordHeader;
 import io.capsuledb.core.record.RecordLayout;
+import io.capsuledb.core.record.RecordOpener;
 import io.capsuledb.core.record.RecordSealer;
 import io.capsuledb.core.record.RecordType;
+import io.capsuledb.core.record.SignedHeader;
 import io.capsuledb.engine.entry.Entry;
 import io.capsuledb.engine.entry.Version;
 import io.capsuledb.engine.lsm.Manifest.Chain;
@@ -445,12 +449,7 @@ public final class CapsuleDb implements AutoCloseable {
    */
   public Snapshot snapshot() {
     checkRunning();
-    while (true) {
-      TreeSnapshot held = tree.snapshot(lamport.newest());
-      if (held != null) {
-        return new Snapshot(held, clock.wallMs());
-      }
-    }
+    return new Snapshot(hold(), clock.wallMs());
   }
 
   /**
@@ -470,6 +469,95 @@ public final class CapsuleDb implements AutoCloseable {
           "Lamport time " + time + " is further back than history is kept: to " + tree.floorTime());
     }
     return new Snapshot(held, clock.wallMs());
+  }
+
+  /**
+   * The versions of a key, newest first: every one since {@link CapsuleDbOptions#historyMs} ago,
+   * and the one before. Removals are versions too.
+   *
+   * @param most how many at most, at least 1
+   */
+  public List<KeyVersion> history(byte[] key, int most) {
+    checkRunning();
+    if (most < 1) {
+      throw new InvalidRequestException("at most " + most + " versions; allowed is 1 or more");
+    }
+    try (TreeSnapshot held = hold()) {
+      return new History(name, metadata, curve, store).of(held, key, most);
+    }
+  }
+
+  private TreeSnapshot hold() {
+    while (true) {
+      TreeSnapshot held = tree.snapshot(lamport.newest());
+      if (held != null) {
+        return held;
+      }
+    }
+  }
+
+  /**
+   * The Lamport time of the last operation of a DATA record: where a {@link #snapshotAt} shows the
+   * capsule as that record left it.
+   *
+   * @throws InvalidRequestException if there is no DATA record with the hash
+   */
+  public long timeOf(Hash32 record) {
+    checkRunning();
+    byte[] bytes = store.read(record);
+    if (bytes == null || RecordCodec.typeOf(bytes) != RecordType.DATA) {
+      throw new InvalidRequestException("no record of data has the hash " + record);
+    }
+    Decoded<? extends SignedHeader> decoded =
+        RecordCodec.isStub(bytes)
+            ? RecordCodec.decodeStub(name, bytes)
+            : RecordCodec.decode(name, bytes);
+    RecordHeader header = decoded.orThrow().header();
+    // The operations of a record are those before the next one's.
+    while (true) {
+      long durable = durableTime();
+      byte[] next = store.read(header.writer(), header.sequence() + 1);
+      if (next != null) {
+        Decoded<? extends SignedHeader> after =
+            RecordCodec.isStub(next)
+                ? RecordCodec.decodeStub(name, next)
+                : RecordCodec.decode(name, next);
+        return after.orThrow().header().lamport() - 1;
+      }
+      if (!RecordCodec.isStub(bytes)) {
+        return lastTime(bytes);
+      }
+      if (header.writer() != writer) {
+        // The newest record of a writer that has ended: what came after it is another's.
+        return timeAtEndOf(header);
+      }
+      if (durableTime() == durable) {
+        return durable;
+      }
+    }
+  }
+
+  /** The time before the first record of the writer that followed one that has ended. */
+  private long timeAtEndOf(RecordHeader last) {
+    long time = lamport.newest();
+    for (long other : store.writers()) {
+      byte[] first = store.read(other, 1);
+      if (first != null
+          && RecordCodec.decode(name, first)
+              instanceof Decoded.Accepted<CapsuleRecord>(CapsuleRecord roster)
+          && roster.header().lamport() > last.lamport()) {
+        time = Math.min(time, roster.header().lamport() - 1);
+      }
+    }
+    return time;
+  }
+
+  private long lastTime(byte[] bytes) {
+    CapsuleRecord record = RecordCodec.decode(name, bytes).orThrow();
+    try (RecordOpener opener = new RecordOpener(name, keys)) {
+      byte[] payload = opener.open(record).orThrow();
+      return record.header().lamport() + BatchCodec.count(payload) - 1;
+    }
   }
 
   // ------------------------------------------------------------------ writing

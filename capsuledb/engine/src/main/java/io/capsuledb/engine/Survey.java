@@ -146,10 +146,16 @@ final class Survey {
     if (found != null) {
       recovered =
           new Tree.Recovered(
-              found.manifest, found.hash, found.range, found.releasing, List.copyOf(orphans));
+              found.manifest,
+              found.hash,
+              found.range,
+              found.position,
+              found.releasing,
+              List.copyOf(orphans));
     } else {
       recovered =
-          new Tree.Recovered(Manifest.EMPTY, Hash32.ZERO, null, List.of(), List.copyOf(orphans));
+          new Tree.Recovered(
+              Manifest.EMPTY, Hash32.ZERO, null, null, List.of(), List.copyOf(orphans));
     }
   }
 
@@ -197,34 +203,38 @@ final class Survey {
   /** The newest manifest of a chain, or null if there is none. */
   private @Nullable Found newestManifest(First first) {
     long writer = first.entry.writer();
-    Checkpoint checkpoint = null;
-    CapsuleRecord checkpointRecord = null;
+    Checkpoint named = null;
+    CapsuleRecord newest = null;
+    List<Checkpoint.Range> releasing = new ArrayList<>();
     for (long sequence = store.newestSequence(writer); sequence > 1; sequence--) {
       byte[] bytes = store.read(writer, sequence);
       if (bytes == null) {
         throw missing(writer, sequence, "its chain");
       }
-      if (RecordCodec.typeOf(bytes) == RecordType.CHECKPOINT && checkpoint == null) {
-        checkpointRecord = whole(writer, sequence, bytes);
-        checkpoint = CheckpointCodec.decode(checkpointRecord.payload()).orThrow();
-        checkSignature(first, checkpointRecord);
-      } else if (checkpoint != null && RecordCodec.typeOf(bytes) == RecordType.MANIFEST) {
+      RecordType type = RecordCodec.typeOf(bytes);
+      if (type == RecordType.CHECKPOINT && named == null) {
         CapsuleRecord record = whole(writer, sequence, bytes);
-        if (!record.hash().equals(checkpoint.manifest())) {
+        Checkpoint checkpoint = CheckpointCodec.decode(record.payload()).orThrow();
+        checkSignature(first, record);
+        releasing.addAll(checkpoint.released());
+        newest = newest == null ? record : newest;
+        named = checkpoint.manifest().isZero() ? null : checkpoint;
+      } else if (type == RecordType.MANIFEST && named != null) {
+        CapsuleRecord record = whole(writer, sequence, bytes);
+        if (!record.hash().equals(named.manifest())) {
           throw new IntegrityException(
               Rejection.of(
                   Reason.MISPLACED,
-                  record + " is not the manifest that " + checkpointRecord + " names"));
+                  record + " is not the manifest " + named.manifest() + " that was checkpointed"));
         }
         checkSignature(first, record);
-        CapsuleRecord at = java.util.Objects.requireNonNull(checkpointRecord);
+        CapsuleRecord at = java.util.Objects.requireNonNull(newest);
         return new Found(
             decode(record),
             record.hash(),
-            new Chain(
-                writer, at.header().sequence(), at.hash(), at.header().lamport(), false, true),
+            new Chain(writer, at.header().sequence(), at.hash(), at.header().lamport(), true, true),
             new Checkpoint.Range(writer, sequence, sequence),
-            checkpoint.released());
+            List.copyOf(releasing));
       }
     }
     return null;

@@ -12,7 +12,6 @@ import io.capsuledb.core.error.DeniedException;
 import io.capsuledb.core.error.IntegrityException;
 import io.capsuledb.core.error.OutcomeUnknownException;
 import io.capsuledb.core.error.StorageException;
-import io.capsuledb.core.error.UnavailableException;
 import io.capsuledb.core.port.RecordStore.StoredRecord;
 import io.capsuledb.core.sim.SimDisk;
 import java.util.List;
@@ -68,40 +67,6 @@ class CapsuleDbTest {
     node.scheduler.run();
     assertThat(db.durableTime()).isEqualTo(db.committedTime());
     assertThat(db.head().sequence()).isEqualTo(2);
-    db.close();
-  }
-
-  @Test
-  void aFullMemtableRefusesWritesAndLosesNothing() {
-    Node node = new Node(4);
-    CapsuleDb db = node.open(CapsuleDbOptions.MIN_MEMTABLE_BYTES);
-    byte[] value = new byte[1000];
-    int stored = 0;
-    try {
-      while (true) {
-        try (Transaction txn = db.begin()) {
-          txn.put(bytes("k" + stored), ValueType.STRING, value, 0);
-          txn.commit();
-          stored++;
-        }
-      }
-    } catch (UnavailableException full) {
-      assertThat(full).hasMessageContaining("full");
-    }
-    assertThat(stored).isBetween(500, 1100);
-    assertThat(db.size()).isEqualTo(stored);
-    try (Transaction txn = db.begin()) {
-      txn.delete(bytes("k0"));
-      txn.commit();
-    }
-    node.scheduler.run();
-    node.scheduler.tick();
-    node.scheduler.run();
-    put(db, "again", "fits");
-    node.scheduler.run();
-    db.close();
-    db = node.open(CapsuleDbOptions.MIN_MEMTABLE_BYTES);
-    assertThat(db.size()).isEqualTo(stored);
     db.close();
   }
 
@@ -162,36 +127,6 @@ class CapsuleDbTest {
   }
 
   @Test
-  void bigValuesAreReadBackWholeAndTheirRoomIsGivenBack() {
-    Node node = new Node(9);
-    CapsuleDb db = node.open(64L << 20);
-    byte[] big = new byte[CapsuleDb.MAX_VALUE_BYTES];
-    node.entropy.fill(big);
-    long empty = db.stats().memtableBytes();
-    for (int i = 0; i < 3; i++) {
-      big[i] ^= 1;
-      try (Transaction txn = db.begin()) {
-        txn.put(bytes("big"), ValueType.STRING, big.clone(), 0);
-        txn.commit();
-      }
-      assertThat(db.get(bytes("big")).value()).isEqualTo(big);
-      node.scheduler.run();
-    }
-    db.close();
-    db = node.open(64L << 20);
-    assertThat(db.get(bytes("big")).value()).isEqualTo(big);
-    try (Transaction txn = db.begin()) {
-      txn.delete(bytes("big"));
-      txn.commit();
-    }
-    node.scheduler.run();
-    node.scheduler.tick();
-    node.scheduler.run();
-    assertThat(db.stats().memtableBytes()).isEqualTo(empty);
-    db.close();
-  }
-
-  @Test
   void expiryIsSeenAtOnceAndCollectedLater() {
     Node node = new Node(10);
     CapsuleDb db = node.open();
@@ -207,30 +142,121 @@ class CapsuleDbTest {
     node.scheduler.tick();
     node.scheduler.run();
     assertThat(db.size()).isZero();
-    assertThat(db.expiringKeys()).isZero();
+    settle(node, db);
+    assertThat(db.stats().tableEntries()).isZero();
+    db.close();
+  }
+
+  /** Everything becomes tables, then one run. */
+  private static void settle(Node node, CapsuleDb db) {
+    node.scheduler.run();
+    assertThat(db.flush()).isTrue();
+    node.scheduler.run();
+    db.compact();
+    node.scheduler.tick();
+    node.scheduler.run();
+    node.scheduler.tick();
+    node.scheduler.run();
+    assertThat(db.isSettled()).isTrue();
+  }
+
+  @Test
+  void bigValuesAreReadBackWholeFromMemoryAndFromTables() {
+    Node node = new Node(9);
+    CapsuleDb db = node.open();
+    byte[] big = new byte[CapsuleDb.MAX_VALUE_BYTES];
+    node.entropy.fill(big);
+    for (int i = 0; i < 3; i++) {
+      big[i] ^= 1;
+      try (Transaction txn = db.begin()) {
+        txn.put(bytes("big"), ValueType.STRING, big.clone(), 0);
+        txn.commit();
+      }
+      assertThat(db.get(bytes("big")).value()).isEqualTo(big);
+      assertThat(db.describe(bytes("big")).length()).isEqualTo(big.length);
+      node.scheduler.run();
+    }
+    db.close();
+    db = node.open();
+    assertThat(db.get(bytes("big")).value()).isEqualTo(big);
+    settle(node, db);
+    assertThat(db.get(bytes("big")).value()).isEqualTo(big);
+    assertThat(db.describe(bytes("big")).length()).isEqualTo(big.length);
+    assertThat(db.stats().separateBytes()).isEqualTo(big.length);
+    try (Transaction txn = db.begin()) {
+      txn.delete(bytes("big"));
+      txn.commit();
+    }
+    settle(node, db);
+    assertThat(db.stats().tableEntries()).isZero();
+    assertThat(node.store.sizeBytes()).isLessThan(1 << 20);
+    assertThat(node.fsck().problems()).isEmpty();
     db.close();
   }
 
   @Test
-  void whatExpiredWhileRunningDoesNotOverfillTheNextStart() {
-    Node node = new Node(11);
-    CapsuleDb db = node.open(CapsuleDbOptions.MIN_MEMTABLE_BYTES);
-    byte[] value = new byte[1000];
-    for (int i = 0; i < 3000; i++) {
-      try (Transaction txn = db.begin()) {
-        txn.put(bytes("k" + i), ValueType.STRING, value, txn.nowMs() + 10);
-        txn.commit();
-      }
-      node.scheduler.run();
-      if (i % 200 == 199) {
-        node.clock.advanceMs(20);
-        node.scheduler.tick();
+  void aCapsuleOpensWithItsTailAlone() {
+    Node node = new Node(19);
+    CapsuleDb db = node.open();
+    for (int i = 0; i < 5000; i++) {
+      put(db, "key" + i, "value" + i);
+      if (i % 100 == 0) {
         node.scheduler.run();
       }
     }
+    settle(node, db);
+    put(db, "tail", "1");
+    node.scheduler.run();
     db.close();
-    db = node.open(CapsuleDbOptions.MIN_MEMTABLE_BYTES);
-    assertThat(db.size()).isZero();
+    db = node.open();
+    // The roster of the writer that has ended, and one record.
+    assertThat(db.stats().replayedRecords()).isLessThan(5);
+    assertThat(db.size()).isEqualTo(5001);
+    assertThat(get(db, "key4711")).isEqualTo("value4711");
+    assertThat(get(db, "tail")).isEqualTo("1");
+    db.close();
+  }
+
+  @Test
+  void historyNamesTheRecordsThatVouchForEachVersion() {
+    Node node = new Node(20);
+    node.historyMs = 1000;
+    CapsuleDb db = node.open();
+    List<Hash32> records = new java.util.ArrayList<>();
+    for (int i = 0; i < 5; i++) {
+      put(db, "k", "v" + i);
+      node.scheduler.run();
+      records.add(db.head().hash());
+    }
+    try (Transaction txn = db.begin()) {
+      txn.delete(bytes("k"));
+      txn.commit();
+    }
+    settle(node, db);
+    db.close();
+    db = node.open();
+    List<KeyVersion> versions = db.history(bytes("k"), 100);
+    assertThat(versions).hasSize(6);
+    assertThat(versions.getFirst().deleted()).isTrue();
+    for (int i = 0; i < 5; i++) {
+      KeyVersion version = versions.get(5 - i);
+      assertThat(Node.text(version.value())).isEqualTo("v" + i);
+      assertThat(version.record()).isEqualTo(records.get(i));
+      assertThat(version.rejection()).isNull();
+      try (Snapshot then = db.snapshotAt(db.timeOf(records.get(i)))) {
+        assertThat(Node.text(then.get(bytes("k")).value())).isEqualTo("v" + i);
+      }
+    }
+    assertThat(db.history(bytes("k"), 2)).hasSize(2);
+    node.clock.advanceMs(2000);
+    put(db, "other", "x");
+    node.clock.advanceMs(2000);
+    settle(node, db);
+    assertThat(db.history(bytes("k"), 100)).isEmpty();
+    long first = versions.getLast().time();
+    CapsuleDb open = db;
+    assertThatThrownBy(() -> open.snapshotAt(first))
+        .isInstanceOf(io.capsuledb.core.error.InvalidRequestException.class);
     db.close();
   }
 
@@ -269,22 +295,6 @@ class CapsuleDbTest {
     stop.set(true);
     reader.join();
     assertThat(strange).isEmpty();
-    db.close();
-  }
-
-  @Test
-  void deletingWhatIsNotThereTakesNoRoom() {
-    Node node = new Node(13);
-    CapsuleDb db = node.open(CapsuleDbOptions.MIN_MEMTABLE_BYTES);
-    for (int i = 0; i < 50_000; i++) {
-      try (Transaction txn = db.begin()) {
-        txn.delete(bytes("absent" + i));
-        txn.commit();
-      }
-    }
-    assertThat(db.stats().memtableBytes()).isZero();
-    node.scheduler.run();
-    assertThat(db.stats().pendingBytes()).isZero();
     db.close();
   }
 

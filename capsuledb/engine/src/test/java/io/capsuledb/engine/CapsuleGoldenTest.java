@@ -72,7 +72,7 @@ class CapsuleGoldenTest {
     load();
     try (CapsuleDb db =
         CapsuleDb.open(
-            CapsuleDbOptions.builder().memtableBytes(Node.MEMTABLE_BYTES).build(),
+            CapsuleDbOptions.builder().memtableBytes(1 << 20).build(),
             new CapsulePorts(store, new SimClock(), new SimEntropy(1), scheduler, Telemetry.NONE),
             capsule.owner().application(0, 0),
             records -> {})) {

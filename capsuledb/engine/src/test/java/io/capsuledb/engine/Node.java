@@ -17,12 +17,16 @@ import java.util.List;
 /** A simulated node: one disk and clock, over which an engine is opened, killed and reopened. */
 final class Node {
 
-  static final long MEMTABLE_BYTES = 16L << 20;
-
   final SimClock clock;
   final SimEntropy entropy;
   final SimScheduler scheduler;
   final KeyTree owner;
+  long memtableBytes = 16 << 20;
+  long blockBytes = 4 << 10;
+  long tableBytes = 64 << 10;
+  long separateBytes = 8 << 10;
+  long cacheBytes = 4 << 10;
+  long historyMs = 0;
   SimDisk disk = new SimDisk();
   SimRecordStore store = disk.open();
 
@@ -36,13 +40,27 @@ final class Node {
     store.initialize(NewCapsule.sign(owner, 0, List.of(), 0, entropy));
   }
 
-  CapsuleDb open() {
-    return open(MEMTABLE_BYTES);
+  /** So small that a few operations make blocks, tables and levels. */
+  static Node tiny(long seed) {
+    Node node = new Node(seed);
+    node.memtableBytes = 4 << 10;
+    node.blockBytes = 128;
+    node.tableBytes = 512;
+    node.separateBytes = 256;
+    return node;
   }
 
-  CapsuleDb open(long memtableBytes) {
+  CapsuleDb open() {
     return CapsuleDb.open(
-        CapsuleDbOptions.builder().memtableBytes(memtableBytes).build(),
+        CapsuleDbOptions.builder()
+            .memtableBytes(memtableBytes)
+            .blockBytes(blockBytes)
+            .tableBytes(tableBytes)
+            .separateBytes(separateBytes)
+            .cacheBytes(cacheBytes)
+            .historyMs(historyMs)
+            .compactionBytesPerSecond(0)
+            .build(),
         ports(),
         owner.application(0, 0),
         records -> {});

@@ -14,128 +14,123 @@ import org.jspecify.annotations.Nullable;
 public final class MergeCursor implements EntryCursor {
 
   private final EntryCursor[] sources;
-  private @Nullable EntryCursor current;
+
+  /** The entry each source stands at, or null: to make one costs more than to compare two. */
+  private final @Nullable Entry[] heads;
+
+  /** Which source is current; -1 if the cursor is not positioned. */
+  private int current = -1;
+
   private boolean forward = true;
 
   /** A cursor over the entries of all sources, which nobody else moves from now on. */
   public MergeCursor(List<? extends EntryCursor> sources) {
     this.sources = sources.toArray(new EntryCursor[0]);
+    this.heads = new Entry[this.sources.length];
   }
 
   @Override
   public boolean seekToFirst() {
-    for (EntryCursor source : sources) {
-      source.seekToFirst();
+    for (int i = 0; i < sources.length; i++) {
+      take(i, sources[i].seekToFirst());
     }
-    return smallest();
+    return choose(true);
   }
 
   @Override
   public boolean seekToLast() {
-    for (EntryCursor source : sources) {
-      source.seekToLast();
+    for (int i = 0; i < sources.length; i++) {
+      take(i, sources[i].seekToLast());
     }
-    return largest();
+    return choose(false);
   }
 
   @Override
   public boolean seek(byte[] key) {
-    for (EntryCursor source : sources) {
-      source.seek(key);
+    for (int i = 0; i < sources.length; i++) {
+      take(i, sources[i].seek(key));
     }
-    return smallest();
+    return choose(true);
   }
 
-  private boolean smallest() {
-    forward = true;
-    EntryCursor best = null;
-    for (EntryCursor source : sources) {
-      if (source.valid()
-          && (best == null || Entry.ENTRY_ORDER.compare(source.entry(), best.entry()) < 0)) {
-        best = source;
-      }
-    }
-    current = best;
-    return best != null;
+  private void take(int source, boolean there) {
+    heads[source] = there ? sources[source].entry() : null;
   }
 
-  private boolean largest() {
-    forward = false;
-    EntryCursor best = null;
-    for (EntryCursor source : sources) {
-      if (source.valid()
-          && (best == null || Entry.ENTRY_ORDER.compare(source.entry(), best.entry()) > 0)) {
-        best = source;
+  private boolean choose(boolean smallest) {
+    forward = smallest;
+    current = -1;
+    Entry best = null;
+    for (int i = 0; i < heads.length; i++) {
+      Entry head = heads[i];
+      if (head != null) {
+        int order = best == null ? 0 : Entry.ENTRY_ORDER.compare(head, best);
+        if (best == null || (smallest ? order < 0 : order > 0)) {
+          best = head;
+          current = i;
+        }
       }
     }
-    current = best;
     return best != null;
   }
 
   @Override
   public boolean next() {
-    EntryCursor here = positioned();
+    Entry here = entry();
     if (!forward) {
-      Entry entry = here.entry();
-      for (EntryCursor source : sources) {
-        if (source != here) {
-          toFirstAfter(source, entry);
+      for (int i = 0; i < sources.length; i++) {
+        if (i != current) {
+          toFirstAfter(i, here);
         }
       }
     }
-    here.next();
-    return smallest();
+    take(current, sources[current].next());
+    return choose(true);
   }
 
   @Override
   public boolean previous() {
-    EntryCursor here = positioned();
+    Entry here = entry();
     if (forward) {
-      Entry entry = here.entry();
-      for (EntryCursor source : sources) {
-        if (source != here) {
-          toLastBefore(source, entry);
+      for (int i = 0; i < sources.length; i++) {
+        if (i != current) {
+          toLastBefore(i, here);
         }
       }
     }
-    here.previous();
-    return largest();
+    take(current, sources[current].previous());
+    return choose(false);
   }
 
-  private static void toFirstAfter(EntryCursor source, Entry entry) {
+  private void toFirstAfter(int i, Entry entry) {
+    EntryCursor source = sources[i];
     boolean there = source.seek(entry.key());
     while (there && Entry.ENTRY_ORDER.compare(source.entry(), entry) <= 0) {
       there = source.next();
     }
+    take(i, there);
   }
 
-  private static void toLastBefore(EntryCursor source, Entry entry) {
+  private void toLastBefore(int i, Entry entry) {
+    EntryCursor source = sources[i];
     boolean there = source.seek(entry.key());
     while (there && Entry.ENTRY_ORDER.compare(source.entry(), entry) < 0) {
       there = source.next();
     }
-    if (there) {
-      source.previous();
-    } else {
-      source.seekToLast();
-    }
-  }
-
-  private EntryCursor positioned() {
-    EntryCursor here = current;
-    if (here == null) {
-      throw new IllegalStateException("the cursor is not positioned");
-    }
-    return here;
+    take(i, there ? source.previous() : source.seekToLast());
   }
 
   @Override
   public boolean valid() {
-    return current != null;
+    return current >= 0;
   }
 
   @Override
   public Entry entry() {
-    return positioned().entry();
+    Entry here = current < 0 ? null : heads[current];
+    if (here == null) {
+      throw new IllegalStateException("the cursor is not positioned");
+    }
+    return here;
   }
 }

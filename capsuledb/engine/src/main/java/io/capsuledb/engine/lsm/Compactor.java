@@ -122,7 +122,7 @@ final class Compactor {
   // ------------------------------------------------------------------ picking
 
   private @Nullable Job pick() {
-    ReadView view = tree.acquire();
+    ReadView view = tree.acquireTables();
     Job picked = null;
     try {
       picked = pick(view);

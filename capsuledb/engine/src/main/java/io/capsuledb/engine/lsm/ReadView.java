@@ -59,8 +59,8 @@ final class ReadView {
     return holders.get() > 0;
   }
 
-  boolean isOlderThan(ReadView other) {
-    return number < other.number;
+  boolean isNewerThan(ReadView other) {
+    return number > other.number;
   }
 
   /** Holds the view, unless nobody did any more. */

@@ -15,6 +15,7 @@ import io.capsuledb.core.port.Scheduler;
 import io.capsuledb.core.port.Telemetry;
 import io.capsuledb.core.record.Checkpoint;
 import io.capsuledb.core.record.CheckpointCodec;
+import io.capsuledb.core.record.CheckpointLayout;
 import io.capsuledb.core.record.RecordType;
 import io.capsuledb.engine.block.ValuePointer;
 import io.capsuledb.engine.entry.Entry;
@@ -88,6 +89,7 @@ public final class Tree implements AutoCloseable {
    * @param manifest the newest manifest
    * @param manifestHash hash of its record; zero if there is none
    * @param manifestRange where that record is, or null if there is none
+   * @param position how far the chain that record is in need not be read again, or null
    * @param releasing ranges that a crash may have kept from being released
    * @param orphans records after the newest checkpoint of a chain that has ended: named by nobody
    */
@@ -95,15 +97,17 @@ public final class Tree implements AutoCloseable {
       Manifest manifest,
       Hash32 manifestHash,
       Checkpoint.@Nullable Range manifestRange,
+      @Nullable Chain position,
       List<Checkpoint.Range> releasing,
       List<Checkpoint.Range> orphans) {
 
     /** Of a capsule that was never flushed. */
     public static final Recovered NOTHING =
-        new Recovered(Manifest.EMPTY, Hash32.ZERO, null, List.of(), List.of());
+        new Recovered(Manifest.EMPTY, Hash32.ZERO, null, null, List.of(), List.of());
   }
 
-  private record Frozen(Memtable memtable, Cut cut, List<Chain> replayed) {}
+  /** A memtable on its way to the tables. */
+  record Frozen(Memtable memtable, Cut cut, List<Chain> replayed) {}
 
   private final TreeOptions options;
   private final Ports ports;
@@ -177,6 +181,9 @@ public final class Tree implements AutoCloseable {
     this.manifestRange = recovered.manifestRange();
     for (Chain known : manifest.frontier()) {
       frontier.put(known.writer(), known);
+    }
+    if (recovered.position() != null) {
+      frontier.put(recovered.position().writer(), recovered.position());
     }
     this.active = newMemtable();
     this.memtables = 1;
@@ -455,12 +462,29 @@ public final class Tree implements AutoCloseable {
    * @return null if that time is out of reach already
    */
   public @Nullable TreeSnapshot snapshot(long time) {
-    ReadView held = acquire();
-    if (!retention.pin(time)) {
-      held.release();
-      return null;
+    return retention.pin(time) ? new TreeSnapshot(this, time) : null;
+  }
+
+  Clears clears() {
+    return view.clears();
+  }
+
+  /** The tables of the newest view without its memtables, held: for long work. */
+  ReadView acquireTables() {
+    synchronized (monitor) {
+      ReadView newest = view;
+      ReadView tables =
+          new ReadView(
+              newest.number(),
+              List.of(),
+              newest.runs(),
+              newest.clears(),
+              newest.manifest(),
+              newest.manifestHash(),
+              this::afterRelease);
+      liveViews.add(tables);
+      return tables;
     }
-    return new TreeSnapshot(this, held, time);
   }
 
   void unpin(long time) {
@@ -514,7 +538,6 @@ public final class Tree implements AutoCloseable {
     long begin = ports.clock().monotonicNanos();
     long floor = retention.raiseFloor(oldest.cut.time());
     List<TableDescriptor> tables = new ArrayList<>();
-    List<Hash32> droppedValues = new ArrayList<>();
     ReadView below = acquire();
     try {
       EntrySieve sieve =
@@ -525,7 +548,7 @@ public final class Tree implements AutoCloseable {
               ports.clock().wallMs(),
               below::mayHold,
               entry -> {});
-      buildTables(sieve, droppedValues, tables::add);
+      buildTables(sieve, tables::add);
     } finally {
       below.release();
     }
@@ -547,8 +570,7 @@ public final class Tree implements AutoCloseable {
             Telemetry.Distribution.FLUSH_SECONDS, (ports.clock().monotonicNanos() - begin) * 1e-9);
   }
 
-  private void buildTables(
-      EntrySieve sieve, List<Hash32> droppedValues, Consumer<TableDescriptor> done) {
+  private void buildTables(EntrySieve sieve, Consumer<TableDescriptor> done) {
     TableBuilder builder = new TableBuilder(chain, options, ports.entropy());
     for (Entry entry = sieve.next(); entry != null; entry = sieve.next()) {
       if (builder.endsBefore(entry)) {
@@ -608,7 +630,7 @@ public final class Tree implements AutoCloseable {
       if (manifestRange != null) {
         released.add(manifestRange);
       }
-      List<Checkpoint.Range> sorted = Ranges.normalise(released);
+      List<Checkpoint.Range> sorted = boundedRanges(released);
       TreeChain.Ref ref;
       try (TreeChain.Appender appender = chain.begin()) {
         ref = appender.append(RecordType.MANIFEST, List.of(), ManifestCodec.encode(next));
@@ -621,7 +643,7 @@ public final class Tree implements AutoCloseable {
       synchronized (monitor) {
         if (flushed != null) {
           Frozen done = frozen.remove();
-          if (done != flushed) {
+          if (!done.equals(flushed)) {
             throw new IllegalStateException("memtables are flushed out of order");
           }
           frozenCount = frozen.size();
@@ -645,6 +667,48 @@ public final class Tree implements AutoCloseable {
       manifestLock.unlock();
     }
     room.signalAll();
+  }
+
+  /**
+   * Releases what has become free since the newest manifest, in a checkpoint of its own.
+   *
+   * @return whether there was anything
+   */
+  private boolean releaseFreed() {
+    manifestLock.lock();
+    try {
+      List<Checkpoint.Range> released = freed();
+      if (released.isEmpty() || view.manifestHash().isZero()) {
+        nextReleased.addAll(released);
+        return false;
+      }
+      released.addAll(nextReleased);
+      nextReleased = new ArrayList<>();
+      checkpoint(Hash32.ZERO, Hash32.ZERO, released);
+      return true;
+    } finally {
+      manifestLock.unlock();
+    }
+  }
+
+  private void checkpoint(Hash32 manifest, Hash32 root, List<Checkpoint.Range> released) {
+    List<Checkpoint.Range> sorted = boundedRanges(released);
+    try (TreeChain.Appender appender = chain.begin()) {
+      Checkpoint checkpoint = new Checkpoint(manifest, root, view.manifest().coveredTime(), sorted);
+      appender.append(RecordType.CHECKPOINT, List.of(), CheckpointCodec.encode(checkpoint));
+      appender.flush();
+    }
+    releaser.release(sorted);
+  }
+
+  /** What fits one checkpoint; the rest is for the next. Under the manifest lock. */
+  private List<Checkpoint.Range> boundedRanges(List<Checkpoint.Range> released) {
+    List<Checkpoint.Range> sorted = Ranges.normalise(released);
+    if (sorted.size() <= CheckpointLayout.MAX_RANGES) {
+      return sorted;
+    }
+    nextReleased.addAll(sorted.subList(CheckpointLayout.MAX_RANGES, sorted.size()));
+    return sorted.subList(0, CheckpointLayout.MAX_RANGES);
   }
 
   /** The runs of a manifest, with the tables of a view where they are the same. */
@@ -686,7 +750,7 @@ public final class Tree implements AutoCloseable {
       doomed.removeIf(
           gone -> {
             for (ReadView live : liveViews) {
-              if (live == gone.lastView || live.isOlderThan(gone.lastView)) {
+              if (!live.isNewerThan(gone.lastView)) {
                 return false;
               }
             }
@@ -716,11 +780,7 @@ public final class Tree implements AutoCloseable {
           return false;
         }
       }
-      boolean more = compactor.step();
-      if (!more && releaser.step()) {
-        return true;
-      }
-      return more;
+      return compactor.step() || releaser.step() || (compactor.isIdle() && releaseFreed());
     } catch (IntegrityException damaged) {
       compactor.abandon(damaged);
       LOG.log(
@@ -751,6 +811,11 @@ public final class Tree implements AutoCloseable {
 
   /** Whether nothing is being flushed or compacted, and nothing is due. */
   public boolean isSettled() {
+    synchronized (monitor) {
+      if (!doomed.isEmpty()) {
+        return false;
+      }
+    }
     return frozenCount == 0 && compactor.isIdle() && releaser.isIdle();
   }
 

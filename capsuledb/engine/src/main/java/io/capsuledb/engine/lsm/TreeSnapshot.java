@@ -3,6 +3,7 @@ package io.capsuledb.engine.lsm;
 import io.capsuledb.engine.entry.Entry;
 import io.capsuledb.engine.entry.EntryCursor;
 import io.capsuledb.engine.entry.Version;
+import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
@@ -12,13 +13,11 @@ import org.jspecify.annotations.Nullable;
 public final class TreeSnapshot implements AutoCloseable {
 
   private final Tree tree;
-  private final ReadView view;
   private final long time;
   private final AtomicBoolean closed = new AtomicBoolean();
 
-  TreeSnapshot(Tree tree, ReadView view, long time) {
+  TreeSnapshot(Tree tree, long time) {
     this.tree = tree;
-    this.view = view;
     this.time = time;
   }
 
@@ -27,15 +26,10 @@ public final class TreeSnapshot implements AutoCloseable {
     return time;
   }
 
-  /** The newest version of a key at that time, whatever it says, or null. */
-  public @Nullable Entry find(byte[] key) {
-    checkOpen();
-    return view.find(key, time);
-  }
-
   /** Reads a key. */
   public <T> T read(byte[] key, Tree.Visible<T> visible) {
-    return visible.see(find(key), cleared(), tree);
+    checkOpen();
+    return tree.read(key, () -> time, visible);
   }
 
   /** What this is a snapshot of. */
@@ -43,16 +37,27 @@ public final class TreeSnapshot implements AutoCloseable {
     return tree;
   }
 
+  /** The CLEARs up to that time that still matter, ascending. */
+  public List<Version> clears() {
+    checkOpen();
+    return tree.clears().upTo(time).versions();
+  }
+
   /** The newest CLEAR at that time, or null. */
   public @Nullable Version cleared() {
     checkOpen();
-    return view.clears().at(time);
+    return tree.clears().at(time);
+  }
+
+  /** Of what was replaced before this Lamport time, not everything is there. */
+  public long floorTime() {
+    return tree.floorTime();
   }
 
   /** A cursor over all versions of all keys, those later than the snapshot included. */
   public EntryCursor cursor() {
     checkOpen();
-    return view.cursor();
+    return new TreeCursor(tree);
   }
 
   /** The value of an entry, wherever it is. */
@@ -72,7 +77,6 @@ public final class TreeSnapshot implements AutoCloseable {
   public void close() {
     if (closed.compareAndSet(false, true)) {
       tree.unpin(time);
-      view.release();
     }
   }
 }

@@ -30,13 +30,13 @@ final class KeyHash {
     }
     long tail = 0;
     for (; i < key.length; i++) {
-      tail = tail << Byte.SIZE | key[i] & 0xFF;
+      tail = (tail << Byte.SIZE) | (key[i] & 0xFF);
     }
     hash = fold(hash ^ tail, MULTIPLIER_A ^ seed);
     return fold(hash ^ key.length, MULTIPLIER_B);
   }
 
   private static long fold(long a, long b) {
-    return a * b ^ Math.unsignedMultiplyHigh(a, b);
+    return (a * b) ^ Math.unsignedMultiplyHigh(a, b);
   }
 }

@@ -100,6 +100,7 @@ public final class Memtable implements AutoCloseable {
   }
 
   /** Adds an entry. A version is added once. */
+  @SuppressWarnings("NonAtomicVolatileUpdate") // one writer; readers only watch
   public void put(Entry entry) {
     byte[] key = entry.key();
     long hash = KeyHash.of(key, seed);
