@@ -201,6 +201,8 @@ public final class CapsuleDb implements AutoCloseable {
     survey.chains().forEach(chain -> indexes.add(chain.writer()));
     LamportClock lamport = new LamportClock();
     lamport.advance(survey.recovered().manifest().coveredTime());
+    // Also before a flush during replay: the order of the tree's chains is that of their times.
+    lamport.advance(survey.newestLamport());
     AtomicReference<WritePath> path = new AtomicReference<>();
     Tree tree =
         new Tree(
@@ -449,7 +451,7 @@ public final class CapsuleDb implements AutoCloseable {
    */
   public Snapshot snapshot() {
     checkRunning();
-    return new Snapshot(hold(), clock.wallMs());
+    return new Snapshot(hold());
   }
 
   /**
@@ -463,12 +465,12 @@ public final class CapsuleDb implements AutoCloseable {
     if (time < 0 || time > lamport.newest()) {
       throw new InvalidRequestException("Lamport time " + time + " has not come yet");
     }
-    TreeSnapshot held = tree.snapshot(time);
+    TreeSnapshot held = tree.snapshot(time, clock.wallMs());
     if (held == null) {
       throw new InvalidRequestException(
           "Lamport time " + time + " is further back than history is kept: to " + tree.floorTime());
     }
-    return new Snapshot(held, clock.wallMs());
+    return new Snapshot(held);
   }
 
   /**
@@ -488,8 +490,9 @@ public final class CapsuleDb implements AutoCloseable {
   }
 
   private TreeSnapshot hold() {
+    long nowMs = clock.wallMs();
     while (true) {
-      TreeSnapshot held = tree.snapshot(lamport.newest());
+      TreeSnapshot held = tree.snapshot(lamport.newest(), nowMs);
       if (held != null) {
         return held;
       }
@@ -508,20 +511,14 @@ public final class CapsuleDb implements AutoCloseable {
     if (bytes == null || RecordCodec.typeOf(bytes) != RecordType.DATA) {
       throw new InvalidRequestException("no record of data has the hash " + record);
     }
-    Decoded<? extends SignedHeader> decoded =
-        RecordCodec.isStub(bytes)
-            ? RecordCodec.decodeStub(name, bytes)
-            : RecordCodec.decode(name, bytes);
+    Decoded<SignedHeader> decoded = RecordCodec.decodeStored(name, bytes);
     RecordHeader header = decoded.orThrow().header();
     // The operations of a record are those before the next one's.
     while (true) {
       long durable = durableTime();
       byte[] next = store.read(header.writer(), header.sequence() + 1);
       if (next != null) {
-        Decoded<? extends SignedHeader> after =
-            RecordCodec.isStub(next)
-                ? RecordCodec.decodeStub(name, next)
-                : RecordCodec.decode(name, next);
+        Decoded<SignedHeader> after = RecordCodec.decodeStored(name, next);
         return after.orThrow().header().lamport() - 1;
       }
       if (!RecordCodec.isStub(bytes)) {

@@ -135,10 +135,7 @@ final class History {
     if (bytes == null) {
       return null;
     }
-    Decoded<? extends SignedHeader> decoded =
-        RecordCodec.isStub(bytes)
-            ? RecordCodec.decodeStub(capsule, bytes)
-            : RecordCodec.decode(capsule, bytes);
+    Decoded<SignedHeader> decoded = RecordCodec.decodeStored(capsule, bytes);
     SignedHeader record = decoded.orThrow();
     if (record.header().writer() != writer || record.header().sequence() != sequence) {
       throw new IntegrityException(

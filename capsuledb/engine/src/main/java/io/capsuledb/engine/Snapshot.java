@@ -21,9 +21,9 @@ public final class Snapshot implements AutoCloseable {
   private final TreeSnapshot tree;
   private final long nowMs;
 
-  Snapshot(TreeSnapshot tree, long nowMs) {
+  Snapshot(TreeSnapshot tree) {
     this.tree = tree;
-    this.nowMs = nowMs;
+    this.nowMs = tree.nowMs();
   }
 
   /** The Lamport time; also the fence of all that is read here. */

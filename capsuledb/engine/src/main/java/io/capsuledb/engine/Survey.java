@@ -76,6 +76,7 @@ final class Survey {
   private final Map<Long, First> firsts = new HashMap<>();
   private final List<Surveyed> chains = new ArrayList<>();
   private final Set<Hash32> named = new HashSet<>();
+  private long newestLamport;
   private Tree.Recovered recovered = Tree.Recovered.NOTHING;
 
   Survey(
@@ -93,7 +94,7 @@ final class Survey {
     this.verifier = verifier;
   }
 
-  /** Chains, in the order of their first Lamport times. */
+  /** Chains: the tree's own, then the others; each in the order of their first Lamport times. */
   List<Surveyed> chains() {
     return chains;
   }
@@ -101,6 +102,11 @@ final class Survey {
   /** What the tree begins with. */
   Tree.Recovered recovered() {
     return recovered;
+  }
+
+  /** The largest Lamport time of a record: what is written from now on comes after it. */
+  long newestLamport() {
+    return newestLamport;
   }
 
   /** Whether another record names the one with a hash as parent. */
@@ -141,8 +147,13 @@ final class Survey {
     for (First first : firsts.values()) {
       survey(first, covered.get(first.entry.writer()), orphans);
     }
+    // The tree's own first: a flush during replay releases what they left behind, and has to say
+    // so of chains that it covers.
     chains.sort(
-        Comparator.comparingLong(Surveyed::firstLamport).thenComparingLong(Surveyed::writer));
+        Comparator.comparing(Surveyed::isTree)
+            .reversed()
+            .thenComparingLong(Surveyed::firstLamport)
+            .thenComparingLong(Surveyed::writer));
     if (found != null) {
       recovered =
           new Tree.Recovered(
@@ -290,6 +301,7 @@ final class Survey {
           first.entry,
           new ChainVerifier.Head(writer, covered.sequence(), covered.hash(), covered.lamport()));
     }
+    newestLamport = Math.max(newestLamport, lamportAt(writer, newest));
     if (first.entry.role() == RosterEntry.Role.COMPACTOR && from < newest) {
       // After its newest checkpoint nothing in such a chain is named by anybody. Its ROSTER stays.
       long begin = Math.max(from + 1, 2);
@@ -301,17 +313,22 @@ final class Survey {
         new Surveyed(writer, first.entry.role(), first.record.header().lamport(), newest, from));
   }
 
+  /** What the record says; whether it is true is for the replay. */
+  private long lamportAt(long writer, long sequence) {
+    byte[] bytes = store.read(writer, sequence);
+    if (bytes == null) {
+      throw missing(writer, sequence, "its chain");
+    }
+    return RecordCodec.decodeStored(capsule, bytes).orThrow().header().lamport();
+  }
+
   /** Checks that the record at the frontier is the one the manifest says. */
   private void checkAt(Chain covered) {
     byte[] bytes = store.read(covered.writer(), covered.sequence());
     if (bytes == null) {
       throw missing(covered.writer(), covered.sequence(), "the manifest");
     }
-    Decoded<? extends SignedHeader> decoded =
-        RecordCodec.isStub(bytes)
-            ? RecordCodec.decodeStub(capsule, bytes)
-            : RecordCodec.decode(capsule, bytes);
-    SignedHeader record = decoded.orThrow();
+    SignedHeader record = RecordCodec.decodeStored(capsule, bytes).orThrow();
     if (!record.hash().equals(covered.hash())) {
       throw new IntegrityException(
           Rejection.of(

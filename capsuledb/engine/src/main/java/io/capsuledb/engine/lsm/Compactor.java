@@ -322,7 +322,7 @@ final class Compactor {
           new MergeCursor(sources),
           floorTime,
           view.clears().at(floorTime),
-          ports.clock().wallMs(),
+          tree.retention().expiredByMs(),
           this::isBelow,
           this::dropped);
     }

@@ -13,7 +13,12 @@ final class Retention {
   private final Clock clock;
   private final long windowMs;
   private final Moments moments;
+
+  /** Lamport times that snapshots read as of, and how many do. */
   private final TreeMap<Long, Integer> pins = new TreeMap<>();
+
+  /** The wall clock by which snapshots judge expiry, and how many do. */
+  private final TreeMap<Long, Integer> clocks = new TreeMap<>();
 
   /** The largest floor that something was dropped by. */
   private long floorTime;
@@ -34,18 +39,27 @@ final class Retention {
   /**
    * Holds what reads as of a Lamport time need, until {@link #unpin}.
    *
-   * @return whether it could: not if it is below the floor already
+   * @param nowMs the wall clock by which they judge what has expired
+   * @return whether it could: not if the time is below the floor already
    */
-  synchronized boolean pin(long time) {
+  synchronized boolean pin(long time, long nowMs) {
     if (time < floorTime) {
       return false;
     }
     pins.merge(time, 1, Integer::sum);
+    clocks.merge(nowMs, 1, Integer::sum);
     return true;
   }
 
-  synchronized void unpin(long time) {
+  synchronized void unpin(long time, long nowMs) {
     pins.compute(time, (t, count) -> count == null || count == 1 ? null : count - 1);
+    clocks.compute(nowMs, (t, count) -> count == null || count == 1 ? null : count - 1);
+  }
+
+  /** What had expired by this wall clock is absent to every reader there is or will be. */
+  synchronized long expiredByMs() {
+    long nowMs = clock.wallMs();
+    return clocks.isEmpty() ? nowMs : Math.min(nowMs, clocks.firstKey());
   }
 
   /**

@@ -291,9 +291,22 @@ public final class Tree implements AutoCloseable {
     }
   }
 
-  /** Remembers how far chains were replayed into the active memtable. */
+  /**
+   * Remembers how far chains were replayed into the active memtable. The tree's own chains hold no
+   * operations: they are covered at once, and have to be before their orphans are released.
+   */
   public void replayed(List<Chain> chains) {
     replayed = chains;
+    manifestLock.lock();
+    try {
+      for (Chain chain : chains) {
+        if (chain.isTree()) {
+          frontier.put(chain.writer(), chain);
+        }
+      }
+    } finally {
+      manifestLock.unlock();
+    }
   }
 
   /**
@@ -459,10 +472,11 @@ public final class Tree implements AutoCloseable {
   /**
    * Holds everything that reads as of a Lamport time need.
    *
+   * @param nowMs the wall clock by which they judge what has expired
    * @return null if that time is out of reach already
    */
-  public @Nullable TreeSnapshot snapshot(long time) {
-    return retention.pin(time) ? new TreeSnapshot(this, time) : null;
+  public @Nullable TreeSnapshot snapshot(long time, long nowMs) {
+    return retention.pin(time, nowMs) ? new TreeSnapshot(this, time, nowMs) : null;
   }
 
   Clears clears() {
@@ -487,8 +501,8 @@ public final class Tree implements AutoCloseable {
     }
   }
 
-  void unpin(long time) {
-    retention.unpin(time);
+  void unpin(long time, long nowMs) {
+    retention.unpin(time, nowMs);
   }
 
   /** Reads as of this Lamport time and later ones are answered. */
@@ -545,7 +559,7 @@ public final class Tree implements AutoCloseable {
               new MergeCursor(oldest.memtable.cursors()),
               floor,
               below.clears().at(floor),
-              ports.clock().wallMs(),
+              retention.expiredByMs(),
               below::mayHold,
               entry -> {});
       buildTables(sieve, tables::add);

@@ -14,16 +14,23 @@ public final class TreeSnapshot implements AutoCloseable {
 
   private final Tree tree;
   private final long time;
+  private final long nowMs;
   private final AtomicBoolean closed = new AtomicBoolean();
 
-  TreeSnapshot(Tree tree, long time) {
+  TreeSnapshot(Tree tree, long time, long nowMs) {
     this.tree = tree;
     this.time = time;
+    this.nowMs = nowMs;
   }
 
   /** The Lamport time. */
   public long time() {
     return time;
+  }
+
+  /** The wall clock by which it judges what has expired, in milliseconds. */
+  public long nowMs() {
+    return nowMs;
   }
 
   /** Reads a key. */
@@ -76,7 +83,7 @@ public final class TreeSnapshot implements AutoCloseable {
   @Override
   public void close() {
     if (closed.compareAndSet(false, true)) {
-      tree.unpin(time);
+      tree.unpin(time, nowMs);
     }
   }
 }
