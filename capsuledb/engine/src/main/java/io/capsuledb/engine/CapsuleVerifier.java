@@ -14,10 +14,14 @@ import io.capsuledb.core.error.Rejection.Reason;
 import io.capsuledb.core.port.RecordStore;
 import io.capsuledb.core.record.CapsuleRecord;
 import io.capsuledb.core.record.ChainVerifier;
+import io.capsuledb.core.record.Checkpoint;
+import io.capsuledb.core.record.CheckpointCodec;
 import io.capsuledb.core.record.RecordCodec;
 import io.capsuledb.core.record.RecordHeader;
 import io.capsuledb.core.record.RecordOpener;
+import io.capsuledb.core.record.RecordStub;
 import io.capsuledb.core.record.RecordType;
+import io.capsuledb.core.record.SignedHeader;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -28,11 +32,15 @@ import org.jspecify.annotations.Nullable;
  * Replay} it checks every signature, goes on after a problem, and needs no key: without one,
  * payloads are checked as far as their hashes go and not decrypted.
  *
+ * <p>A record whose payload was released is checked as far as its stub goes. Which payloads may be
+ * missing the capsule itself says, in the CHECKPOINTs of its compactors; as those come later, stubs
+ * are remembered and judged at the end.
+ *
  * <p>A damaged record is reported once, at the record itself: its successor's view of it (the hash
  * it names) is used to pick up the chain again, so one flipped bit is one problem and not two.
  *
  * <p>Reads the store only, so it may run beside an engine: it stops at the heads it found when it
- * began. One thread; bounded memory, except for {@link #MAX_PROBLEMS} findings.
+ * began. One thread; bounded memory.
  */
 public final class CapsuleVerifier {
 
@@ -63,6 +71,7 @@ public final class CapsuleVerifier {
    * @param bytes their size
    * @param signatures signatures verified
    * @param decrypted records whose payload was decrypted and parsed
+   * @param released records whose payload was released, so that only header and signature are left
    * @param problemCount everything wrong
    * @param problems the first {@link #MAX_PROBLEMS} of it
    * @param heads hash of the newest record of each chain, by writer
@@ -74,6 +83,7 @@ public final class CapsuleVerifier {
       long bytes,
       long signatures,
       long decrypted,
+      long released,
       long problemCount,
       List<Problem> problems,
       List<ChainVerifier.Head> heads) {
@@ -106,6 +116,12 @@ public final class CapsuleVerifier {
   private long bytes;
   private long signatures;
   private long decrypted;
+  private long released;
+
+  /** Where stubs are, and which of them may be. */
+  private final ReleasedRecords stubs = new ReleasedRecords();
+
+  private final ReleasedRecords mayBeStubs = new ReleasedRecords();
 
   /**
    * A verifier for one walk.
@@ -170,6 +186,7 @@ public final class CapsuleVerifier {
       try (Walk walk = new Walk(name, verifier, total)) {
         spans.forEach(walk::chain);
       }
+      stubs.without(mayBeStubs, this::reportUnreleased);
       heads = verifier.frontier();
     }
     for (Hash32 hash : required) {
@@ -187,9 +204,21 @@ public final class CapsuleVerifier {
         bytes,
         signatures,
         decrypted,
+        released,
         problemCount,
         List.copyOf(problems),
         heads);
+  }
+
+  private void reportUnreleased(long writer, long from, long to) {
+    report(
+        CapsuleRecord.describe(writer, from),
+        Rejection.of(
+            Reason.RELEASED,
+            (to - from + 1)
+                + " records up to "
+                + to
+                + " are stored without their payloads, which no checkpoint released"));
   }
 
   private void checkRequired(Hash32 hash) {
@@ -316,10 +345,26 @@ public final class CapsuleVerifier {
             new RosterEntry(
                 writer,
                 ring.application(generation).writerPublicKey(writer),
-                RosterEntry.Role.WORKER,
+                apparentRole(writer),
                 generation));
       }
       return verifier.writer(writer) != null;
+    }
+
+    /** The role that the second record shows, for a chain whose roster is lost. */
+    private RosterEntry.Role apparentRole(long writer) {
+      try {
+        byte[] second = store.read(writer, 2);
+        return second != null
+                && RecordCodec.decodeStored(name, second)
+                    instanceof Decoded.Accepted<SignedHeader>(SignedHeader record)
+                && RecordChecks.understood(record, RosterEntry.Role.COMPACTOR) == null
+            ? RosterEntry.Role.COMPACTOR
+            : RosterEntry.Role.WORKER;
+      } catch (IntegrityException damaged) {
+        // Reported when the walk comes to it.
+        return RosterEntry.Role.WORKER;
+      }
     }
 
     /**
@@ -332,13 +377,13 @@ public final class CapsuleVerifier {
     private boolean record(long writer, long sequence, byte[] stored, boolean predecessorIntact) {
       bytes += stored.length;
       String where = CapsuleRecord.describe(writer, sequence);
-      CapsuleRecord record;
-      switch (RecordCodec.decode(name, stored)) {
-        case Decoded.Rejected<CapsuleRecord>(Rejection r) -> {
+      SignedHeader record;
+      switch (RecordCodec.decodeStored(name, stored)) {
+        case Decoded.Rejected<SignedHeader>(Rejection r) -> {
           report(where, r);
           return false;
         }
-        case Decoded.Accepted<CapsuleRecord>(CapsuleRecord decoded) -> record = decoded;
+        case Decoded.Accepted<SignedHeader>(SignedHeader decoded) -> record = decoded;
       }
       RecordHeader header = record.header();
       if (header.writer() != writer || header.sequence() != sequence) {
@@ -352,14 +397,18 @@ public final class CapsuleVerifier {
       }
       boolean indexed = indexed(record, where);
       boolean joined = joined(record, where);
-      boolean readable = payload(record, where);
+      boolean readable =
+          switch (record) {
+            case CapsuleRecord whole -> payload(whole, where);
+            case RecordStub stub -> remember(stub, where);
+          };
       return indexed && joined && readable;
     }
 
     /**
      * Links a record only once its signature holds: a forged one must not bend the chain's state.
      */
-    private @Nullable Rejection chained(CapsuleRecord record, boolean predecessorIntact) {
+    private @Nullable Rejection chained(SignedHeader record, boolean predecessorIntact) {
       if (verifier.writer(record.header().writer()) == null) {
         // The first record introduces the writer whose key it is signed with.
         Rejection unlinked = verifier.link(record);
@@ -375,10 +424,10 @@ public final class CapsuleVerifier {
         return forged;
       }
       Rejection unlinked = predecessorIntact ? verifier.link(record) : verifier.resume(record);
-      return unlinked != null ? unlinked : RecordChecks.understood(record);
+      return unlinked != null ? unlinked : RecordChecks.understood(record, verifier);
     }
 
-    private boolean indexed(CapsuleRecord record, String where) {
+    private boolean indexed(SignedHeader record, String where) {
       try {
         byte[] found = store.read(record.hash());
         if (found != null && java.util.Arrays.equals(found, record.bytes())) {
@@ -397,7 +446,7 @@ public final class CapsuleVerifier {
       return false;
     }
 
-    private boolean joined(CapsuleRecord record, String where) {
+    private boolean joined(SignedHeader record, String where) {
       Rejection broken = RecordChecks.parents(store, name, record);
       if (broken != null && damagedHeads > 0) {
         // A damaged head was reported in its own chain; this join is how it is missed.
@@ -410,7 +459,43 @@ public final class CapsuleVerifier {
       return broken == null;
     }
 
+    /** Keeps in mind that a record is a stub; true, as it is not known yet whether it may be. */
+    private boolean remember(RecordStub stub, String where) {
+      released++;
+      if (!stubs.add(stub.header().writer(), stub.header().sequence(), stub.header().sequence())) {
+        report(where, tooScattered("stubs"));
+      }
+      return true;
+    }
+
+    private static Rejection tooScattered(String what) {
+      return Rejection.of(
+          Reason.TOO_LARGE,
+          what
+              + " are in more than "
+              + ReleasedRecords.MAX_RANGES
+              + " separate ranges, so this one was not checked");
+    }
+
+    private boolean checkpoint(CapsuleRecord record, String where) {
+      switch (CheckpointCodec.decode(record.payload())) {
+        case Decoded.Rejected<Checkpoint>(Rejection r) -> {
+          report(where, r);
+          return false;
+        }
+        case Decoded.Accepted<Checkpoint>(Checkpoint checkpoint) -> {
+          if (!mayBeStubs.add(checkpoint)) {
+            report(where, tooScattered("released records"));
+          }
+          return true;
+        }
+      }
+    }
+
     private boolean payload(CapsuleRecord record, String where) {
+      if (record.header().type() == RecordType.CHECKPOINT) {
+        return checkpoint(record, where);
+      }
       if (opener == null) {
         return true;
       }

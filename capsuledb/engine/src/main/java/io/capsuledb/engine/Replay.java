@@ -180,7 +180,7 @@ final class Replay {
     }
     Rejection refused = verifier.link(record);
     if (refused == null) {
-      refused = RecordChecks.understood(record);
+      refused = RecordChecks.understood(record, verifier);
     }
     if (refused == null) {
       refused = RecordChecks.parents(store, capsule, record);

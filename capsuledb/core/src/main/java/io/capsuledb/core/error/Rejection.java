@@ -36,6 +36,8 @@ public record Rejection(Reason reason, String detail) {
     MISPLACED,
     /** No valid roster names this writer. */
     UNKNOWN_WRITER,
+    /** The writer's role does not allow records of this type. */
+    ROLE,
     /** The key generation is not one the capsule has, or not the writer's. */
     KEY_GENERATION,
     /** The writer was sealed at or before this sequence number. */

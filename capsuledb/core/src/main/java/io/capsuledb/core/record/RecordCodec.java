@@ -127,6 +127,17 @@ public final class RecordCodec {
                         bare + " is a " + bare.header().type() + ", whose payload must be there"));
   }
 
+  /**
+   * Decodes one record of {@code capsule} in whichever form it is stored. Takes any bytes; keeps
+   * {@code bytes}, which must not be modified afterwards. Whether a stub may be one is for the
+   * caller to find out.
+   */
+  public static Decoded<SignedHeader> decodeStored(CapsuleName capsule, byte[] bytes) {
+    return isStub(bytes)
+        ? decodeStub(capsule, bytes).then(Decoded::accept)
+        : decode(capsule, bytes).then(Decoded::accept);
+  }
+
   /** Decodes header and signature of a record of any type. */
   static Decoded<RecordStub> decodeBare(CapsuleName capsule, byte[] bytes) {
     return decodeHeader(bytes)
