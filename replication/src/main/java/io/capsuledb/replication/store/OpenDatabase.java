@@ -17,6 +17,8 @@ import org.rocksdb.Cache;
 import org.rocksdb.ColumnFamilyDescriptor;
 import org.rocksdb.ColumnFamilyHandle;
 import org.rocksdb.ColumnFamilyOptions;
+import org.rocksdb.CompactRangeOptions;
+import org.rocksdb.CompactRangeOptions.BottommostLevelCompaction;
 import org.rocksdb.CompactionStyle;
 import org.rocksdb.CompressionType;
 import org.rocksdb.DBOptions;
@@ -55,6 +57,10 @@ final class OpenDatabase implements AutoCloseable {
   private static final long SYNC_TABLES_EVERY_BYTES = 1L << 20;
   private static final long SCAN_READAHEAD_BYTES = 1L << 20;
   private static final int MAX_WRITE_BUFFERS = 3;
+  private static final long BLOB_FILE_BYTES = 64L << 20;
+
+  /** Share of the oldest blob files that may be garbage before RocksDB rewrites them by itself. */
+  private static final double MAX_BLOB_GARBAGE = 0.5;
 
   /** After every key there is: longer than any, and all ones. */
   private static final byte[] END = new byte[2 * StoreLayout.HASH_KEY_BYTES];
@@ -165,7 +171,8 @@ final class OpenDatabase implements AutoCloseable {
     long recordBuffer = options.writeBufferBytes() / 4;
     long smallBuffer = options.writeBufferBytes() / 16;
     ColumnFamilyOptions plain = familyOptions(smallBuffer, tables(cache));
-    ColumnFamilyOptions recordOptions = familyOptions(recordBuffer, tables(cache));
+    ColumnFamilyOptions recordOptions =
+        withBlobs(familyOptions(recordBuffer, tables(cache)), options);
     ColumnFamilyOptions hashOptions =
         familyOptions(
             smallBuffer, tables(cache).setFilterPolicy(own(new BloomFilter(HASH_FILTER_BITS))));
@@ -187,6 +194,18 @@ final class OpenDatabase implements AutoCloseable {
         .setWriteBufferSize(bufferBytes)
         .setMaxWriteBufferNumber(MAX_WRITE_BUFFERS)
         .setTableFormatConfig(tables);
+  }
+
+  private static ColumnFamilyOptions withBlobs(
+      ColumnFamilyOptions family, RocksStorageOptions options) {
+    return family
+        .setEnableBlobFiles(options.largeRecordBytes() < StoreLayout.MAX_RECORD_BYTES)
+        .setMinBlobSize(options.largeRecordBytes())
+        .setBlobFileSize(BLOB_FILE_BYTES)
+        .setBlobCompressionType(CompressionType.NO_COMPRESSION)
+        .setEnableBlobGarbageCollection(true)
+        .setBlobGarbageCollectionAgeCutoff(1)
+        .setBlobGarbageCollectionForceThreshold(MAX_BLOB_GARBAGE);
   }
 
   private static BlockBasedTableConfig tables(Cache cache) {
@@ -316,6 +335,38 @@ final class OpenDatabase implements AutoCloseable {
       db.write(synced, batch);
     } catch (RocksDBException e) {
       throw RocksFailures.of(e, directory, "writing");
+    }
+  }
+
+  /**
+   * Merges all tables and blob files, so that they hold what is live and little else, and waits for
+   * it.
+   */
+  void compact() {
+    try (CompactRangeOptions whole =
+        new CompactRangeOptions()
+            .setBottommostLevelCompaction(BottommostLevelCompaction.kForceOptimized)) {
+      for (ColumnFamilyHandle family : List.of(defaults, records, hashes, capsules)) {
+        db.compactRange(family, null, null, whole);
+      }
+    } catch (RocksDBException e) {
+      throw RocksFailures.of(e, directory, "compacting");
+    }
+  }
+
+  /** Whether RocksDB is writing, merging or about to. */
+  boolean isBusy() {
+    try {
+      for (ColumnFamilyHandle family : List.of(defaults, records, hashes, capsules)) {
+        if (db.getLongProperty(family, "rocksdb.compaction-pending") > 0
+            || db.getLongProperty(family, "rocksdb.mem-table-flush-pending") > 0) {
+          return true;
+        }
+      }
+      return db.getLongProperty("rocksdb.num-running-compactions") > 0
+          || db.getLongProperty("rocksdb.num-running-flushes") > 0;
+    } catch (RocksDBException e) {
+      throw RocksFailures.of(e, directory, "looking at background work");
     }
   }
 

@@ -133,6 +133,7 @@ final class RocksLogCheck {
       for (Path file : (Iterable<Path>) files::iterator) {
         String name = file.getFileName().toString();
         if (name.endsWith(".sst")
+            || name.endsWith(".blob")
             || (LOG_NAME.matcher(name).matches() && Files.size(file) > 0)
             || name.equals(StoreLayout.MARK_FILE)) {
           return true;
