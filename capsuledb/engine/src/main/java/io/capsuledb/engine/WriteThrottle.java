@@ -21,6 +21,9 @@ final class WriteThrottle {
   private static final double LEAST_BYTES_PER_SECOND = 1 << 20;
   private static final double NANOS_PER_SECOND = 1e9;
 
+  /** Shorter delays add up until they are worth a wait: no thread sleeps more precisely. */
+  private static final long MIN_DELAY_NANOS = 4_000_000L;
+
   /** Longest delay at once. */
   private static final long MAX_DELAY_NANOS = 250_000_000L;
 
@@ -52,6 +55,9 @@ final class WriteThrottle {
     long begin = clock.monotonicNanos();
     Scheduler.Gate gate = tree.room();
     long delayNanos = Math.min(openAtNanos - begin, MAX_DELAY_NANOS);
+    if (delayNanos < MIN_DELAY_NANOS && tree.hasRoom()) {
+      return;
+    }
     if (delayNanos > 0) {
       gate.await(
           () ->

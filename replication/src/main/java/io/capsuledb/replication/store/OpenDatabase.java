@@ -57,10 +57,6 @@ final class OpenDatabase implements AutoCloseable {
   private static final long SYNC_TABLES_EVERY_BYTES = 1L << 20;
   private static final long SCAN_READAHEAD_BYTES = 1L << 20;
   private static final int MAX_WRITE_BUFFERS = 3;
-  private static final long BLOB_FILE_BYTES = 64L << 20;
-
-  /** Share of the oldest blob files that may be garbage before RocksDB rewrites them by itself. */
-  private static final double MAX_BLOB_GARBAGE = 0.5;
 
   /** After every key there is: longer than any, and all ones. */
   private static final byte[] END = new byte[2 * StoreLayout.HASH_KEY_BYTES];
@@ -171,8 +167,7 @@ final class OpenDatabase implements AutoCloseable {
     long recordBuffer = options.writeBufferBytes() / 4;
     long smallBuffer = options.writeBufferBytes() / 16;
     ColumnFamilyOptions plain = familyOptions(smallBuffer, tables(cache));
-    ColumnFamilyOptions recordOptions =
-        withBlobs(familyOptions(recordBuffer, tables(cache)), options);
+    ColumnFamilyOptions recordOptions = familyOptions(recordBuffer, tables(cache));
     ColumnFamilyOptions hashOptions =
         familyOptions(
             smallBuffer, tables(cache).setFilterPolicy(own(new BloomFilter(HASH_FILTER_BITS))));
@@ -196,25 +191,11 @@ final class OpenDatabase implements AutoCloseable {
         .setTableFormatConfig(tables);
   }
 
-  private static ColumnFamilyOptions withBlobs(
-      ColumnFamilyOptions family, RocksStorageOptions options) {
-    return family
-        .setEnableBlobFiles(options.largeRecordBytes() < StoreLayout.MAX_RECORD_BYTES)
-        .setMinBlobSize(options.largeRecordBytes())
-        .setBlobFileSize(BLOB_FILE_BYTES)
-        .setBlobCompressionType(CompressionType.NO_COMPRESSION)
-        .setEnableBlobGarbageCollection(true)
-        .setBlobGarbageCollectionAgeCutoff(1)
-        .setBlobGarbageCollectionForceThreshold(MAX_BLOB_GARBAGE);
-  }
-
   private static BlockBasedTableConfig tables(Cache cache) {
     return new BlockBasedTableConfig()
         .setBlockCache(cache)
         .setBlockSize(BLOCK_BYTES)
-        .setCacheIndexAndFilterBlocks(true)
-        .setCacheIndexAndFilterBlocksWithHighPriority(true)
-        .setPinL0FilterAndIndexBlocksInCache(true);
+        .setCacheIndexAndFilterBlocks(false);
   }
 
   private static byte[] ascii(String name) {
@@ -335,6 +316,16 @@ final class OpenDatabase implements AutoCloseable {
       db.write(synced, batch);
     } catch (RocksDBException e) {
       throw RocksFailures.of(e, directory, "writing");
+    }
+  }
+
+  /** Merges what overlaps of the keys that begin with a prefix; what does not stays as it is. */
+  void reclaim(Family family, byte[] prefix) {
+    try {
+      byte[] end = StoreCodec.successor(prefix);
+      db.compactRange(handle(family), prefix, end == null ? END : end);
+    } catch (RocksDBException e) {
+      throw RocksFailures.of(e, directory, "reclaiming");
     }
   }
 

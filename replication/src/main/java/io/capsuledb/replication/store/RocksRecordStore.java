@@ -135,6 +135,17 @@ public final class RocksRecordStore implements RecordStore {
    * log before one that was, which nobody could tell from damage. So batches should be large.
    */
   @Override
+  public void reclaim() {
+    enter();
+    try {
+      storage.checkWritable();
+      database.reclaim(Family.RECORDS, capsule);
+    } finally {
+      exit();
+    }
+  }
+
+  @Override
   public void release(List<StoredRecord> stubs) {
     List<StoredRecord> taken = List.copyOf(stubs);
     long bytes = check(taken);

@@ -15,7 +15,6 @@ public final class RocksStorageOptions {
   private final int maxOpenFiles;
   private final int backgroundThreads;
   private final int recycledLogs;
-  private final long largeRecordBytes;
   private final @Nullable Path nativeLibraryDirectory;
 
   private RocksStorageOptions(Builder builder) {
@@ -24,7 +23,6 @@ public final class RocksStorageOptions {
     maxOpenFiles = builder.maxOpenFiles;
     backgroundThreads = builder.backgroundThreads;
     recycledLogs = builder.recycledLogs;
-    largeRecordBytes = builder.largeRecordBytes;
     nativeLibraryDirectory = builder.nativeLibraryDirectory;
   }
 
@@ -62,11 +60,6 @@ public final class RocksStorageOptions {
     return recycledLogs;
   }
 
-  /** Records of so many bytes or more are kept out of the tables, in blob files. */
-  public long largeRecordBytes() {
-    return largeRecordBytes;
-  }
-
   /** Where the native library is unpacked for loading, or null for the default. */
   public @Nullable Path nativeLibraryDirectory() {
     return nativeLibraryDirectory;
@@ -79,7 +72,6 @@ public final class RocksStorageOptions {
     private int maxOpenFiles = 256;
     private int backgroundThreads = 2;
     private int recycledLogs = 2;
-    private long largeRecordBytes = 64 << 20;
     private @Nullable Path nativeLibraryDirectory;
 
     private Builder() {}
@@ -121,16 +113,6 @@ public final class RocksStorageOptions {
     }
 
     /**
-     * Records of so many bytes or more are kept out of the tables, in files that only hold such
-     * records: merging tables then does not copy them, and their space comes back soon after they
-     * were released. 256 to 64 MiB; from 32 MiB on there are no such records, which is the default.
-     */
-    public Builder largeRecordBytes(long bytes) {
-      largeRecordBytes = bytes;
-      return this;
-    }
-
-    /**
      * Where the native library is unpacked for loading; by default the directory that the
      * environment variable {@code ROCKSDB_SHAREDLIB_DIR} names, else the JVM's temporary one.
      */
@@ -150,7 +132,6 @@ public final class RocksStorageOptions {
       check("maxOpenFiles", maxOpenFiles, 32, 1_000_000);
       check("backgroundThreads", backgroundThreads, 1, 64);
       check("recycledLogs", recycledLogs, 0, 16);
-      check("largeRecordBytes", largeRecordBytes, 256, 64 << 20);
       return new RocksStorageOptions(this);
     }
 

@@ -113,6 +113,12 @@ public interface RecordStore extends AutoCloseable {
    */
   void release(List<StoredRecord> stubs);
 
+  /**
+   * Gives back the room of payloads that were released, now and on this thread; takes as long as it
+   * takes to rewrite what lies between them. Beside anything else.
+   */
+  void reclaim();
+
   /** The record at a position, or null if there is none. */
   byte @Nullable [] read(long writer, long sequence);
 

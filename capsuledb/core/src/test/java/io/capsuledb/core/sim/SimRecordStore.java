@@ -76,6 +76,10 @@ public final class SimRecordStore implements RecordStore {
     disk.append(this, List.copyOf(batch));
   }
 
+  /** The simulated disk forgets a payload with its release. */
+  @Override
+  public void reclaim() {}
+
   @Override
   public void release(List<StoredRecord> stubs) {
     if (stubs.size() > MAX_BATCH_RECORDS) {

@@ -21,6 +21,7 @@ import io.capsuledb.engine.block.ValueBlock;
 import io.capsuledb.engine.block.ValuePointer;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Blocks by their hash: from a cache bounded in bytes, or from the store.
@@ -72,15 +73,15 @@ final class BlockStore implements AutoCloseable {
   /**
    * A block of entries.
    *
-   * @param referrer what names the block, for error messages
+   * @param place where its record is
    * @param keep whether others are likely to ask for it soon
    */
-  EntriesBlock entries(Hash32 hash, Object referrer, boolean keep) {
+  EntriesBlock entries(Hash32 hash, Place place, boolean keep) {
     if (cache.getIfPresent(hash) instanceof EntriesBlock cached) {
       telemetry.count(Telemetry.Counter.BLOCK_CACHE_HITS, 1);
       return cached;
     }
-    EntriesBlock block = load(hash, referrer, EntriesBlock::decode);
+    EntriesBlock block = load(hash, place, place.read(), EntriesBlock::decode);
     if (keep) {
       cache.put(hash, block);
     }
@@ -88,38 +89,64 @@ final class BlockStore implements AutoCloseable {
   }
 
   /** The index of a table. */
-  IndexBlock index(Hash32 hash, Object referrer) {
+  IndexBlock index(Hash32 hash, Place place) {
     if (cache.getIfPresent(hash) instanceof IndexBlock cached) {
       return cached;
     }
-    IndexBlock block = load(hash, referrer, IndexBlock::decode);
+    IndexBlock block = load(hash, place, place.read(), IndexBlock::decode);
     cache.put(hash, block);
     return block;
   }
 
   /** A value that is kept apart. Not cached: it is large, and so is the cost of sending it. */
   byte[] value(ValuePointer pointer, Object referrer) {
-    return load(pointer.record(), referrer, payload -> ValueBlock.decode(payload, pointer));
+    Hash32 hash = pointer.record();
+    return load(
+        hash, referrer, () -> store.read(hash), payload -> ValueBlock.decode(payload, pointer));
   }
 
-  private <T> T load(Hash32 hash, Object referrer, Function<byte[], Decoded<T>> decoder) {
+  /** Where a block is said to be, and what says so: finding it there saves looking for its hash. */
+  final class Place {
+    private final long writer;
+    private final long sequence;
+    private final Object referrer;
+
+    Place(long writer, long sequence, Object referrer) {
+      this.writer = writer;
+      this.sequence = sequence;
+      this.referrer = referrer;
+    }
+
+    private Source read() {
+      return () -> store.read(writer, sequence);
+    }
+
+    @Override
+    public String toString() {
+      return referrer.toString();
+    }
+  }
+
+  /** Where bytes come from. */
+  private interface Source {
+    byte @Nullable [] read();
+  }
+
+  private <T> T load(
+      Hash32 hash, Object referrer, Source source, Function<byte[], Decoded<T>> decoder) {
     telemetry.count(Telemetry.Counter.BLOCKS_READ, 1);
-    byte[] payload = payload(hash, referrer, RecordType.BLOCK);
+    byte[] payload = payload(hash, referrer, source);
     return switch (decoder.apply(payload)) {
       case Decoded.Accepted<T>(T block) -> block;
       case Decoded.Rejected<T>(Rejection r) -> throw refuse(hash, referrer, r);
     };
   }
 
-  /**
-   * The payload in clear of the record with a hash.
-   *
-   * @param type what the record has to be
-   */
-  byte[] payload(Hash32 hash, Object referrer, RecordType type) {
+  /** The payload in clear of the BLOCK record with a hash. */
+  private byte[] payload(Hash32 hash, Object referrer, Source source) {
     byte[] bytes;
     try {
-      bytes = store.read(hash);
+      bytes = source.read();
     } catch (IntegrityException damaged) {
       throw refuse(hash, referrer, damaged.rejection());
     }
@@ -134,8 +161,8 @@ final class BlockStore implements AutoCloseable {
     if (!record.hash().equals(hash)) {
       throw refuse(hash, referrer, Rejection.of(Reason.MISPLACED, record + " is in its place"));
     }
-    if (record.header().type() != type) {
-      throw refuse(hash, referrer, Rejection.of(Reason.UNKNOWN_TYPE, record + " is no " + type));
+    if (record.header().type() != RecordType.BLOCK) {
+      throw refuse(hash, referrer, Rejection.of(Reason.UNKNOWN_TYPE, record + " is no BLOCK"));
     }
     RecordOpener opener = openers.poll();
     if (opener == null) {

@@ -13,6 +13,7 @@ import io.capsuledb.core.record.RecordType;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -37,6 +38,9 @@ final class Releaser {
   private Checkpoint.@Nullable Range current;
   private long sequence;
 
+  /** Bytes released whose room was not given back yet. */
+  private final AtomicLong releasedBytes = new AtomicLong();
+
   Releaser(CapsuleName name, RecordStore store, List<Checkpoint.Range> first) {
     this.name = name;
     this.store = store;
@@ -47,6 +51,17 @@ final class Releaser {
     synchronized (queue) {
       queue.addAll(ranges);
     }
+  }
+
+  long releasedBytes() {
+    return releasedBytes.get();
+  }
+
+  /** Gives back the room of what was released so far. On another thread than the one that steps. */
+  void reclaim() {
+    long before = releasedBytes.get();
+    store.reclaim();
+    releasedBytes.addAndGet(-before);
   }
 
   boolean isIdle() {
@@ -76,6 +91,7 @@ final class Releaser {
     }
     if (!stubs.isEmpty()) {
       store.release(stubs);
+      releasedBytes.addAndGet(bytes);
     }
     return !isIdle();
   }

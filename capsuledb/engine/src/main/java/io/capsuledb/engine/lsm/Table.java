@@ -11,10 +11,13 @@ final class Table {
 
   private final TableDescriptor descriptor;
   private final BlockStore blocks;
+  private final BlockStore.Place indexPlace;
 
   Table(TableDescriptor descriptor, BlockStore blocks) {
     this.descriptor = descriptor;
     this.blocks = blocks;
+    this.indexPlace =
+        blocks.new Place(descriptor.writer(), descriptor.lastSequence(), "the manifest");
   }
 
   TableDescriptor descriptor() {
@@ -22,11 +25,15 @@ final class Table {
   }
 
   IndexBlock index() {
-    return blocks.index(descriptor.index(), "the manifest");
+    return blocks.index(descriptor.index(), indexPlace);
   }
 
   private EntriesBlock block(IndexBlock index, int number, boolean keep) {
-    return blocks.entries(index.record(number), descriptor, keep);
+    // A table's blocks follow each other in the chain, and its index follows them.
+    return blocks.entries(
+        index.record(number),
+        blocks.new Place(descriptor.writer(), descriptor.firstSequence() + number, descriptor),
+        keep);
   }
 
   /** The newest version of a key not later than a Lamport time, or null. */

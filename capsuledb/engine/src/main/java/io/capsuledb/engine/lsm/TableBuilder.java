@@ -93,9 +93,8 @@ final class TableBuilder {
   private void endBlock() {
     byte[] salt = new byte[SALT_BYTES];
     entropy.fill(salt);
-    EncodedBlock built = block.finish(salt);
-    blocks.add(built);
     rawBytes += block.sizeBytes();
+    blocks.add(block.finish(salt));
     block = new EntriesBlockBuilder(options.compression());
   }
 

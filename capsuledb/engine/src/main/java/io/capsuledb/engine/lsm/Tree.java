@@ -70,6 +70,12 @@ public final class Tree implements AutoCloseable {
   /** The compaction agent looks for work at least this often. */
   private static final long COMPACTION_IDLE_MS = 20;
 
+  /** Less than this is not worth asking the store for. */
+  private static final long MIN_RECLAIM_BYTES = 32L << 20;
+
+  /** An idle tree asks for its room back at this part of what is live. */
+  private static final int IDLE_RECLAIM_PART = 8;
+
   private static final int SEED_BYTES = Long.BYTES;
 
   /** What the tree is given. */
@@ -149,6 +155,8 @@ public final class Tree implements AutoCloseable {
   private volatile boolean ended;
   private Scheduler.@Nullable Running flushing;
   private Scheduler.@Nullable Running compacting;
+  private Scheduler.@Nullable Running reclaiming;
+  private volatile boolean reclaimDue;
 
   /**
    * A tree over what was recovered; its agents are not running.
@@ -233,6 +241,7 @@ public final class Tree implements AutoCloseable {
   public void start() {
     flushing = ports.scheduler().start("capsule-flush", this::flushStep, 0);
     compacting = ports.scheduler().start("capsule-compact", this::compactStep, COMPACTION_IDLE_MS);
+    reclaiming = ports.scheduler().start("capsule-reclaim", this::reclaimStep, 0);
   }
 
   // ------------------------------------------------------------------ writing
@@ -794,7 +803,9 @@ public final class Tree implements AutoCloseable {
           return false;
         }
       }
-      return compactor.step() || releaser.step() || (compactor.isIdle() && releaseFreed());
+      boolean more = compactor.step() || releaser.step() || (compactor.isIdle() && releaseFreed());
+      considerReclaim(!more);
+      return more;
     } catch (IntegrityException damaged) {
       compactor.abandon(damaged);
       LOG.log(
@@ -810,6 +821,40 @@ public final class Tree implements AutoCloseable {
       failed.accept(new StorageException("compaction failed", e));
       return false;
     }
+  }
+
+  /**
+   * The store keeps what was released until it is asked to give the room back, and that costs it
+   * about as much as what is live: so not before there is as much to gain, or nothing else to do.
+   */
+  private void considerReclaim(boolean idle) {
+    long released = releaser.releasedBytes();
+    long live = 0;
+    for (TableRun run : view.runs()) {
+      live += run.bytes();
+    }
+    if (released > Math.max(MIN_RECLAIM_BYTES, idle ? live / IDLE_RECLAIM_PART : live)) {
+      reclaimDue = true;
+      Scheduler.Running agent = reclaiming;
+      if (agent != null) {
+        agent.signal();
+      }
+    }
+  }
+
+  private boolean reclaimStep() {
+    if (!reclaimDue) {
+      return false;
+    }
+    try {
+      releaser.reclaim();
+    } catch (CapsuleException e) {
+      failed.accept(e);
+    } catch (RuntimeException | Error e) {
+      failed.accept(new StorageException("giving back room in the store failed", e));
+    }
+    reclaimDue = false;
+    return false;
   }
 
   /** Merges everything into one run, on the compaction agent; returns at once. */
@@ -830,7 +875,7 @@ public final class Tree implements AutoCloseable {
         return false;
       }
     }
-    return frozenCount == 0 && compactor.isIdle() && releaser.isIdle();
+    return frozenCount == 0 && compactor.isIdle() && releaser.isIdle() && !reclaimDue;
   }
 
   /** Whether any version of a key has an expiry. */
@@ -948,6 +993,9 @@ public final class Tree implements AutoCloseable {
     }
     if (compacting != null) {
       compacting.close();
+    }
+    if (reclaiming != null) {
+      reclaiming.close();
     }
     synchronized (monitor) {
       closed = true;
