@@ -328,14 +328,25 @@ class EngineDamageTest {
     CapsuleVerifier.Report report = node.fsck();
     // What the newer one released is gone, and nothing left says that it may be.
     assertThat(report.problems())
+        .allMatch(problem -> problem.rejection().reason() == Reason.RELEASED)
+        .anyMatch(problem -> problem.where().equals("manifest " + older.manifest().hash()))
+        .anyMatch(problem -> problem.rejection().detail().contains("no checkpoint released"));
+    assertThatThrownBy(node::open)
+        .isInstanceOf(IntegrityException.class)
+        .hasMessageContaining(older.manifest().hash().toString());
+
+    // Also if it has kept the older manifest itself.
+    node.disk.forge(tree, older.manifest().header().sequence(), older.manifest().bytes());
+    Manifest stale = open(older.manifest());
+    TableDescriptor table = stale.runs().getFirst().tables().getFirst();
+    assertThat(node.fsck().problems())
+        .allMatch(problem -> problem.rejection().reason() == Reason.RELEASED)
         .anySatisfy(
             problem -> {
-              assertThat(problem.rejection().reason()).isEqualTo(Reason.RELEASED);
+              assertThat(problem.where()).isEqualTo("block " + table.index());
               assertThat(problem.rejection().detail())
                   .contains("manifest " + older.manifest().hash());
-            })
-        .anySatisfy(
-            problem -> assertThat(problem.rejection().detail()).contains("no checkpoint released"));
+            });
     assertThatThrownBy(node::open).isInstanceOf(IntegrityException.class);
   }
 
