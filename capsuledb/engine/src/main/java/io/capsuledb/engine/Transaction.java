@@ -355,6 +355,12 @@ public final class Transaction implements AutoCloseable {
     staged.add(BatchLayout.CLEAR, NONE, ValueType.STRING, NONE, 0);
   }
 
+  /** Whether anything is staged: whether reads may see what others do not. */
+  public boolean hasStaged() {
+    checkActive();
+    return staged.count > 0;
+  }
+
   /** The wall clock this transaction sees, in milliseconds; the same at each call. */
   public long nowMs() {
     return nowMs;
