@@ -454,6 +454,12 @@ public final class CapsuleDb implements AutoCloseable {
     return new Snapshot(hold());
   }
 
+  /** The same, where a transaction has fixed what time it is. */
+  Snapshot snapshotNow(long nowMs) {
+    checkRunning();
+    return new Snapshot(hold(nowMs));
+  }
+
   /**
    * Everything as it was at a Lamport time.
    *
@@ -489,8 +495,16 @@ public final class CapsuleDb implements AutoCloseable {
     }
   }
 
+  /** The Lamport time to which {@link #snapshotAt} reaches back at the moment; it grows. */
+  public long historyFloor() {
+    return tree.floorTime();
+  }
+
   private TreeSnapshot hold() {
-    long nowMs = clock.wallMs();
+    return hold(clock.wallMs());
+  }
+
+  private TreeSnapshot hold(long nowMs) {
     while (true) {
       TreeSnapshot held = tree.snapshot(lamport.newest(), nowMs);
       if (held != null) {
@@ -694,9 +708,6 @@ public final class CapsuleDb implements AutoCloseable {
    * @return the last key looked at, to go on behind, or null at the end
    */
   public byte @Nullable [] walk(byte @Nullable [] after, int count, KeyVisitor visitor) {
-    if (count < 1) {
-      throw new InvalidRequestException("count is " + count + "; allowed is 1 or more");
-    }
     try (Snapshot snapshot = snapshot()) {
       return snapshot.walk(after, count, visitor);
     }
@@ -791,6 +802,11 @@ public final class CapsuleDb implements AutoCloseable {
    */
   public CompletionStage<@Nullable Void> whenDurable(long fence) {
     return writePath.whenDurable(fence);
+  }
+
+  /** How the engine was opened. */
+  public CapsuleDbOptions options() {
+    return options;
   }
 
   /** The capsule's name. */

@@ -22,25 +22,32 @@ import io.capsuledb.core.record.RecordOpener;
 import io.capsuledb.core.record.RecordStub;
 import io.capsuledb.core.record.RecordType;
 import io.capsuledb.core.record.SignedHeader;
+import io.capsuledb.engine.lsm.TreeVerifier;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
  * fsck: walks every record of a capsule and says exactly what is missing or wrong. Unlike {@link
  * Replay} it checks every signature, goes on after a problem, and needs no key: without one,
- * payloads are checked as far as their hashes go and not decrypted.
+ * payloads are checked as far as their hashes go and not decrypted. With one, it goes on from the
+ * newest manifest to every block and value it needs ({@link TreeVerifier}).
  *
  * <p>A record whose payload was released is checked as far as its stub goes. Which payloads may be
  * missing the capsule itself says, in the CHECKPOINTs of its compactors; as those come later, stubs
  * are remembered and judged at the end.
  *
  * <p>A damaged record is reported once, at the record itself: its successor's view of it (the hash
- * it names) is used to pick up the chain again, so one flipped bit is one problem and not two.
+ * it names) is used to pick up the chain again, so one flipped bit is one problem and not two. Only
+ * of what the newest manifest needs is it said a second time, by hash and with what refers to it:
+ * what is lost with it.
  *
- * <p>Reads the store only, so it may run beside an engine: it stops at the heads it found when it
- * began. One thread; bounded memory.
+ * <p>Reads the store only, so it may run beside an engine: chains are walked to the heads they had
+ * when it began, and what the engine releases meanwhile is found in its later checkpoints. One
+ * thread; bounded memory.
  */
 public final class CapsuleVerifier {
 
@@ -48,6 +55,9 @@ public final class CapsuleVerifier {
   public static final int MAX_PROBLEMS = 10_000;
 
   private static final int PROGRESS_RECORDS = 256;
+
+  /** How often a manifest may be superseded before it is read, until the tree is left alone. */
+  private static final int TREE_ATTEMPTS = 16;
 
   /**
    * Something wrong.
@@ -72,6 +82,14 @@ public final class CapsuleVerifier {
    * @param signatures signatures verified
    * @param decrypted records whose payload was decrypted and parsed
    * @param released records whose payload was released, so that only header and signature are left
+   * @param treeChecked whether the tree of blocks was looked into: that takes a key, and a newest
+   *     manifest that can be read
+   * @param tables tables the newest manifest names
+   * @param blocks blocks of them that were read: entries and indexes
+   * @param values values kept apart that were read
+   * @param entries versions of keys in the blocks
+   * @param unreferenced BLOCK records with their payload that the newest manifest does not need: of
+   *     compactions that have not ended, or that nobody has released yet
    * @param problemCount everything wrong
    * @param problems the first {@link #MAX_PROBLEMS} of it
    * @param heads hash of the newest record of each chain, by writer
@@ -84,6 +102,12 @@ public final class CapsuleVerifier {
       long signatures,
       long decrypted,
       long released,
+      boolean treeChecked,
+      long tables,
+      long blocks,
+      long values,
+      long entries,
+      long unreferenced,
       long problemCount,
       List<Problem> problems,
       List<ChainVerifier.Head> heads) {
@@ -117,11 +141,16 @@ public final class CapsuleVerifier {
   private long signatures;
   private long decrypted;
   private long released;
+  private long wholeBlocks;
+  private @Nullable TreeVerifier tree;
 
   /** Where stubs are, and which of them may be. */
   private final ReleasedRecords stubs = new ReleasedRecords();
 
   private final ReleasedRecords mayBeStubs = new ReleasedRecords();
+
+  /** How far the checkpoints of each compactor are in {@link #mayBeStubs}. */
+  private final Map<Long, Long> checkpointsRead = new TreeMap<>();
 
   /**
    * A verifier for one walk.
@@ -186,6 +215,16 @@ public final class CapsuleVerifier {
       try (Walk walk = new Walk(name, verifier, total)) {
         spans.forEach(walk::chain);
       }
+      for (Span span : spans) {
+        RosterEntry entry = verifier.writer(span.writer);
+        if (entry != null && entry.role() == RosterEntry.Role.COMPACTOR) {
+          checkpointsRead.put(span.writer, span.newest);
+        }
+      }
+      if (keys != null) {
+        checkTree(name, verifier, keys);
+      }
+      readLaterCheckpoints(name, verifier);
       stubs.without(mayBeStubs, this::reportUnreleased);
       heads = verifier.frontier();
     }
@@ -197,6 +236,7 @@ public final class CapsuleVerifier {
       store.audit(finding -> report("store index", Rejection.of(Reason.STORAGE_CHECKSUM, finding)));
     }
     progress.checked(records, records);
+    TreeVerifier tree = this.tree;
     return new Report(
         name,
         chains,
@@ -205,9 +245,127 @@ public final class CapsuleVerifier {
         signatures,
         decrypted,
         released,
+        tree != null && tree.outcome() == TreeVerifier.Outcome.CHECKED,
+        tree == null ? 0 : tree.tables(),
+        tree == null ? 0 : tree.blocks(),
+        tree == null ? 0 : tree.values(),
+        tree == null ? 0 : tree.entries(),
+        tree == null ? 0 : Math.max(0, wholeBlocks - tree.liveRecords()),
         problemCount,
         List.copyOf(problems),
         heads);
+  }
+
+  /** Checks what the newest manifest refers to. */
+  private void checkTree(CapsuleName name, ChainVerifier verifier, KeyRing ring) {
+    for (int attempt = 0; attempt < TREE_ATTEMPTS; attempt++) {
+      readLaterCheckpoints(name, verifier);
+      List<TreeHead> heads = treeHeads(name, verifier);
+      ReleasedRecords later = new ReleasedRecords();
+      TreeVerifier.Releases releases =
+          new TreeVerifier.Releases() {
+            @Override
+            public boolean any(long writer, long from, long to) {
+              return mayBeStubs.intersects(writer, from, to);
+            }
+
+            @Override
+            public boolean since(long writer, long sequence) {
+              if (!later.intersects(writer, sequence, sequence)) {
+                heads.forEach(head -> head.readOn(name, verifier, later));
+              }
+              return later.intersects(writer, sequence, sequence);
+            }
+          };
+      TreeVerifier checked =
+          new TreeVerifier(
+              name,
+              ring,
+              curve,
+              store,
+              releases,
+              this::report,
+              (done, total) -> progress.checked(records + done, records + total));
+      checked.run(heads.stream().map(head -> head.head).toList());
+      if (checked.outcome() != TreeVerifier.Outcome.OVERTAKEN) {
+        tree = checked;
+        return;
+      }
+    }
+  }
+
+  /** A compactor's chain at a moment, and how far its checkpoints were read since. */
+  private final class TreeHead {
+    private final TreeVerifier.TreeHead head;
+    private final long firstLamport;
+    private long read;
+
+    TreeHead(RosterEntry entry, long newest, long firstLamport) {
+      this.head = new TreeVerifier.TreeHead(entry, newest);
+      this.firstLamport = firstLamport;
+      this.read = newest;
+    }
+
+    void readOn(CapsuleName name, ChainVerifier verifier, ReleasedRecords into) {
+      read = readCheckpoints(name, verifier, head.entry().writer(), read, into);
+    }
+  }
+
+  /** The compactors' chains as far as checkpoints were read, the one that began last first. */
+  private List<TreeHead> treeHeads(CapsuleName name, ChainVerifier verifier) {
+    List<TreeHead> heads = new ArrayList<>();
+    checkpointsRead.forEach(
+        (writer, newest) -> {
+          RosterEntry entry = verifier.writer(writer);
+          if (entry != null) {
+            heads.add(new TreeHead(entry, newest, firstLamport(name, writer)));
+          }
+        });
+    heads.sort(Comparator.comparingLong((TreeHead head) -> head.firstLamport).reversed());
+    return heads;
+  }
+
+  /** What compactors have released since the walk came by, an engine being at work meanwhile. */
+  private void readLaterCheckpoints(CapsuleName name, ChainVerifier verifier) {
+    checkpointsRead.replaceAll(
+        (writer, read) -> readCheckpoints(name, verifier, writer, read, mayBeStubs));
+  }
+
+  /**
+   * Takes in the checkpoints of a chain after {@code from}, as far as they are authentic; damage is
+   * for the next walk.
+   *
+   * @return how far they were taken in
+   */
+  private long readCheckpoints(
+      CapsuleName name, ChainVerifier verifier, long writer, long from, ReleasedRecords into) {
+    long newest = store.newestSequence(writer);
+    long sequence = from;
+    // A chain has no gaps: beyond one, nothing is of this engine's making.
+    while (sequence < newest) {
+      byte[] stored = null;
+      try {
+        stored = store.read(writer, sequence + 1);
+        if (stored == null) {
+          break;
+        }
+      } catch (IntegrityException damaged) {
+        // Reported when the next walk comes to it.
+      }
+      sequence++;
+      if (stored != null
+          && RecordCodec.decode(name, stored)
+              instanceof Decoded.Accepted<CapsuleRecord>(CapsuleRecord record)
+          && record.header().type() == RecordType.CHECKPOINT
+          && record.header().writer() == writer
+          && verifier.verifySignature(record) == null
+          && CheckpointCodec.decode(record.payload())
+              instanceof Decoded.Accepted<Checkpoint>(Checkpoint checkpoint)
+          && !into.add(checkpoint)) {
+        report(CapsuleRecord.describe(writer, sequence), Walk.tooScattered("released records"));
+      }
+    }
+    return sequence;
   }
 
   private void reportUnreleased(long writer, long from, long to) {
@@ -239,17 +397,20 @@ public final class CapsuleVerifier {
   private List<Span> spans(CapsuleName name) {
     List<Span> spans = new ArrayList<>();
     for (long writer : store.writers()) {
-      long lamport = Long.MAX_VALUE;
-      byte[] first = first(writer);
-      if (first != null
-          && RecordCodec.decode(name, first)
-              instanceof Decoded.Accepted<CapsuleRecord>(CapsuleRecord record)) {
-        lamport = record.header().lamport();
-      }
-      spans.add(new Span(writer, store.newestSequence(writer), lamport));
+      spans.add(new Span(writer, store.newestSequence(writer), firstLamport(name, writer)));
     }
     spans.sort(Comparator.comparingLong(Span::firstLamport).thenComparingLong(Span::writer));
     return spans;
+  }
+
+  /** When a chain began; at the very end if that cannot be read. */
+  private long firstLamport(CapsuleName name, long writer) {
+    byte[] first = first(writer);
+    return first != null
+            && RecordCodec.decode(name, first)
+                instanceof Decoded.Accepted<CapsuleRecord>(CapsuleRecord record)
+        ? record.header().lamport()
+        : Long.MAX_VALUE;
   }
 
   /** The first record of a chain, or null if it cannot be read; that is reported by the walk. */
@@ -493,6 +654,7 @@ public final class CapsuleVerifier {
     }
 
     private boolean payload(CapsuleRecord record, String where) {
+      wholeBlocks += record.header().type() == RecordType.BLOCK ? 1 : 0;
       if (record.header().type() == RecordType.CHECKPOINT) {
         return checkpoint(record, where);
       }

@@ -73,6 +73,13 @@ final class ReleasedRecords {
     return all;
   }
 
+  /** Whether a position from {@code from} to {@code to}, inclusive, is in the set. */
+  boolean intersects(long writer, long from, long to) {
+    NavigableMap<Long, Long> chain = writers.get(writer);
+    Map.Entry<Long, Long> before = chain == null ? null : chain.floorEntry(to);
+    return before != null && before.getValue() >= from;
+  }
+
   /** Shows every run of positions in this set that is not in {@code other}, in order. */
   void without(ReleasedRecords other, Visitor visitor) {
     writers.forEach(

@@ -1,5 +1,6 @@
 package io.capsuledb.engine;
 
+import io.capsuledb.core.error.InvalidRequestException;
 import io.capsuledb.engine.entry.Entry;
 import io.capsuledb.engine.entry.EntryCursor;
 import io.capsuledb.engine.lsm.Tree;
@@ -74,8 +75,11 @@ public final class Snapshot implements AutoCloseable {
     return null;
   }
 
-  /** See {@link CapsuleDb#walk}. */
-  byte @Nullable [] walk(byte @Nullable [] after, int count, CapsuleDb.KeyVisitor visitor) {
+  /** One step of a walk over all live keys in their order; see {@link CapsuleDb#walk}. */
+  public byte @Nullable [] walk(byte @Nullable [] after, int count, CapsuleDb.KeyVisitor visitor) {
+    if (count < 1) {
+      throw new InvalidRequestException("count is " + count + "; allowed is 1 or more");
+    }
     EntryCursor cursor = tree.cursor();
     io.capsuledb.engine.entry.Version cleared = tree.cleared();
     boolean there = after == null ? cursor.seekToFirst() : cursor.seek(after);

@@ -216,39 +216,69 @@ final class Survey {
     long writer = first.entry.writer();
     Checkpoint named = null;
     CapsuleRecord newest = null;
+    CapsuleRecord namer = null;
     List<Checkpoint.Range> releasing = new ArrayList<>();
     for (long sequence = store.newestSequence(writer); sequence > 1; sequence--) {
-      byte[] bytes = store.read(writer, sequence);
-      if (bytes == null) {
-        throw missing(writer, sequence, "its chain");
-      }
-      RecordType type = RecordCodec.typeOf(bytes);
-      if (type == RecordType.CHECKPOINT && named == null) {
-        CapsuleRecord record = whole(writer, sequence, bytes);
-        Checkpoint checkpoint = CheckpointCodec.decode(record.payload()).orThrow();
-        checkSignature(first, record);
-        releasing.addAll(checkpoint.released());
-        newest = newest == null ? record : newest;
-        named = checkpoint.manifest().isZero() ? null : checkpoint;
-      } else if (type == RecordType.MANIFEST && named != null) {
-        CapsuleRecord record = whole(writer, sequence, bytes);
-        if (!record.hash().equals(named.manifest())) {
-          throw new IntegrityException(
-              Rejection.of(
-                  Reason.MISPLACED,
-                  record + " is not the manifest " + named.manifest() + " that was checkpointed"));
+      try {
+        byte[] bytes = store.read(writer, sequence);
+        if (bytes == null) {
+          throw missing(writer, sequence, "its chain");
         }
-        checkSignature(first, record);
-        CapsuleRecord at = java.util.Objects.requireNonNull(newest);
-        return new Found(
-            decode(record),
-            record.hash(),
-            new Chain(writer, at.header().sequence(), at.hash(), at.header().lamport(), true, true),
-            new Checkpoint.Range(writer, sequence, sequence),
-            List.copyOf(releasing));
+        RecordType type = RecordCodec.typeOf(bytes);
+        if (type == RecordType.CHECKPOINT && named == null) {
+          CapsuleRecord record = whole(writer, sequence, bytes);
+          Checkpoint checkpoint = CheckpointCodec.decode(record.payload()).orThrow();
+          checkSignature(first, record);
+          releasing.addAll(checkpoint.released());
+          newest = newest == null ? record : newest;
+          named = checkpoint.manifest().isZero() ? null : checkpoint;
+          namer = record;
+        } else if (type == RecordType.MANIFEST && named != null) {
+          CapsuleRecord record = whole(writer, sequence, bytes);
+          if (!record.hash().equals(named.manifest())) {
+            throw new IntegrityException(
+                Rejection.of(
+                    Reason.MISPLACED,
+                    record
+                        + " is not the manifest "
+                        + named.manifest()
+                        + " that was checkpointed"));
+          }
+          checkSignature(first, record);
+          CapsuleRecord at = java.util.Objects.requireNonNull(newest);
+          return new Found(
+              decode(record),
+              record.hash(),
+              new Chain(
+                  writer, at.header().sequence(), at.hash(), at.header().lamport(), true, true),
+              new Checkpoint.Range(writer, sequence, sequence),
+              List.copyOf(releasing));
+        }
+      } catch (IntegrityException damaged) {
+        throw named == null ? damaged : refused(named, namer, damaged.rejection());
       }
     }
+    if (named != null) {
+      throw refused(
+          named,
+          namer,
+          Rejection.of(Reason.MISSING_RECORD, "its chain holds no manifest before that"));
+    }
     return null;
+  }
+
+  /** Says of a manifest that cannot be used which it is, and who refers to it. */
+  private static IntegrityException refused(
+      Checkpoint checkpoint, @Nullable CapsuleRecord namer, Rejection rejection) {
+    return new IntegrityException(
+        Rejection.of(
+            rejection.reason(),
+            "manifest "
+                + checkpoint.manifest()
+                + ", named by checkpoint "
+                + namer
+                + ": "
+                + rejection.detail()));
   }
 
   private void checkSignature(First first, CapsuleRecord record) {

@@ -7,9 +7,13 @@ import io.capsuledb.engine.entry.EntryKind;
 import io.capsuledb.engine.entry.Version;
 import io.capsuledb.engine.lsm.Tree;
 import java.nio.ByteBuffer;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.NavigableMap;
+import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -56,6 +60,11 @@ public final class Transaction implements AutoCloseable {
     private long encodedBound;
     private @Nullable Map<ByteBuffer, Integer> newest;
 
+    /**
+     * Newest operation on each key since the last CLEAR, in the order of keys; made when walked.
+     */
+    private @Nullable NavigableMap<byte[], Integer> ordered;
+
     int count() {
       return count;
     }
@@ -85,8 +94,14 @@ public final class Transaction implements AutoCloseable {
       expiries[count] = expiryAtMs;
       if (kind == BatchLayout.CLEAR) {
         lastClear = count;
-      } else if (newest != null) {
-        newest.put(ByteBuffer.wrap(key), count);
+        ordered = null;
+      } else {
+        if (newest != null) {
+          newest.put(ByteBuffer.wrap(key), count);
+        }
+        if (ordered != null) {
+          ordered.put(key, count);
+        }
       }
       count++;
       encodedBound += bound;
@@ -116,6 +131,19 @@ public final class Transaction implements AutoCloseable {
       return index == null ? lastClear : Math.max(index, lastClear);
     }
 
+    /** The newest operation on each key behind {@code after}, ascending; none before a CLEAR. */
+    NavigableMap<byte[], Integer> behind(byte @Nullable [] after) {
+      NavigableMap<byte[], Integer> map = ordered;
+      if (map == null) {
+        map = new TreeMap<>(Arrays::compareUnsigned);
+        for (int i = lastClear + 1; i < count; i++) {
+          map.put(keys[i], i);
+        }
+        ordered = map;
+      }
+      return after == null ? map : map.tailMap(after, false);
+    }
+
     void encode(BatchCodec target) {
       for (int i = 0; i < count; i++) {
         switch (kinds[i]) {
@@ -142,6 +170,7 @@ public final class Transaction implements AutoCloseable {
       lastClear = -1;
       encodedBound = 0;
       newest = null;
+      ordered = null;
     }
   }
 
@@ -184,6 +213,91 @@ public final class Transaction implements AutoCloseable {
     checkActive();
     int index = staged.count > 0 ? staged.find(key) : -1;
     return index >= 0 ? staged(index) : db.lookup(key, nowMs, false);
+  }
+
+  /**
+   * One step of a walk over all live keys in their order, own staged writes included; see {@link
+   * CapsuleDb#walk}. Staging between steps is allowed: what is staged behind the key that the walk
+   * has come to is seen.
+   *
+   * @param after begin behind this key; null: at the first
+   * @param count look at this many keys at most, at least 1
+   * @return the last key looked at, to go on behind, or null at the end
+   */
+  public byte @Nullable [] walk(byte @Nullable [] after, int count, CapsuleDb.KeyVisitor visitor) {
+    checkActive();
+    if (count < 1) {
+      throw new InvalidRequestException("count is " + count + "; allowed is 1 or more");
+    }
+    List<Found> committed = new ArrayList<>();
+    byte[] reached = null;
+    if (!staged.hasClear()) {
+      try (Snapshot snapshot = db.snapshotNow(nowMs)) {
+        if (staged.count == 0) {
+          return snapshot.walk(after, count, visitor);
+        }
+        reached = snapshot.walk(after, count, (key, type) -> committed.add(new Found(key, type)));
+      }
+    }
+    // The step covers what the tree's step covered, or less if staged keys use up the count.
+    Map<byte[], Integer> own = staged.behind(after);
+    if (reached != null) {
+      own = staged.behind(after).headMap(reached, true);
+    }
+    return merge(committed, own, reached, count, visitor);
+  }
+
+  /** A committed key that a walk has come to. */
+  private static final class Found {
+    private final byte[] key;
+    private final ValueType type;
+
+    Found(byte[] key, ValueType type) {
+      this.key = key;
+      this.type = type;
+    }
+  }
+
+  private byte @Nullable [] merge(
+      List<Found> committed,
+      Map<byte[], Integer> own,
+      byte @Nullable [] reached,
+      int count,
+      CapsuleDb.KeyVisitor visitor) {
+    int next = 0;
+    int looked = 0;
+    byte[] last = null;
+    for (Map.Entry<byte[], Integer> operation : own.entrySet()) {
+      byte[] key = operation.getKey();
+      while (next < committed.size() && Arrays.compareUnsigned(committed.get(next).key, key) < 0) {
+        if (looked++ == count) {
+          return last;
+        }
+        Found found = committed.get(next++);
+        last = found.key;
+        visitor.key(found.key, found.type);
+      }
+      if (looked++ == count) {
+        return last;
+      }
+      if (next < committed.size() && Arrays.equals(committed.get(next).key, key)) {
+        next++;
+      }
+      last = key;
+      Lookup mine = staged(operation.getValue());
+      if (mine.found()) {
+        visitor.key(key, mine.type());
+      }
+    }
+    while (next < committed.size()) {
+      if (looked++ == count) {
+        return last;
+      }
+      Found found = committed.get(next++);
+      last = found.key;
+      visitor.key(found.key, found.type);
+    }
+    return reached;
   }
 
   private Lookup staged(int index) {
@@ -239,6 +353,12 @@ public final class Transaction implements AutoCloseable {
   public void clear() {
     checkWritable();
     staged.add(BatchLayout.CLEAR, NONE, ValueType.STRING, NONE, 0);
+  }
+
+  /** Whether anything is staged: whether reads may see what others do not. */
+  public boolean hasStaged() {
+    checkActive();
+    return staged.count > 0;
   }
 
   /** The wall clock this transaction sees, in milliseconds; the same at each call. */

@@ -2,20 +2,29 @@ package io.capsuledb.scl.resp;
 
 import io.capsuledb.core.capsule.CapsuleMetadata;
 import io.capsuledb.core.crypto.Hash32;
+import io.capsuledb.core.error.CapsuleException;
+import io.capsuledb.core.error.Rejection;
+import io.capsuledb.core.error.UnavailableException;
 import io.capsuledb.core.record.CapsuleRecord;
 import io.capsuledb.core.record.RecordHeader;
 import io.capsuledb.engine.CapsuleDb;
 import io.capsuledb.engine.CapsuleVerifier;
+import io.capsuledb.engine.KeyVersion;
+import io.capsuledb.engine.Lookup;
+import io.capsuledb.engine.Snapshot;
+import io.capsuledb.engine.ValueType;
 import io.capsuledb.scl.resp.CommandSpec.Flag;
 import java.nio.charset.StandardCharsets;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Locale;
+import java.util.function.BooleanSupplier;
 import java.util.regex.Pattern;
 
 /**
- * {@code CAPSULE.*}: what the capsule below the keys is, and whether it is whole. Everything these
- * commands tell is durable already, so their replies wait for nothing.
+ * {@code CAPSULE.*}: what the capsule below the keys is, whether it is whole, what keys held
+ * before, and upkeep. What INFO, HEAD, RECORD and VERIFY tell is durable already, so their replies
+ * wait for nothing; GET and HISTORY wait as other reads do.
  */
 final class CapsuleCommands {
 
@@ -24,6 +33,20 @@ final class CapsuleCommands {
   /** Problems a reply lists; the offline {@code verify} lists them all. */
   private static final int MAX_PROBLEMS_TOLD = 100;
 
+  /** Versions CAPSULE.HISTORY tells if not asked for more. */
+  private static final int DEFAULT_VERSIONS = 10;
+
+  /** Most versions of one reply. */
+  private static final int MAX_VERSIONS = 1000;
+
+  /** Bytes of a version in a reply besides its value, about. */
+  private static final long VERSION_BYTES = 512;
+
+  /** Longest wait for flush and compaction: with that much to do, a client looks again. */
+  private static final long MAX_SETTLE_MS = 600_000;
+
+  private static final long POLL_MS = 5;
+
   private CapsuleCommands() {}
 
   static List<CommandSpec> specs() {
@@ -31,6 +54,17 @@ final class CapsuleCommands {
         spec("CAPSULE.INFO", 1, EnumSet.of(Flag.READ), CapsuleCommands::info),
         spec("CAPSULE.HEAD", 1, EnumSet.of(Flag.READ), CapsuleCommands::head),
         spec("CAPSULE.RECORD", 2, EnumSet.of(Flag.READ), CapsuleCommands::record),
+        new CommandSpec(
+            "CAPSULE.HISTORY",
+            -2,
+            EnumSet.of(Flag.READ, Flag.NO_MULTI),
+            1,
+            1,
+            1,
+            CapsuleCommands::history),
+        CommandSpec.read("CAPSULE.GET", 4, 1, 1, 1, CapsuleCommands::getAt),
+        spec("CAPSULE.FLUSH", 1, EnumSet.of(Flag.ADMIN, Flag.NO_MULTI), CapsuleCommands::flush),
+        spec("CAPSULE.COMPACT", 1, EnumSet.of(Flag.ADMIN, Flag.NO_MULTI), CapsuleCommands::compact),
         spec("CAPSULE.VERIFY", 1, EnumSet.of(Flag.ADMIN, Flag.NO_MULTI), CapsuleCommands::verify));
   }
 
@@ -44,7 +78,7 @@ final class CapsuleCommands {
     CapsuleMetadata metadata = db.metadata();
     CapsuleDb.Stats stats = db.stats();
     RespWriter reply = context.reply();
-    reply.map(11);
+    reply.map(25);
     field(reply, "capsule", db.name().toString());
     field(reply, "owner_key", metadata.ownerKey().toString());
     field(reply, "application_key", metadata.applicationKey().toString());
@@ -52,10 +86,30 @@ final class CapsuleCommands {
     field(reply, "replicas", metadata.replicas().size());
     field(reply, "quorum", metadata.quorum());
     field(reply, "writer", Long.toHexString(db.head().writer()));
-    field(reply, "keys", stats.keys());
+    field(reply, "entries", db.approximateEntries());
+    field(reply, "memtable_entries", stats.memtableEntries());
     field(reply, "memtable_bytes", stats.memtableBytes());
     field(reply, "memtable_limit_bytes", stats.memtableLimitBytes());
     field(reply, "pending_bytes", stats.pendingBytes());
+    field(reply, "level0_runs", stats.level0Runs());
+    numbers(reply, "level_bytes", stats.levelBytes());
+    numbers(reply, "level_tables", stats.levelTables());
+    field(reply, "table_entries", stats.tableEntries());
+    field(reply, "tombstones", stats.tombstones());
+    field(reply, "expiring", stats.expiring());
+    field(reply, "separate_bytes", stats.separateBytes());
+    field(reply, "cached_bytes", stats.cachedBytes());
+    field(reply, "cache_limit_bytes", db.options().cacheBytes());
+    field(reply, "history_ms", db.options().historyMs());
+    field(reply, "history_floor", db.historyFloor());
+    field(reply, "write_pressure", String.format(Locale.ROOT, "%.3f", stats.pressure()));
+    field(reply, "settled", db.isSettled() ? "yes" : "no");
+  }
+
+  private static void numbers(RespWriter reply, String name, List<? extends Number> values) {
+    reply.bulk(name);
+    reply.array(values.size());
+    values.forEach(value -> reply.integer(value.longValue()));
   }
 
   private static void head(CommandContext context) {
@@ -69,11 +123,7 @@ final class CapsuleCommands {
   }
 
   private static void record(CommandContext context) {
-    String hash = new String(context.argument(1), StandardCharsets.ISO_8859_1);
-    if (!HASH.matcher(hash).matches()) {
-      throw new CommandException("ERR a record hash is 64 hex digits");
-    }
-    CapsuleRecord record = context.db().record(Hash32.parse(hash.toLowerCase(Locale.ROOT)));
+    CapsuleRecord record = context.db().record(hash(context, 1));
     RespWriter reply = context.reply();
     if (record == null) {
       reply.nullBulk();
@@ -94,6 +144,177 @@ final class CapsuleCommands {
     reply.bulk("parents");
     reply.array(header.parents().size());
     header.parents().forEach(parent -> reply.bulk(parent.toString()));
+  }
+
+  private static Hash32 hash(CommandContext context, int index) {
+    String hash = new String(context.argument(index), StandardCharsets.ISO_8859_1);
+    if (!HASH.matcher(hash).matches()) {
+      throw new CommandException("ERR a record hash is 64 hex digits");
+    }
+    return Hash32.parse(hash.toLowerCase(Locale.ROOT));
+  }
+
+  private static void history(CommandContext context) {
+    byte[] key = Operands.key(context, 1);
+    int most = DEFAULT_VERSIONS;
+    if (context.count() != 2) {
+      if (context.count() != 4 || !Operands.is(context.argument(2), "COUNT")) {
+        throw Refusals.syntax();
+      }
+      long wanted = Operands.integer(context, 3);
+      if (wanted < 1) {
+        throw new CommandException("ERR COUNT is out of range, allowed is 1 and more");
+      }
+      most = (int) Math.min(wanted, MAX_VERSIONS);
+    }
+    CapsuleDb db = context.db();
+    int count = most;
+    // For each version records are looked for in the store and a signature is verified.
+    context.offload(
+        Deferred.Lane.SWEEPS,
+        () -> {
+          long durable = db.durableTime();
+          List<KeyVersion> versions = db.history(key, count);
+          // Absence, too, is something a crash could take back.
+          long fence = db.committedTime();
+          return later -> {
+            later.waitFor(fence);
+            versions(later.reply(), versions, durable);
+          };
+        });
+  }
+
+  private static void versions(RespWriter reply, List<KeyVersion> versions, long durable) {
+    long bytes = 0;
+    for (KeyVersion version : versions) {
+      bytes += version.value().length + VERSION_BYTES;
+    }
+    if (bytes > KeyspaceCommands.MAX_REPLY_BYTES) {
+      throw Refusals.replyTooLarge("use a smaller COUNT");
+    }
+    reply.array(versions.size());
+    for (KeyVersion version : versions) {
+      Hash32 record = version.record();
+      reply.map(8);
+      field(reply, "writer", Long.toHexString(version.writer()));
+      field(reply, "lamport", version.time());
+      reply.bulk("record");
+      if (record == null) {
+        reply.nullBulk();
+      } else {
+        reply.bulk(record.toString());
+      }
+      field(reply, "signature", signature(version, durable));
+      field(reply, "deleted", version.deleted() ? 1 : 0);
+      field(reply, "type", KeyCommands.typeName(version.type()));
+      field(reply, "expiry", version.expiryAtMs());
+      reply.bulk("value");
+      if (version.deleted()) {
+        reply.nullBulk();
+      } else {
+        byte[] value = version.value();
+        value(reply, version.type(), value, 0, value.length);
+      }
+    }
+  }
+
+  private static String signature(KeyVersion version, long durable) {
+    Rejection rejection = version.rejection();
+    if (rejection == null) {
+      return "valid";
+    }
+    // The record was not stored yet when the version was read.
+    return version.record() == null && version.time() > durable ? "pending" : rejection.toString();
+  }
+
+  /** A string, or the elements of a collection. */
+  private static void value(
+      RespWriter reply, ValueType type, byte[] buffer, int offset, int length) {
+    if (type == ValueType.STRING) {
+      reply.bulk(buffer, offset, length);
+      return;
+    }
+    CollectionCodec.Elements elements =
+        CollectionCodec.decode(type, buffer, offset, length).orThrow();
+    reply.array(elements.count());
+    while (elements.advance()) {
+      reply.bulk(elements.buffer(), elements.start(), elements.length());
+    }
+  }
+
+  /**
+   * A key as a record left it. What has expired meanwhile is gone from the past, too: nobody may
+   * rely on a value beyond its time.
+   */
+  private static void getAt(CommandContext context) {
+    byte[] key = Operands.key(context, 1);
+    if (!Operands.is(context.argument(2), "AT")) {
+      throw Refusals.syntax();
+    }
+    CapsuleDb db = context.db();
+    try (Snapshot snapshot = db.snapshotAt(db.timeOf(hash(context, 3)))) {
+      Lookup lookup = snapshot.get(key);
+      context.waitFor(snapshot.time());
+      if (lookup.found()) {
+        value(context.reply(), lookup.type(), lookup.buffer(), lookup.offset(), lookup.length());
+      } else {
+        context.reply().nullBulk();
+      }
+    }
+  }
+
+  private static void flush(CommandContext context) {
+    CapsuleDb db = context.db();
+    background(context, db, db::flush);
+  }
+
+  private static void compact(CommandContext context) {
+    CapsuleDb db = context.db();
+    background(
+        context,
+        db,
+        () -> {
+          // What is in memory only is not in any table yet.
+          if (!db.flush()) {
+            return false;
+          }
+          db.compact();
+          return true;
+        });
+  }
+
+  /**
+   * Has the engine begin something and waits, on a pool, until nothing is due any more.
+   *
+   * @param begin whether it was begun; if not, it is repeated
+   */
+  private static void background(CommandContext context, CapsuleDb db, BooleanSupplier begin) {
+    context.offload(
+        Deferred.Lane.JOBS,
+        () -> {
+          await(db, begin);
+          await(db, db::isSettled);
+          return later -> later.reply().ok();
+        });
+  }
+
+  private static void await(CapsuleDb db, BooleanSupplier condition) {
+    for (long waitedMs = 0; !condition.getAsBoolean(); waitedMs += POLL_MS) {
+      CapsuleException failure = db.failure();
+      if (failure != null) {
+        throw failure;
+      }
+      if (waitedMs >= MAX_SETTLE_MS) {
+        throw new UnavailableException(
+            "still under way after " + MAX_SETTLE_MS + " ms; it goes on, see CAPSULE.INFO");
+      }
+      try {
+        Thread.sleep(POLL_MS);
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        throw new CommandException(ErrorReplies.SHUTTING_DOWN);
+      }
+    }
   }
 
   private static void verify(CommandContext context) {

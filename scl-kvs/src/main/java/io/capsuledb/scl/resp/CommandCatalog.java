@@ -11,7 +11,7 @@ final class CommandCatalog {
   /** All commands of a server, with {@code extra} ones. */
   static List<CommandSpec> all(ServerState state, List<CommandSpec> extra) {
     List<CommandSpec> all = new ArrayList<>();
-    all.addAll(KeyspaceCommands.allSpecs());
+    all.addAll(KeyspaceCommands.allSpecs(state.scanCursors()));
     all.addAll(MultiCommands.specs());
     all.addAll(new ConnectionCommands(state).specs());
     all.addAll(new ClientCommands(state).specs());

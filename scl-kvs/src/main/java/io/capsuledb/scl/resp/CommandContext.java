@@ -5,6 +5,7 @@ import io.capsuledb.engine.CapsuleDb;
 import io.capsuledb.engine.Lookup;
 import io.capsuledb.engine.Transaction;
 import io.capsuledb.engine.ValueType;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -13,6 +14,9 @@ import org.jspecify.annotations.Nullable;
  * one event loop and is reused for each command.
  */
 final class CommandContext {
+
+  /** Entries up to which looking at all of them takes milliseconds. */
+  static final long SWEEP_ENTRIES = 100_000;
 
   private static final byte[][] NO_ARGUMENTS = {};
 
@@ -95,6 +99,67 @@ final class CommandContext {
     return lookup;
   }
 
+  /** What there is to know about a key but its value, which is not read. */
+  Lookup describe(byte[] key) {
+    Lookup lookup = transaction != null ? transaction.describe(key) : db.describe(key);
+    waitFor(lookup.fence());
+    return lookup;
+  }
+
+  /** One step of a walk over all keys, as {@link CapsuleDb#walk}; with what is staged. */
+  byte @Nullable [] walk(byte @Nullable [] after, int count, CapsuleDb.KeyVisitor visitor) {
+    return transaction != null
+        ? transaction.walk(after, count, visitor)
+        : db.walk(after, count, visitor);
+  }
+
+  /** Whether the command runs inside a transaction, and so must reply at once. */
+  boolean inTransaction() {
+    return transaction != null;
+  }
+
+  /** Whether the command runs inside a transaction that has staged writes before. */
+  boolean hasStaged() {
+    return transaction != null && transaction.hasStaged();
+  }
+
+  /**
+   * Does work that looks at all keys: at once where they are few or the command runs inside a
+   * transaction, else on a pool, so that no event loop is held up.
+   *
+   * @param work touches no transaction; the body it returns waits for the fence of what was read
+   */
+  void sweep(Supplier<CommandSpec.Body> work) {
+    if (transaction != null || db.approximateEntries() <= SWEEP_ENTRIES) {
+      waitForEverything();
+      work.get().run(this);
+    } else {
+      offload(Deferred.Lane.SWEEPS, work);
+    }
+  }
+
+  /**
+   * Does work on a pool. Also a refusal tells what was read, so it waits for everything.
+   *
+   * @param work the body it returns waits for the fence of what was read
+   */
+  void offload(Deferred.Lane lane, Supplier<CommandSpec.Body> work) {
+    defer(
+        new Deferred.Offloaded(
+            lane,
+            () -> {
+              try {
+                return work.get();
+              } catch (CommandException e) {
+                long read = db.committedTime();
+                return later -> {
+                  later.waitFor(read);
+                  throw e;
+                };
+              }
+            }));
+  }
+
   /**
    * Runs reads of several keys as one: no other transaction commits between them. Within a
    * transaction they already are.
@@ -104,7 +169,7 @@ final class CommandContext {
       reads.run();
       return;
     }
-    try (Transaction alone = db.begin()) {
+    try (Transaction alone = db.beginReading()) {
       transaction = alone;
       reads.run();
     } finally {
@@ -159,8 +224,8 @@ final class CommandContext {
   }
 
   /**
-   * Instead of replying: the reply will come later. Not for commands that may run inside EXEC, nor
-   * for such that read or write keys.
+   * Instead of replying: the reply will come later. Not inside EXEC, nor for commands that write
+   * keys; what is read later has to be waited for by the body that replies.
    */
   void defer(Deferred cause) {
     if (inExec()) {

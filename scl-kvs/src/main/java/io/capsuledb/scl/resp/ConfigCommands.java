@@ -186,7 +186,8 @@ final class ConfigCommands {
     fixed("dir", () -> "");
     fixed("io-threads", () -> Integer.toString(options.ioThreads()));
     fixed("logfile", () -> "");
-    fixed("maxmemory", () -> Long.toString(options.maxMemoryBytes()));
+    // Data is on disk: memory does not bound it.
+    fixed("maxmemory", () -> "0");
     fixed("maxmemory-policy", () -> "noeviction");
     fixed("port", () -> tls ? "0" : port());
     fixed("proto-max-bulk-len", () -> Integer.toString(RespParser.MAX_ARGUMENT_BYTES));

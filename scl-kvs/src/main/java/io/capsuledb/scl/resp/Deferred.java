@@ -12,6 +12,8 @@ sealed interface Deferred {
   enum Lane {
     /** Password hashes: short, and worth several threads. */
     AUTHENTICATION,
+    /** Reads that look at much: beside jobs, which may take minutes. */
+    SWEEPS,
     /** Long work, one at a time. */
     JOBS
   }

@@ -1,7 +1,7 @@
 package io.capsuledb.scl.resp;
 
 import io.capsuledb.core.error.CapsuleException;
-import io.capsuledb.core.error.UnavailableException;
+import io.capsuledb.core.error.IntegrityException;
 import io.capsuledb.core.port.Clock;
 import io.capsuledb.engine.CapsuleDb;
 import io.capsuledb.engine.Lookup;
@@ -117,7 +117,7 @@ final class Dispatcher {
       error(mark, e.getMessage());
     } catch (CapsuleException e) {
       fence = running ? context.fence() : 0;
-      error(mark, ErrorReplies.of(e, false));
+      error(mark, ErrorReplies.of(e));
     } catch (RespWriter.OverflowException e) {
       writer.rollback(mark);
       throw e;
@@ -145,7 +145,7 @@ final class Dispatcher {
       error(mark, e.getMessage());
     } catch (CapsuleException e) {
       fence = context.fence();
-      error(mark, ErrorReplies.of(e, false));
+      error(mark, ErrorReplies.of(e));
     } catch (RespWriter.OverflowException e) {
       writer.rollback(mark);
       throw e;
@@ -185,7 +185,7 @@ final class Dispatcher {
       try (Transaction transaction = db.begin()) {
         context.prepare(arguments, transaction, writer);
         body.run(context);
-        return Math.max(context.fence(), commit(transaction));
+        return Math.max(context.fence(), transaction.commit());
       }
     }
     if (command.reads()) {
@@ -202,16 +202,7 @@ final class Dispatcher {
   private void failIfStopped() {
     CapsuleException failure = db.failure();
     if (failure != null) {
-      throw new CommandException(ErrorReplies.of(failure, false));
-    }
-  }
-
-  private long commit(Transaction transaction) {
-    try {
-      return transaction.commit();
-    } catch (UnavailableException e) {
-      // Full, unless the engine was closed meanwhile.
-      throw new CommandException(ErrorReplies.of(e, db.failure() == null));
+      throw new CommandException(ErrorReplies.of(failure));
     }
   }
 
@@ -232,10 +223,12 @@ final class Dispatcher {
     multi.executing(true);
     try {
       failIfStopped();
-      try (Transaction transaction = db.begin()) {
+      // Only who writes waits for room.
+      boolean writes = queued.stream().anyMatch(one -> one.command().writes());
+      try (Transaction transaction = writes ? db.begin() : db.beginReading()) {
         boolean touched = false;
         for (MultiState.Watched watched : multi.watched()) {
-          Lookup now = transaction.get(watched.key());
+          Lookup now = transaction.describe(watched.key());
           fence = Math.max(fence, now.fence());
           touched |= watched.touched(now);
         }
@@ -247,12 +240,12 @@ final class Dispatcher {
         for (MultiState.Queued one : queued) {
           fence = Math.max(fence, runQueued(one, transaction));
         }
-        return Math.max(fence, commit(transaction));
+        return Math.max(fence, transaction.commit());
       }
     } catch (CommandException e) {
       throw aborted(mark, fence, e.getMessage());
     } catch (CapsuleException e) {
-      throw aborted(mark, fence, ErrorReplies.of(e, false));
+      throw aborted(mark, fence, ErrorReplies.of(e));
     } finally {
       multi.executing(false);
       multi.unwatch();
@@ -275,6 +268,12 @@ final class Dispatcher {
     } catch (CommandException e) {
       // As in Redis, one command's refusal does not undo the others. It staged nothing.
       error(mark, e.getMessage());
+    } catch (IntegrityException e) {
+      if (one.command().writes()) {
+        // It may have staged something: all or nothing.
+        throw e;
+      }
+      error(mark, ErrorReplies.of(e));
     }
     return context.fence();
   }

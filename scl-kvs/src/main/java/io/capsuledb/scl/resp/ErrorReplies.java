@@ -12,8 +12,6 @@ import java.nio.charset.StandardCharsets;
 /** The texts of error replies that do not belong to one command. */
 final class ErrorReplies {
 
-  static final String OUT_OF_MEMORY = "OOM command not allowed when used memory > 'maxmemory'.";
-
   static final String INTERNAL = "ERR internal error, see the server's log";
 
   static final String MAX_CLIENTS = "ERR max number of clients reached";
@@ -29,15 +27,11 @@ final class ErrorReplies {
 
   private ErrorReplies() {}
 
-  /**
-   * What a client is told of an engine's failure.
-   *
-   * @param writing whether a write was being staged or committed: then "unavailable" means full
-   */
-  static String of(CapsuleException failure, boolean writing) {
+  /** What a client is told of an engine's failure. */
+  static String of(CapsuleException failure) {
     return switch (failure) {
       case InvalidRequestException e -> "ERR " + e.getMessage();
-      case UnavailableException e -> writing ? OUT_OF_MEMORY : "ERR UNAVAILABLE " + e.getMessage();
+      case UnavailableException e -> "ERR UNAVAILABLE " + e.getMessage();
       case OutcomeUnknownException e -> "UNKNOWN " + e.getMessage();
       case IntegrityException e -> "INTEGRITY " + e.getMessage();
       case StorageException e -> "STORAGE " + e.getMessage();
@@ -47,7 +41,7 @@ final class ErrorReplies {
 
   /** What a client is told when the engine stopped before its last replies could leave. */
   static String outcomeUnknown(CapsuleException failure) {
-    return of(failure, false)
+    return of(failure)
         + " (the outcome of commands without a reply is unknown: read after the server is back)";
   }
 

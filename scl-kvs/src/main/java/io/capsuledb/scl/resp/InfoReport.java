@@ -1,5 +1,7 @@
 package io.capsuledb.scl.resp;
 
+import io.capsuledb.core.error.CapsuleException;
+import io.capsuledb.engine.CapsuleDb;
 import io.netty.buffer.PooledByteBufAllocator;
 import java.util.LinkedHashMap;
 import java.util.Locale;
@@ -13,6 +15,8 @@ import java.util.function.Supplier;
  * CapsuleDB's own fields beside them.
  */
 final class InfoReport {
+
+  private static final System.Logger LOG = System.getLogger(InfoReport.class.getName());
 
   private static final Set<String> EVERYTHING = Set.of("all", "everything");
   private static final String DEFAULT = "default";
@@ -115,8 +119,8 @@ final class InfoReport {
     fields.put("used_memory_rss", runtime.totalMemory() + direct);
     fields.put("used_memory_heap", heap);
     fields.put("used_memory_network", direct);
-    fields.put("maxmemory", state.options().maxMemoryBytes());
-    fields.put("maxmemory_human", human(state.options().maxMemoryBytes()));
+    fields.put("maxmemory", 0);
+    fields.put("maxmemory_human", human(0));
     fields.put("maxmemory_policy", "noeviction");
     fields.put("mem_allocator", "jvm");
     return fields;
@@ -198,10 +202,30 @@ final class InfoReport {
     return fields;
   }
 
+  /** Exact where that takes milliseconds, else about, as far as a sweep of all keys would cost. */
   private Map<String, Object> keyspace() {
-    long keys = state.db().size();
+    CapsuleDb db = state.db();
+    long keys = db.approximateEntries();
+    if (keys <= CommandContext.SWEEP_ENTRIES && db.failure() == null) {
+      keys = exactly(keys);
+    }
+    long expires = Math.min(keys, db.stats().expiring());
     return keys == 0
         ? Map.of()
-        : Map.of("db0", "keys=" + keys + ",expires=" + state.db().expiringKeys() + ",avg_ttl=0");
+        : Map.of("db0", "keys=" + keys + ",expires=" + expires + ",avg_ttl=0");
+  }
+
+  private long exactly(long about) {
+    try {
+      return state.db().size();
+    } catch (CapsuleException e) {
+      // INFO is how a server is looked at that is not well: it says what it can.
+      LOG.log(
+          System.Logger.Level.WARNING,
+          "event=info.keys_not_counted code={0} detail={1}",
+          e.code(),
+          e.getMessage());
+      return about;
+    }
   }
 }

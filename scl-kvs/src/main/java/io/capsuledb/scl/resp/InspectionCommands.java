@@ -18,7 +18,7 @@ final class InspectionCommands {
   /** Longest string Redis keeps in one piece with its header. */
   private static final int MAX_EMBEDDED_BYTES = 44;
 
-  /** What the memtable adds to key and value, about. */
+  /** What the engine adds to key and value, about. */
   static final int ENTRY_OVERHEAD_BYTES = 64;
 
   private InspectionCommands() {}
@@ -62,7 +62,7 @@ final class InspectionCommands {
       replyIfFound(context, 0);
     } else if (Operands.is(subcommand, "FREQ")) {
       checkCount(context, 3, "object|freq");
-      if (context.get(Operands.key(context, 2)).found()) {
+      if (context.describe(Operands.key(context, 2)).found()) {
         throw new CommandException(
             "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note"
                 + " that when switching between policies at runtime LRU and LFU data will take some"
@@ -75,7 +75,7 @@ final class InspectionCommands {
   }
 
   private static void replyIfFound(CommandContext context, long answer) {
-    if (context.get(Operands.key(context, 2)).found()) {
+    if (context.describe(Operands.key(context, 2)).found()) {
       context.reply().integer(answer);
     } else {
       context.reply().nullBulk();
@@ -121,7 +121,7 @@ final class InspectionCommands {
         throw Refusals.syntax();
       }
     }
-    Lookup lookup = context.get(key);
+    Lookup lookup = context.describe(key);
     if (lookup.found()) {
       context.reply().integer((long) key.length + lookup.length() + ENTRY_OVERHEAD_BYTES);
     } else {
@@ -159,7 +159,7 @@ final class InspectionCommands {
   private static void restore(CommandContext context) {
     byte[] key = Operands.key(context, 1);
     RestoreOptions options = RestoreOptions.of(context);
-    boolean exists = context.get(key).found();
+    boolean exists = context.describe(key).found();
     if (exists && !options.replace) {
       throw new CommandException("BUSYKEY Target key name already exists.");
     }

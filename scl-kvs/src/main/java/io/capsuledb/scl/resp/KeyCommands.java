@@ -42,7 +42,7 @@ final class KeyCommands {
     for (int i = 1; i < context.count(); i++) {
       byte[] key = context.argument(i);
       // Staged removals show at once, so a key named twice counts once.
-      if (context.get(key).found()) {
+      if (context.describe(key).found()) {
         context.delete(key);
         deleted++;
       }
@@ -55,7 +55,7 @@ final class KeyCommands {
    */
   private static void countExisting(CommandContext context) {
     if (context.count() == 2) {
-      context.reply().integer(context.get(Operands.key(context, 1)).found() ? 1 : 0);
+      context.reply().integer(context.describe(Operands.key(context, 1)).found() ? 1 : 0);
       return;
     }
     Operands.checkKeys(context, 1, 1);
@@ -63,14 +63,14 @@ final class KeyCommands {
     context.readTogether(
         () -> {
           for (int i = 1; i < context.count(); i++) {
-            found[0] += context.get(context.argument(i)).found() ? 1 : 0;
+            found[0] += context.describe(context.argument(i)).found() ? 1 : 0;
           }
         });
     context.reply().integer(found[0]);
   }
 
   private static void type(CommandContext context) {
-    Lookup lookup = context.get(Operands.key(context, 1));
+    Lookup lookup = context.describe(Operands.key(context, 1));
     context.reply().simple(lookup.found() ? typeName(lookup.type()) : "none");
   }
 
@@ -91,7 +91,7 @@ final class KeyCommands {
       throw Refusals.noSuchKey();
     }
     boolean same = Arrays.equals(from, to);
-    boolean refused = onlyIfAbsent && (same || context.get(to).found());
+    boolean refused = onlyIfAbsent && (same || context.describe(to).found());
     if (!refused && !same) {
       context.put(to, moved.type(), Operands.unchanged(moved), moved.expiryAtMs());
       context.delete(from);
@@ -121,7 +121,7 @@ final class KeyCommands {
       throw new CommandException("ERR source and destination objects are the same");
     }
     Lookup copied = context.get(from);
-    boolean done = copied.found() && (replace || !context.get(to).found());
+    boolean done = copied.found() && (replace || !context.describe(to).found());
     if (done) {
       context.put(to, copied.type(), Operands.unchanged(copied), copied.expiryAtMs());
     }
@@ -161,16 +161,17 @@ final class KeyCommands {
 
   private static void persist(CommandContext context) {
     byte[] key = Operands.key(context, 1);
-    Lookup old = context.get(key);
-    boolean done = old.found() && old.expiryAtMs() != Expiry.NEVER;
+    Lookup described = context.describe(key);
+    boolean done = described.found() && described.expiryAtMs() != Expiry.NEVER;
     if (done) {
+      Lookup old = context.get(key);
       context.put(key, old.type(), Operands.unchanged(old), Expiry.NEVER);
     }
     context.reply().integer(done ? 1 : 0);
   }
 
   private static void timeToLive(CommandContext context, boolean seconds, boolean relative) {
-    Lookup lookup = context.get(Operands.key(context, 1));
+    Lookup lookup = context.describe(Operands.key(context, 1));
     if (!lookup.found()) {
       context.reply().integer(-2);
       return;

@@ -1,9 +1,9 @@
 package io.capsuledb.scl.resp;
 
 import io.capsuledb.engine.CapsuleDb;
+import io.capsuledb.engine.Snapshot;
 import io.capsuledb.engine.ValueType;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Locale;
@@ -17,8 +17,8 @@ import org.jspecify.annotations.Nullable;
  * {@link #MAX_REPLY_BYTES}; SCAN visits at most {@link #MAX_SCAN_COUNT} keys a call whatever COUNT
  * says, and ends a call early when its reply or the work of its pattern grows large.
  *
- * <p>Inside MULTI these commands see what was committed before, not what the transaction itself has
- * staged.
+ * <p>Where there are many keys, KEYS and DBSIZE work on a pool, see {@link CommandContext#sweep}.
+ * Inside MULTI these commands see what the transaction itself has staged, and reply at once.
  *
  * <p>Source: the Redis 7.0 command reference and its tests.
  */
@@ -33,7 +33,7 @@ final class KeyspaceCommands {
   /** What the protocol adds to a key or value, at most. */
   static final int FRAMING_BYTES = 16;
 
-  /** Largest key space KEYS walks: it holds up all writers meanwhile. */
+  /** Most entries KEYS looks at. */
   static final long MAX_KEYS = 10_000_000;
 
   /** Most keys one SCAN visits. */
@@ -41,6 +41,9 @@ final class KeyspaceCommands {
 
   /** Keys visited at a time; between such steps a scan can end. */
   private static final int STEP_KEYS = 64;
+
+  /** Keys a walk over all of them looks at in one step. */
+  private static final int SWEEP_STEP_KEYS = 1024;
 
   /** Pattern bytes KEYS looks at before it is refused. */
   private static final long MAX_KEYS_WORK = 1L << 32;
@@ -55,10 +58,15 @@ final class KeyspaceCommands {
 
   private KeyspaceCommands() {}
 
-  static List<CommandSpec> specs() {
+  /**
+   * The commands on all keys.
+   *
+   * @param cursors where SCAN keeps how far it has come
+   */
+  static List<CommandSpec> specs(ScanCursors cursors) {
     return List.of(
         CommandSpec.read("KEYS", 2, 0, 0, 0, KeyspaceCommands::keys),
-        CommandSpec.read("SCAN", -2, 0, 0, 0, KeyspaceCommands::scan),
+        CommandSpec.read("SCAN", -2, 0, 0, 0, context -> scan(context, cursors)),
         CommandSpec.read("RANDOMKEY", 1, 0, 0, 0, KeyspaceCommands::randomKey),
         CommandSpec.read("DBSIZE", 1, 0, 0, 0, KeyspaceCommands::size),
         CommandSpec.write("FLUSHDB", -1, 0, 0, 0, KeyspaceCommands::flush),
@@ -67,14 +75,14 @@ final class KeyspaceCommands {
   }
 
   /** Every command on keys, of all classes. */
-  static List<CommandSpec> allSpecs() {
+  static List<CommandSpec> allSpecs(ScanCursors cursors) {
     List<CommandSpec> all = new ArrayList<>();
     all.addAll(StringCommands.specs());
     all.addAll(NumberCommands.specs());
     all.addAll(BitCommands.specs());
     all.addAll(LongestCommonSubsequence.specs());
     all.addAll(KeyCommands.specs());
-    all.addAll(specs());
+    all.addAll(specs(cursors));
     all.addAll(InspectionCommands.specs());
     all.addAll(ListCommands.specs());
     all.addAll(SetCommands.specs());
@@ -84,23 +92,47 @@ final class KeyspaceCommands {
   private static void keys(CommandContext context) {
     Glob glob = new Glob(context.argument(1), MAX_KEYS_WORK);
     CapsuleDb db = context.db();
-    KeyGatherer gatherer = new KeyGatherer(glob, EnumSet.allOf(ValueType.class));
-    // Without the lock a key renamed meanwhile could appear twice or not at all.
-    context.readTogether(
+    if (context.inTransaction()) {
+      KeyGatherer gatherer = new KeyGatherer(glob, EnumSet.allOf(ValueType.class));
+      gather(context::walk, gatherer);
+      context.waitForEverything();
+      replyWithKeys(context, gatherer.keys);
+      return;
+    }
+    context.sweep(
         () -> {
-          if (db.size() > MAX_KEYS) {
-            throw Refusals.replyTooLarge("use SCAN");
+          KeyGatherer gatherer = new KeyGatherer(glob, EnumSet.allOf(ValueType.class));
+          // Of one moment: otherwise a key renamed meanwhile could appear twice or not at all.
+          try (Snapshot snapshot = db.snapshot()) {
+            gather(snapshot::walk, gatherer);
+            long fence = snapshot.time();
+            return later -> {
+              later.waitFor(fence);
+              replyWithKeys(later, gatherer.keys);
+            };
           }
-          long cursor = 0;
-          do {
-            cursor = db.scan(cursor, STEP_KEYS, gatherer);
-            if (gatherer.bytes > MAX_REPLY_BYTES) {
-              throw Refusals.replyTooLarge("use SCAN or a narrower pattern");
-            }
-          } while (cursor != 0);
         });
-    context.waitForEverything();
-    replyWithKeys(context, gatherer.withoutRepetition());
+  }
+
+  /** Takes steps of a walk, of the tree or of a transaction over it. */
+  @FunctionalInterface
+  private interface Walk {
+    byte @Nullable [] step(byte @Nullable [] after, int count, CapsuleDb.KeyVisitor visitor);
+  }
+
+  private static void gather(Walk walk, KeyGatherer gatherer) {
+    byte[] at = null;
+    long looked = 0;
+    do {
+      at = walk.step(at, SWEEP_STEP_KEYS, gatherer);
+      looked += SWEEP_STEP_KEYS;
+      if (gatherer.bytes > MAX_REPLY_BYTES) {
+        throw Refusals.replyTooLarge("use SCAN or a narrower pattern");
+      }
+      if (looked > MAX_KEYS) {
+        throw Refusals.replyTooLarge("use SCAN");
+      }
+    } while (at != null);
   }
 
   private static void replyWithKeys(CommandContext context, List<byte[]> keys) {
@@ -110,8 +142,9 @@ final class KeyspaceCommands {
     }
   }
 
-  private static void scan(CommandContext context) {
+  private static void scan(CommandContext context, ScanCursors cursors) {
     long cursor = cursor(context.argument(1));
+    byte[] at = cursor == ScanCursors.BEGIN ? null : cursors.key(cursor);
     long count = DEFAULT_SCAN_COUNT;
     Glob glob = null;
     Set<ValueType> types = EnumSet.allOf(ValueType.class);
@@ -135,20 +168,19 @@ final class KeyspaceCommands {
     }
     count = Math.min(count, MAX_SCAN_COUNT);
     KeyGatherer gatherer = new KeyGatherer(glob, types);
+    long looked = 0;
     do {
-      int step = (int) Math.min(STEP_KEYS, count - gatherer.visited);
-      // A step may visit nothing at all; it still counts, or an empty key space would be walked
-      // to its end in one call.
-      long before = gatherer.visited;
-      cursor = context.db().scan(cursor, step, gatherer);
-      gatherer.visited = Math.max(gatherer.visited, before + 1);
-    } while (cursor != 0
-        && gatherer.visited < count
+      int step = (int) Math.min(STEP_KEYS, count - looked);
+      at = context.walk(at, step, gatherer);
+      // Also keys that have ceased to exist count, or they would be walked to the end in one call.
+      looked += step;
+    } while (at != null
+        && looked < count
         && gatherer.bytes < SCAN_REPLY_BYTES
         && (glob == null || glob.work() < SCAN_WORK));
     context.waitForEverything();
     context.reply().array(2);
-    context.reply().bulk(Long.toUnsignedString(cursor));
+    context.reply().bulk(Long.toString(at == null ? ScanCursors.BEGIN : cursors.remember(at)));
     replyWithKeys(context, gatherer.keys);
   }
 
@@ -192,6 +224,10 @@ final class KeyspaceCommands {
 
   private static void randomKey(CommandContext context) {
     byte[] key = context.db().randomKey();
+    if (context.inTransaction() && (key == null || !context.describe(key).found())) {
+      // What is staged is not drawn from; but a key that is to be deleted is not shown.
+      key = firstKey(context);
+    }
     context.waitForEverything();
     if (key == null) {
       context.reply().nullBulk();
@@ -200,10 +236,36 @@ final class KeyspaceCommands {
     }
   }
 
+  private static byte @Nullable [] firstKey(CommandContext context) {
+    byte[] at = null;
+    KeyGatherer gatherer = new KeyGatherer(null, EnumSet.allOf(ValueType.class));
+    do {
+      at = context.walk(at, STEP_KEYS, gatherer);
+    } while (at != null && gatherer.keys.isEmpty());
+    return gatherer.keys.isEmpty() ? null : gatherer.keys.getFirst();
+  }
+
   private static void size(CommandContext context) {
-    long size = context.db().size();
-    context.waitForEverything();
-    context.reply().integer(size);
+    CapsuleDb db = context.db();
+    if (context.hasStaged()) {
+      long[] size = {0};
+      byte[] at = null;
+      do {
+        at = context.walk(at, SWEEP_STEP_KEYS, (key, type) -> size[0]++);
+      } while (at != null);
+      context.waitForEverything();
+      context.reply().integer(size[0]);
+      return;
+    }
+    context.sweep(
+        () -> {
+          long size = db.size();
+          long fence = db.committedTime();
+          return later -> {
+            later.waitFor(fence);
+            later.reply().integer(size);
+          };
+        });
   }
 
   private static void flush(CommandContext context) {
@@ -232,7 +294,6 @@ final class KeyspaceCommands {
     private final Set<ValueType> types;
     private final List<byte[]> keys = new ArrayList<>();
     private long bytes;
-    private long visited;
 
     /** Without a pattern, every key of these types. */
     KeyGatherer(@Nullable Glob glob, Set<ValueType> types) {
@@ -242,23 +303,10 @@ final class KeyspaceCommands {
 
     @Override
     public void key(byte[] key, ValueType keyType) {
-      visited++;
       if (types.contains(keyType) && (glob == null || glob.matches(key))) {
         keys.add(key);
         bytes += key.length + FRAMING_BYTES;
       }
-    }
-
-    /** The keys in order, each once: a scan may visit one twice. */
-    List<byte[]> withoutRepetition() {
-      keys.sort(Arrays::compareUnsigned);
-      List<byte[]> once = new ArrayList<>(keys.size());
-      for (byte[] key : keys) {
-        if (once.isEmpty() || !Arrays.equals(once.getLast(), key)) {
-          once.add(key);
-        }
-      }
-      return once;
     }
   }
 }

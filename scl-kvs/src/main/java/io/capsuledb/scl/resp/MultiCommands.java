@@ -54,7 +54,7 @@ final class MultiCommands {
     Operands.checkKeys(context, 1, 1);
     for (int i = 1; i < context.count(); i++) {
       byte[] key = context.argument(i);
-      Lookup seen = context.db().get(key);
+      Lookup seen = context.db().describe(key);
       multi.watch(key, seen);
     }
     // The reply says nothing of the keys, so it need not wait for them to be durable.

@@ -10,7 +10,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
-import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -74,10 +73,8 @@ public final class RespServerOptions {
   private final long maxOutputBytes;
   private final long maxInputBytes;
   private final long stopTimeoutMs;
-  private final long maxMemoryBytes;
   private final String version;
   private final Runnable onShutdown;
-  private final @Nullable Consumer<Boolean> onActiveExpiry;
   private final Map<String, Supplier<Map<String, String>>> info;
 
   private RespServerOptions(Builder builder) {
@@ -93,10 +90,8 @@ public final class RespServerOptions {
     this.maxOutputBytes = builder.maxOutputBytes;
     this.maxInputBytes = builder.maxInputBytes;
     this.stopTimeoutMs = builder.stopTimeoutMs;
-    this.maxMemoryBytes = builder.maxMemoryBytes;
     this.version = builder.version;
     this.onShutdown = builder.onShutdown;
-    this.onActiveExpiry = builder.onActiveExpiry;
     this.info = new LinkedHashMap<>(builder.info);
   }
 
@@ -165,11 +160,6 @@ public final class RespServerOptions {
     return stopTimeoutMs;
   }
 
-  /** What INFO and CONFIG GET say of maxmemory: the engine's bound, 0 if unknown. */
-  public long maxMemoryBytes() {
-    return maxMemoryBytes;
-  }
-
   /** CapsuleDB's version, for INFO. */
   public String version() {
     return version;
@@ -177,10 +167,6 @@ public final class RespServerOptions {
 
   Runnable onShutdown() {
     return onShutdown;
-  }
-
-  @Nullable Consumer<Boolean> onActiveExpiry() {
-    return onActiveExpiry;
   }
 
   Map<String, Supplier<Map<String, String>>> info() {
@@ -201,10 +187,8 @@ public final class RespServerOptions {
     private long maxOutputBytes = 512L << 20;
     private long maxInputBytes = 256L << 20;
     private long stopTimeoutMs = 5_000;
-    private long maxMemoryBytes;
     private String version = "unknown";
     private Runnable onShutdown = () -> {};
-    private @Nullable Consumer<Boolean> onActiveExpiry;
     private final Map<String, Supplier<Map<String, String>>> info = new LinkedHashMap<>();
 
     private Builder() {}
@@ -281,12 +265,6 @@ public final class RespServerOptions {
       return this;
     }
 
-    /** Default 0: unknown. Reported only; the engine enforces it. */
-    public Builder maxMemoryBytes(long bytes) {
-      this.maxMemoryBytes = bytes;
-      return this;
-    }
-
     /** Default "unknown". */
     public Builder version(String text) {
       this.version = text;
@@ -296,12 +274,6 @@ public final class RespServerOptions {
     /** What SHUTDOWN runs, on a thread of its own. Default: nothing. */
     public Builder onShutdown(Runnable callback) {
       this.onShutdown = callback;
-      return this;
-    }
-
-    /** What DEBUG SET-ACTIVE-EXPIRE calls, on an event loop. Default: the command only says OK. */
-    public Builder onActiveExpiry(Consumer<Boolean> callback) {
-      this.onActiveExpiry = callback;
       return this;
     }
 
@@ -336,7 +308,6 @@ public final class RespServerOptions {
       range("maxOutputBytes", maxOutputBytes, MIN_OUTPUT_BYTES, MAX_BUDGET_BYTES);
       range("maxInputBytes", maxInputBytes, MIN_INPUT_BYTES, MAX_BUDGET_BYTES);
       range("stopTimeoutMs", stopTimeoutMs, 0, MAX_STOP_MS);
-      range("maxMemoryBytes", maxMemoryBytes, 0, Long.MAX_VALUE);
       range("info suppliers", info.size(), 0, MAX_INFO_SUPPLIERS);
       for (String section : info.keySet()) {
         if (!section.equals(section.toLowerCase(Locale.ROOT)) || section.isBlank()) {

@@ -6,8 +6,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Set;
 import java.util.TreeSet;
-import java.util.function.Consumer;
-import org.jspecify.annotations.Nullable;
 
 /** INFO, DEBUG, SHUTDOWN, LATENCY, SLOWLOG, ROLE, LASTSAVE, CLUSTER. */
 final class ServerCommands {
@@ -30,8 +28,8 @@ final class ServerCommands {
             .admin(
                 "SET-ACTIVE-EXPIRE",
                 3,
-                "0 or 1: whether expired keys are removed unasked.",
-                this::activeExpire);
+                "0 or 1, which changes nothing: expired keys are never seen.",
+                ServerCommands::activeExpire);
     Subcommands latency =
         new Subcommands("LATENCY")
             .admin("LATEST", 2, "Return latency spikes: none.", c -> c.reply().array(0))
@@ -97,14 +95,12 @@ final class ServerCommands {
     }
   }
 
-  private void activeExpire(CommandContext context) {
-    boolean on = Operands.is(context.argument(2), "1");
-    if (!on && !Operands.is(context.argument(2), "0")) {
+  /**
+   * Expired keys are invisible at once, and compaction drops them: there is nothing to turn off.
+   */
+  private static void activeExpire(CommandContext context) {
+    if (!Operands.is(context.argument(2), "1") && !Operands.is(context.argument(2), "0")) {
       throw Refusals.syntax();
-    }
-    @Nullable Consumer<Boolean> callback = state.options().onActiveExpiry();
-    if (callback != null) {
-      callback.accept(on);
     }
     context.reply().ok();
   }

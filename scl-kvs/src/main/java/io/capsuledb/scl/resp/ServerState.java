@@ -30,6 +30,7 @@ final class ServerState {
   private final Telemetry telemetry;
   private final Authenticator authenticator;
   private final Workers workers = new Workers();
+  private final ScanCursors scanCursors;
   private final PauseGate gate;
   private final RefusalCounters refusals;
   private final MemoryBudget input;
@@ -57,6 +58,7 @@ final class ServerState {
     this.clock = clock;
     this.telemetry = telemetry;
     this.authenticator = new Authenticator(options.users(), entropy);
+    this.scanCursors = new ScanCursors(entropy);
     this.gate = new PauseGate(clock);
     this.refusals = new RefusalCounters(clock);
     this.input = new MemoryBudget(options.maxInputBytes());
@@ -92,6 +94,10 @@ final class ServerState {
 
   Workers workers() {
     return workers;
+  }
+
+  ScanCursors scanCursors() {
+    return scanCursors;
   }
 
   PauseGate gate() {

@@ -166,7 +166,7 @@ final class StringCommands {
     for (int i = 1; i < context.count(); i += 2) {
       byte[] key = Operands.key(context, i);
       Operands.value(context, i + 1);
-      if (onlyIfAbsent && context.get(key).found()) {
+      if (onlyIfAbsent && context.describe(key).found()) {
         context.reply().integer(0);
         return;
       }
@@ -184,7 +184,7 @@ final class StringCommands {
   private static void setIfAbsent(CommandContext context) {
     byte[] key = Operands.key(context, 1);
     byte[] value = Operands.value(context, 2);
-    boolean absent = !context.get(key).found();
+    boolean absent = !context.describe(key).found();
     if (absent) {
       context.put(key, ValueType.STRING, value, Expiry.NEVER);
     }
@@ -224,7 +224,11 @@ final class StringCommands {
   }
 
   private static void length(CommandContext context) {
-    context.reply().integer(Operands.string(context, Operands.key(context, 1)).length());
+    Lookup lookup = context.describe(Operands.key(context, 1));
+    if (lookup.found() && lookup.type() != ValueType.STRING) {
+      throw Refusals.wrongType();
+    }
+    context.reply().integer(lookup.length());
   }
 
   private static void range(CommandContext context) {

@@ -16,6 +16,8 @@ final class Workers implements AutoCloseable {
 
   private static final int AUTHENTICATION_THREADS = 2;
   private static final int AUTHENTICATION_QUEUE = 1024;
+  private static final int SWEEP_THREADS = 2;
+  private static final int SWEEP_QUEUE = 256;
   private static final int JOB_QUEUE = 16;
   private static final long KEEP_ALIVE_S = 10;
 
@@ -25,6 +27,7 @@ final class Workers implements AutoCloseable {
     pools.put(
         Deferred.Lane.AUTHENTICATION,
         pool("resp-auth", AUTHENTICATION_THREADS, AUTHENTICATION_QUEUE));
+    pools.put(Deferred.Lane.SWEEPS, pool("resp-sweep", SWEEP_THREADS, SWEEP_QUEUE));
     pools.put(Deferred.Lane.JOBS, pool("resp-job", 1, JOB_QUEUE));
   }
 

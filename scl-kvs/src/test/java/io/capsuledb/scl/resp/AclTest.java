@@ -230,6 +230,12 @@ class AclTest {
             .isNotEmpty();
       }
       assertThat(without).containsExactlyInAnyOrderElementsOf(wholeKeySpace);
+      for (String admin : List.of("CAPSULE.FLUSH", "CAPSULE.COMPACT", "CAPSULE.VERIFY")) {
+        assertThat(wire.connect().ask("COMMAND INFO " + admin)).contains("+@admin\r\n");
+      }
+      for (String read : List.of("CAPSULE.GET", "CAPSULE.HISTORY")) {
+        assertThat(wire.connect().ask("COMMAND INFO " + read)).contains("+@read\r\n");
+      }
     }
   }
 

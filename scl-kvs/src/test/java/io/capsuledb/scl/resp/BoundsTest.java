@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.capsuledb.core.error.IntegrityException;
+import io.capsuledb.core.sim.SimEntropy;
 import io.capsuledb.engine.CapsuleDb;
 import io.capsuledb.engine.Transaction;
 import io.capsuledb.engine.ValueType;
@@ -33,7 +34,7 @@ class BoundsTest {
 
   @Test
   void everyCommandRefusesKeysThatAreTooLong() {
-    for (CommandSpec spec : KeyspaceCommands.allSpecs()) {
+    for (CommandSpec spec : KeyspaceCommands.allSpecs(new ScanCursors(new SimEntropy(1)))) {
       if (spec.firstKey() == 0) {
         continue;
       }

@@ -46,7 +46,7 @@ final class CommandRunner implements AutoCloseable {
     entropy.fill(seed);
     owner = KeyTree.fromSeed(SecretBytes.own(seed));
     store.initialize(NewCapsule.sign(owner, 0, List.of(), 0, entropy));
-    for (CommandSpec spec : KeyspaceCommands.allSpecs()) {
+    for (CommandSpec spec : KeyspaceCommands.allSpecs(new ScanCursors(entropy))) {
       specs.put(spec.name(), spec);
     }
     db = open();
@@ -133,7 +133,11 @@ final class CommandRunner implements AutoCloseable {
 
   private void runBody(CommandSpec spec, ByteBuf out, RespWriter writer) {
     try {
+      context.session(null);
       spec.body().run(context);
+      if (context.deferred() instanceof Deferred.Offloaded offloaded) {
+        offloaded.work().get().run(context);
+      }
     } catch (CommandException e) {
       if (out.isReadable()) {
         throw new AssertionError(spec.name() + " was refused within its reply", e);

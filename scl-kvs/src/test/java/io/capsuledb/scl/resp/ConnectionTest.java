@@ -174,22 +174,32 @@ class ConnectionTest {
   }
 
   @Test
-  void aFullMemtableRefusesWritesAndKeepsReading() {
+  void writesBeyondOneMemtableGoToTables() {
     try (Wire small = new Wire(RespServerOptions.builder().build(), 1 << 20)) {
       Wire.Client client = small.connect();
       String value = "v".repeat(100_000);
-      String last = "";
-      for (int i = 0; i < 20; i++) {
-        last = client.ask("SET key" + i + " " + value);
+      for (int i = 0; i < 60; i++) {
+        assertThat(client.ask("SET key" + i + " " + value)).isEqualTo("+OK\r\n");
       }
-      assertThat(last).isEqualTo("-OOM command not allowed when used memory > 'maxmemory'.\r\n");
-      assertThat(client.ask("MULTI", "SET x " + value, "EXEC"))
-          .endsWith(
-              "-EXECABORT Transaction discarded because of: OOM command not allowed when used"
-                  + " memory > 'maxmemory'.\r\n");
+      assertThat(small.db.stats().levelTables().stream().mapToInt(n -> n).sum()).isPositive();
       assertThat(client.ask("GET key0")).hasSize(value.length() + 11);
-      assertThat(client.ask("DEL key0", "SET small 1")).isEqualTo(":1\r\n+OK\r\n");
+      assertThat(client.ask("DEL key0", "EXISTS key0 key1", "DBSIZE"))
+          .isEqualTo(":1\r\n:1\r\n:59\r\n");
     }
+  }
+
+  @Test
+  void insideATransactionItsOwnWritesAreWalked() {
+    Wire.Client client = wire.connect();
+    client.ask("SET a 1", "SET b 2");
+    assertThat(
+            client.ask(
+                "MULTI", "SET c 3", "DEL a", "KEYS *", "DBSIZE", "SCAN 0", "FLUSHALL", "DBSIZE",
+                "RANDOMKEY", "SET d 4", "KEYS *", "RANDOMKEY", "EXEC"))
+        .endsWith(
+            "*11\r\n+OK\r\n:1\r\n*2\r\n$1\r\nb\r\n$1\r\nc\r\n:2\r\n*2\r\n$1\r\n0\r\n*2\r\n$1\r\nb"
+                + "\r\n$1\r\nc\r\n+OK\r\n:0\r\n$-1\r\n+OK\r\n*1\r\n$1\r\nd\r\n$1\r\nd\r\n");
+    assertThat(client.ask("KEYS *")).isEqualTo("*1\r\n$1\r\nd\r\n");
   }
 
   @Test

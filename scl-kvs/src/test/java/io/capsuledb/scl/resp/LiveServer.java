@@ -29,6 +29,7 @@ final class LiveServer implements AutoCloseable {
   private static final long POLL_MS = 5;
 
   final SimDisk disk = new SimDisk();
+  final SimRecordStore store = disk.open();
   final CapsuleDb db;
   final RespServer server;
 
@@ -37,16 +38,22 @@ final class LiveServer implements AutoCloseable {
   }
 
   LiveServer(RespServerOptions.Builder options, List<CommandSpec> extraCommands) {
+    this(options, extraCommands, CapsuleDbOptions.builder().memtableBytes(256L << 20));
+  }
+
+  LiveServer(
+      RespServerOptions.Builder options,
+      List<CommandSpec> extraCommands,
+      CapsuleDbOptions.Builder engine) {
     Entropy entropy = new SystemEntropy();
     Clock clock = new SystemClock();
     byte[] seed = new byte[64];
     entropy.fill(seed);
     KeyTree owner = KeyTree.fromSeed(SecretBytes.own(seed));
-    SimRecordStore store = disk.open();
     store.initialize(NewCapsule.sign(owner, 0, List.of(), 0, entropy));
     db =
         CapsuleDb.open(
-            CapsuleDbOptions.builder().memtableBytes(256L << 20).build(),
+            engine.build(),
             new CapsulePorts(store, clock, entropy, new ThreadScheduler(), Telemetry.NONE),
             owner.application(0, 0),
             records -> {});

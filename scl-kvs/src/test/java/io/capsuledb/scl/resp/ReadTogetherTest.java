@@ -2,6 +2,7 @@ package io.capsuledb.scl.resp;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.capsuledb.core.sim.SimEntropy;
 import io.netty.buffer.Unpooled;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
@@ -55,7 +56,7 @@ class ReadTogetherTest {
     }
     var out = Unpooled.buffer();
     context.prepare(arguments, null, new RespWriter(out));
-    KeyspaceCommands.allSpecs().stream()
+    KeyspaceCommands.allSpecs(new ScanCursors(new SimEntropy(1))).stream()
         .filter(spec -> spec.name().equals(words[0]))
         .findFirst()
         .orElseThrow()

@@ -77,7 +77,6 @@ class RespServerOptionsTest {
     refused(o -> o.maxOutputBytes(0), "maxOutputBytes is 0");
     refused(o -> o.maxInputBytes(0), "maxInputBytes is 0");
     refused(o -> o.stopTimeoutMs(-1), "stopTimeoutMs is -1");
-    refused(o -> o.maxMemoryBytes(-1), "maxMemoryBytes is -1");
     refused(o -> o.info("Memory", Map::of), "info section is 'Memory'");
   }
 

@@ -431,6 +431,20 @@ public final class SimDisk {
     }
   }
 
+  /** Exchanges two stored records of a writer, unnoticed; the hash index stays as it is. */
+  public void swap(long writer, long oneSequence, long otherSequence) {
+    lock.lock();
+    try {
+      Position one = new Position(writer, oneSequence);
+      Position other = new Position(writer, otherSequence);
+      Slot slot = existing(one);
+      records.put(one, existing(other));
+      records.put(other, slot);
+    } finally {
+      lock.unlock();
+    }
+  }
+
   /** Flips a byte of the metadata; noticed by the store's checksum or not. */
   public void flipMetadataByte(int byteIndex, boolean noticed) {
     lock.lock();

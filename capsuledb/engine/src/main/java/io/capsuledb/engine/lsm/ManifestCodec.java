@@ -131,7 +131,7 @@ public final class ManifestCodec {
     try {
       return Decoded.accept(new Reader(payload).manifest());
     } catch (Malformed malformed) {
-      return Decoded.reject(Reason.PAYLOAD, "manifest: " + malformed.getMessage());
+      return Decoded.reject(malformed.reason, "manifest: " + malformed.getMessage());
     }
   }
 
@@ -139,8 +139,16 @@ public final class ManifestCodec {
   private static final class Malformed extends Exception {
     private static final long serialVersionUID = 1L;
 
+    // An exception of this class is never serialised.
+    private final transient Reason reason;
+
     Malformed(String message) {
+      this(Reason.PAYLOAD, message);
+    }
+
+    Malformed(Reason reason, String message) {
       super(message, null, false, false);
+      this.reason = reason;
     }
   }
 
@@ -157,7 +165,11 @@ public final class ManifestCodec {
         throw new Malformed(bytes.length + " bytes");
       }
       if (bytes[ManifestLayout.FORMAT_OFFSET] != ManifestLayout.FORMAT) {
-        throw new Malformed("format " + bytes[ManifestLayout.FORMAT_OFFSET]);
+        throw new Malformed(
+            Reason.UNKNOWN_FORMAT,
+            "format "
+                + (bytes[ManifestLayout.FORMAT_OFFSET] & 0xFF)
+                + ", of which this version knows nothing: open the capsule with a newer one");
       }
       for (int i = ManifestLayout.RESERVED_OFFSET; i < ManifestLayout.COVERED_OFFSET; i++) {
         require(bytes[i] == 0, "a reserved byte is not zero");
