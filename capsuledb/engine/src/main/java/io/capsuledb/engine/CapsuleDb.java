@@ -25,7 +25,9 @@ import io.capsuledb.core.port.Clock;
 import io.capsuledb.core.port.Entropy;
 import io.capsuledb.core.port.RecordStore;
 import io.capsuledb.core.port.RecordStore.StoredRecord;
+import io.capsuledb.core.port.Scheduler;
 import io.capsuledb.core.port.Telemetry;
+import io.capsuledb.core.proof.KeyProofCodec;
 import io.capsuledb.core.record.CapsuleRecord;
 import io.capsuledb.core.record.ChainVerifier;
 import io.capsuledb.core.record.RecordCodec;
@@ -45,6 +47,7 @@ import java.util.List;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.BooleanSupplier;
 import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
 
@@ -82,6 +85,11 @@ public final class CapsuleDb implements AutoCloseable {
   public static final int MAX_VALUE_BYTES = 16 << 20;
 
   private static final System.Logger LOG = System.getLogger(CapsuleDb.class.getName());
+
+  /** Longest wait for a flush before a proof. */
+  private static final long PROOF_WAIT_SECONDS = 30;
+
+  private static final long NANOS_PER_SECOND = 1_000_000_000L;
 
   /** Keys tried before a random key is looked for in order. */
   private static final int RANDOM_KEY_TRIES = 100;
@@ -492,6 +500,90 @@ public final class CapsuleDb implements AutoCloseable {
     }
     try (TreeSnapshot held = hold()) {
       return new History(name, metadata, curve, store).of(held, key, most);
+    }
+  }
+
+  /**
+   * What shows, to whoever has the owner's public key and no other, which value a key has, or that
+   * it has none: the bytes that {@link io.capsuledb.core.proof.KeyProofVerifier} takes, as
+   * docs/format/proof.md has them. It shows the state after everything that was committed when this
+   * was called, and of keys beside this one the neighbours in their order: not for readers who may
+   * not see all keys.
+   *
+   * <p>If tables do not have all that there is of the key, memory is flushed first, and this thread
+   * waits for that, for {@value #PROOF_WAIT_SECONDS} seconds at most: not to be called from where
+   * waiting is not allowed, nor in a transaction.
+   *
+   * @param key at most {@link #MAX_KEY_BYTES}; kept, not to be modified before this returns
+   * @throws UnavailableException if flushing takes too long
+   * @throws IntegrityException if a block or record that is needed is damaged or missing
+   * @throws InvalidRequestException if the key, or the proof, is too long
+   */
+  public byte[] proof(byte[] key) {
+    if (key.length > MAX_KEY_BYTES) {
+      throw new InvalidRequestException(
+          "a key of " + key.length + " bytes; at most " + MAX_KEY_BYTES + " are allowed");
+    }
+    checkRunning();
+    byte[] signed = store.metadata();
+    if (signed == null || !MetadataCodec.nameOf(signed).equals(name)) {
+      throw new IntegrityException(
+          Rejection.of(
+              Rejection.Reason.MISPLACED, "the store has lost the metadata of capsule " + name));
+    }
+    try {
+      if (!tree.isCovered(key)) {
+        flushAndWait();
+      }
+      return KeyProofCodec.encode(tree.proof(key, signed));
+    } catch (IllegalStateException e) {
+      // The tree is closed under readers that were already inside when the engine ended.
+      checkRunning();
+      throw e;
+    }
+  }
+
+  /** Flushes, also where there is nothing but a CLEAR to flush, and waits for the manifest. */
+  private void flushAndWait() {
+    long deadline = clock.monotonicNanos() + PROOF_WAIT_SECONDS * NANOS_PER_SECOND;
+    Scheduler.Gate gate = tree.room();
+    long cut = rotate();
+    while (cut < 0) {
+      // Rotating is no condition: it takes the engine's lock, and those are looked at in the gate.
+      waitUntil(gate, () -> tree.hasRoom() && tree.canRotate(), deadline);
+      cut = rotate();
+    }
+    long covered = cut;
+    waitUntil(gate, () -> tree.manifest().coveredTime() >= covered, deadline);
+  }
+
+  private void waitUntil(Scheduler.Gate gate, BooleanSupplier condition, long deadline) {
+    boolean held =
+        gate.await(
+            () -> condition.getAsBoolean() || writePath.failure() != null,
+            Math.max(0, deadline - clock.monotonicNanos()));
+    checkRunning();
+    if (!held) {
+      throw new UnavailableException(
+          "what is in memory could not be flushed within "
+              + PROOF_WAIT_SECONDS
+              + " s; repeat later");
+    }
+  }
+
+  /** Freezes the memtable if there is room; returns the Lamport time it ends at, or -1. */
+  private long rotate() {
+    lock.lock();
+    try {
+      checkRunning();
+      if (!tree.hasRoom() || !tree.canRotate()) {
+        return -1;
+      }
+      long time = lamport.newest();
+      tree.rotate(writePath.cut(time));
+      return time;
+    } finally {
+      lock.unlock();
     }
   }
 

@@ -325,7 +325,7 @@ final class WritePath {
     Sealed last = batch.getLast();
     synchronized (monitor) {
       for (Sealed s : batch) {
-        if (!cuts.isEmpty() && cuts.peek().time() == s.lastTime) {
+        while (!cuts.isEmpty() && cuts.peek().time() == s.lastTime) {
           cuts.remove().complete(List.of(chainAt(headOf(s.record))));
         }
       }

@@ -57,7 +57,9 @@ public record Rejection(Reason reason, String detail) {
     /** The payload decrypted, but its content is malformed. */
     PAYLOAD,
     /** Two records of one writer carry one sequence number. */
-    EQUIVOCATION
+    EQUIVOCATION,
+    /** A proof does not lead to what was signed, or does not show what it has to show. */
+    PROOF
   }
 
   public static Rejection of(Reason reason, String detail) {

@@ -91,12 +91,24 @@ public final class MerkleTree {
     return parents;
   }
 
-  private static Hash32 leafNode(Hash32 leaf) {
+  /** The node over a leaf. */
+  static Hash32 leafNode(Hash32 leaf) {
     return Hashes.tagged(LEAF_TAG, leaf);
   }
 
-  private static Hash32 node(Hash32 left, Hash32 right) {
+  /** The node over two nodes. */
+  static Hash32 node(Hash32 left, Hash32 right) {
     return Hashes.tagged(NODE_TAG, left, right);
+  }
+
+  /** The nodes of a level, 0 being that of the leaf nodes; the last level holds the root alone. */
+  List<Hash32> level(int number) {
+    return levels.get(number);
+  }
+
+  /** How many levels there are. */
+  int height() {
+    return levels.size();
   }
 
   /** How many leaves there are. */

@@ -1,9 +1,7 @@
 package io.capsuledb.engine.block;
 
-import io.capsuledb.core.bytes.LittleEndian;
 import io.capsuledb.core.crypto.Hash32;
-import io.capsuledb.core.crypto.Hashes;
-import java.nio.charset.StandardCharsets;
+import io.capsuledb.core.proof.StateCommitment;
 import java.util.Arrays;
 
 /**
@@ -12,8 +10,6 @@ import java.util.Arrays;
  * descriptor.
  */
 public final class BlockSummary {
-
-  private static final byte[] TAG = "capsuledb/v1/block-leaf".getBytes(StandardCharsets.US_ASCII);
 
   private final Hash32 contentRoot;
   private final byte[] firstKey;
@@ -84,25 +80,9 @@ public final class BlockSummary {
     return maxTime;
   }
 
-  /**
-   * What commits to the block in the tree of its table: SHA-256("capsuledb/v1/block-leaf" ‖ first
-   * key's length u32 ‖ first key ‖ last key's length u32 ‖ last key ‖ entries u32 ‖ content root).
-   */
+  /** What commits to the block in the tree of its table; see {@link StateCommitment#blockLeaf}. */
   public Hash32 leaf() {
-    int rootOffset = TAG.length + 3 * Integer.BYTES + firstKey.length + lastKey.length;
-    byte[] preimage = new byte[rootOffset + Hash32.BYTES];
-    System.arraycopy(TAG, 0, preimage, 0, TAG.length);
-    int at = putKey(firstKey, preimage, TAG.length);
-    at = putKey(lastKey, preimage, at);
-    LittleEndian.putInt(preimage, at, entries);
-    contentRoot.copyTo(preimage, rootOffset);
-    return Hashes.sha256(preimage);
-  }
-
-  private static int putKey(byte[] key, byte[] target, int offset) {
-    LittleEndian.putInt(target, offset, key.length);
-    System.arraycopy(key, 0, target, offset + Integer.BYTES, key.length);
-    return offset + Integer.BYTES + key.length;
+    return StateCommitment.blockLeaf(firstKey, lastKey, entries, contentRoot);
   }
 
   @Override

@@ -1,15 +1,16 @@
 package io.capsuledb.engine.entry;
 
+import io.capsuledb.core.proof.StateCommitment;
 import org.jspecify.annotations.Nullable;
 
 /** What an entry says about its key. The numbers are persisted and never change meaning. */
 public enum EntryKind {
   /** The key has a value, which the entry holds. */
-  VALUE(0),
+  VALUE(StateCommitment.VALUE),
   /** The key was deleted. */
-  TOMBSTONE(1),
+  TOMBSTONE(StateCommitment.TOMBSTONE),
   /** The key has a value, which a record of its own holds; the entry says which. */
-  POINTER(2);
+  POINTER(StateCommitment.POINTER);
 
   private static final EntryKind[] BY_NUMBER = {VALUE, TOMBSTONE, POINTER};
 

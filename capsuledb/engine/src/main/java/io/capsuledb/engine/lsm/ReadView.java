@@ -1,9 +1,11 @@
 package io.capsuledb.engine.lsm;
 
 import io.capsuledb.core.crypto.Hash32;
+import io.capsuledb.core.record.Checkpoint;
 import io.capsuledb.engine.entry.Entry;
 import io.capsuledb.engine.entry.EntryCursor;
 import io.capsuledb.engine.entry.MergeCursor;
+import io.capsuledb.engine.entry.Version;
 import io.capsuledb.engine.memtable.Memtable;
 import java.util.ArrayList;
 import java.util.List;
@@ -23,6 +25,7 @@ final class ReadView {
   private final Clears clears;
   private final Manifest manifest;
   private final Hash32 manifestHash;
+  private final Checkpoint.@Nullable Range manifestRange;
   private final Runnable released;
 
   /** Holders; one of them is the tree as long as this is its newest view. */
@@ -32,6 +35,7 @@ final class ReadView {
    * A view held by its maker.
    *
    * @param number larger than that of every view before
+   * @param manifestRange where the manifest's record is; null if there is none
    * @param released runs once, when nobody holds the view any more
    */
   ReadView(
@@ -41,6 +45,7 @@ final class ReadView {
       Clears clears,
       Manifest manifest,
       Hash32 manifestHash,
+      Checkpoint.@Nullable Range manifestRange,
       Runnable released) {
     this.number = number;
     this.memtables = List.copyOf(memtables);
@@ -48,6 +53,7 @@ final class ReadView {
     this.clears = clears;
     this.manifest = manifest;
     this.manifestHash = manifestHash;
+    this.manifestRange = manifestRange;
     this.released = released;
   }
 
@@ -102,6 +108,26 @@ final class ReadView {
 
   Hash32 manifestHash() {
     return manifestHash;
+  }
+
+  /** Where the manifest's record is, or null if there is none; its CHECKPOINT is behind it. */
+  Checkpoint.@Nullable Range manifestRange() {
+    return manifestRange;
+  }
+
+  /** Whether the tables say of a key all that the view does. */
+  boolean isCovered(byte[] key) {
+    if (manifestHash.isZero()) {
+      return false;
+    }
+    for (Memtable memtable : memtables) {
+      if (memtable.find(key, Long.MAX_VALUE) != null) {
+        return false;
+      }
+    }
+    Version cleared = clears.at(Long.MAX_VALUE);
+    return cleared == null
+        || (!manifest.clears().isEmpty() && cleared.equals(manifest.clears().getLast()));
   }
 
   /**

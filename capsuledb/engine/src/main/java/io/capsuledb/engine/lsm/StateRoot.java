@@ -12,6 +12,25 @@ final class StateRoot {
   private StateRoot() {}
 
   static Hash32 of(Manifest manifest) {
+    List<Hash32> leaves = leaves(manifest);
+    Version clear = clear(manifest);
+    return StateCommitment.stateRoot(
+        manifest.coveredTime(),
+        clear.time(),
+        clear.writer(),
+        clear.index(),
+        manifest.runs().size(),
+        leaves);
+  }
+
+  /** The newest CLEAR, or {@link Version#NONE}. */
+  static Version clear(Manifest manifest) {
+    List<Version> clears = manifest.clears();
+    return clears.isEmpty() ? Version.NONE : clears.getLast();
+  }
+
+  /** The leaves of all tables, newest run first, in the order of their keys. */
+  static List<Hash32> leaves(Manifest manifest) {
     List<Hash32> leaves = new ArrayList<>();
     List<Manifest.Run> runs = manifest.runs();
     for (int run = 0; run < runs.size(); run++) {
@@ -21,9 +40,6 @@ final class StateRoot {
                 run, table.firstKey(), table.lastKey(), table.entries(), table.root()));
       }
     }
-    List<Version> clears = manifest.clears();
-    Version clear = clears.isEmpty() ? Version.NONE : clears.getLast();
-    return StateCommitment.stateRoot(
-        manifest.coveredTime(), clear.time(), clear.writer(), clear.index(), runs.size(), leaves);
+    return leaves;
   }
 }

@@ -28,7 +28,8 @@ final class Table {
     return blocks.index(descriptor.index(), indexPlace);
   }
 
-  private EntriesBlock block(IndexBlock index, int number, boolean keep) {
+  /** A block of the table; {@code keep}: others are likely to ask for it soon. */
+  EntriesBlock block(IndexBlock index, int number, boolean keep) {
     // A table's blocks follow each other in the chain, and its index follows them.
     return blocks.entries(
         index.record(number),

@@ -33,8 +33,8 @@ final class TableRun {
     return bytes;
   }
 
-  /** Index of the first table whose last key is at or after a key. */
-  private int tableFor(byte[] key) {
+  /** Index of the first table whose last key is at or after a key; the number of tables if none. */
+  int tableFor(byte[] key) {
     int low = 0;
     int high = tables.size();
     while (low < high) {

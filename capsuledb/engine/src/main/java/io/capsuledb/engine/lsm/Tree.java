@@ -13,6 +13,7 @@ import io.capsuledb.core.port.Entropy;
 import io.capsuledb.core.port.RecordStore;
 import io.capsuledb.core.port.Scheduler;
 import io.capsuledb.core.port.Telemetry;
+import io.capsuledb.core.proof.KeyProof;
 import io.capsuledb.core.record.Checkpoint;
 import io.capsuledb.core.record.CheckpointCodec;
 import io.capsuledb.core.record.CheckpointLayout;
@@ -152,6 +153,7 @@ public final class Tree implements AutoCloseable {
   private volatile ReadView view;
   private volatile int level0Runs;
   private volatile int frozenCount;
+  private volatile boolean rotatable = true;
   private volatile boolean ended;
   private Scheduler.@Nullable Running flushing;
   private Scheduler.@Nullable Running compacting;
@@ -203,6 +205,7 @@ public final class Tree implements AutoCloseable {
             Clears.of(manifest.clears()),
             manifest,
             recovered.manifestHash(),
+            recovered.manifestRange(),
             this::afterRelease);
     this.view = first;
     liveViews.add(first);
@@ -258,7 +261,7 @@ public final class Tree implements AutoCloseable {
       if (clears.size() > Manifest.MAX_CLEARS) {
         clears = clears.from(retention.floorTime());
       }
-      publish(view.runs(), clears, view.manifest(), view.manifestHash());
+      publish(view.runs(), clears, view.manifest(), view.manifestHash(), view.manifestRange());
     }
   }
 
@@ -295,9 +298,14 @@ public final class Tree implements AutoCloseable {
 
   /** Whether there may be another memtable. */
   public boolean canRotate() {
-    synchronized (monitor) {
-      return !spares.isEmpty() || memtables < TreeOptions.MEMTABLES;
-    }
+    // Not under the monitor: whoever waits at the gate asks this inside it, and the gate is
+    // signalled under the monitor.
+    return rotatable;
+  }
+
+  /** Under the monitor, after its fields changed. */
+  private void noteRotatable() {
+    rotatable = !spares.isEmpty() || memtables < TreeOptions.MEMTABLES;
   }
 
   /**
@@ -337,7 +345,9 @@ public final class Tree implements AutoCloseable {
       frozenCount = frozen.size();
       replayed = List.of();
       active = fresh;
-      publish(view.runs(), view.clears(), view.manifest(), view.manifestHash());
+      noteRotatable();
+      publish(
+          view.runs(), view.clears(), view.manifest(), view.manifestHash(), view.manifestRange());
     }
     signalFlush();
   }
@@ -358,13 +368,25 @@ public final class Tree implements AutoCloseable {
   }
 
   /** Makes and publishes the next view. Under the monitor. */
-  private void publish(List<TableRun> runs, Clears clears, Manifest manifest, Hash32 hash) {
+  private void publish(
+      List<TableRun> runs,
+      Clears clears,
+      Manifest manifest,
+      Hash32 hash,
+      Checkpoint.@Nullable Range range) {
     List<Memtable> newestFirst = new ArrayList<>();
     newestFirst.add(active);
     frozen.descendingIterator().forEachRemaining(f -> newestFirst.add(f.memtable));
     ReadView next =
         new ReadView(
-            view.number() + 1, newestFirst, runs, clears, manifest, hash, this::afterRelease);
+            view.number() + 1,
+            newestFirst,
+            runs,
+            clears,
+            manifest,
+            hash,
+            range,
+            this::afterRelease);
     ReadView before = view;
     liveViews.add(next);
     view = next;
@@ -390,6 +412,7 @@ public final class Tree implements AutoCloseable {
             }
             return true;
           });
+      noteRotatable();
     }
     room.signalAll();
   }
@@ -471,6 +494,32 @@ public final class Tree implements AutoCloseable {
     return blocks.value(ValuePointer.decode(entry.value()).orThrow(), "the entry " + entry);
   }
 
+  /** Whether the newest manifest has all that there is of a key, so that a proof shows it. */
+  public boolean isCovered(byte[] key) {
+    ReadView held = acquire();
+    try {
+      return held.isCovered(key);
+    } finally {
+      held.release();
+    }
+  }
+
+  /**
+   * What shows to others which value a key has in the state of the newest manifest.
+   *
+   * @param metadata the capsule's signed metadata
+   * @throws UnavailableException if there is no manifest yet
+   * @throws IntegrityException if a block or record that is needed is damaged or missing
+   */
+  public KeyProof proof(byte[] key, byte[] metadata) {
+    ReadView held = acquire();
+    try {
+      return new ProofBuilder(ports.name(), ports.store(), this, held, key).build(metadata);
+    } finally {
+      held.release();
+    }
+  }
+
   /** Length of the value of an entry, which is not read if it is kept apart. */
   public static int valueLength(Entry entry) {
     return entry.kind() == EntryKind.POINTER
@@ -504,6 +553,7 @@ public final class Tree implements AutoCloseable {
               newest.clears(),
               newest.manifest(),
               newest.manifestHash(),
+              newest.manifestRange(),
               this::afterRelease);
       liveViews.add(tables);
       return tables;
@@ -684,7 +734,11 @@ public final class Tree implements AutoCloseable {
         }
         level0Runs = countLevel0(next);
         publish(
-            shared(next, last.runs()), last.clears().from(retention.floorTime()), next, ref.hash());
+            shared(next, last.runs()),
+            last.clears().from(retention.floorTime()),
+            next,
+            ref.hash(),
+            manifestRange);
       }
     } finally {
       manifestLock.unlock();
