@@ -52,7 +52,11 @@ public final class CapsuleCli {
     commands.put("verify", () -> new CommandLine(new VerifyCommand(context)));
     commands.put("keys", () -> new CommandLine(new KeysCommand(context)));
     commands.put("users", () -> new CommandLine(new UsersCommand(context)));
-    commands.put("bench", () -> new CommandLine(new BenchCommand(context)));
+    commands.put(
+        "bench",
+        () ->
+            new CommandLine(new BenchCommand(context))
+                .addSubcommand(new BenchEngineCommand(context)));
     commands.put("version", () -> new CommandLine(new VersionCommand(context)));
     commands.put("rehearse", () -> new CommandLine(new RehearseCommand(context)));
     CommandLine root = new CommandLine(new RootCommand());
