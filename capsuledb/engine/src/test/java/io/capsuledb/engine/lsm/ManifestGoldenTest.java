@@ -101,8 +101,7 @@ class ManifestGoldenTest {
             StateCommitment.tableLeaf(0, NEWER.firstKey(), NEWER.lastKey(), 3, NEWER.root()),
             StateCommitment.tableLeaf(1, OLDER.firstKey(), OLDER.lastKey(), 200, OLDER.root()));
     List<Hash32> made =
-        List.of(
-            leaves.get(0), leaves.get(1), MerkleTree.root(leaves), StateRoot.of(MANIFEST));
+        List.of(leaves.get(0), leaves.get(1), MerkleTree.root(leaves), StateRoot.of(MANIFEST));
     byte[] golden = Golden.bytes("manifest-state-root.hex");
     String document = Golden.document("manifest.md");
     for (int i = 0; i < made.size(); i++) {
