@@ -156,7 +156,9 @@ class HouseLawsTest {
   void eachLibraryHasOnePlace() {
     confine("io.netty..", "io.capsuledb.scl..");
     confine("org.rocksdb..", "io.capsuledb.replication.store..");
-    confine("net.openhft..", "io.capsuledb.engine..");
+    confine("net.openhft..", "nowhere");
+    confine("net.jpountz..", "io.capsuledb.engine.block..");
+    confine("com.github.benmanes..", "io.capsuledb.engine.lsm..");
     confine("fr.acinq..", "io.capsuledb.core.crypto..");
     confine("org.bouncycastle..", "io.capsuledb.core..");
     confine("com.amazon..", "io.capsuledb.core.crypto..");
@@ -167,6 +169,19 @@ class HouseLawsTest {
     confine("org.HdrHistogram..", "io.capsuledb.host.bench..");
     confine("me.tongfei..", "io.capsuledb.host.terminal..");
     confine("java.util.logging..", "io.capsuledb.host.log..");
+  }
+
+  @Test
+  void memoryOffTheHeapIsTheMemtablesOnly() {
+    noClasses()
+        .that()
+        .resideInAPackage("io.capsuledb.engine..")
+        .and()
+        .resideOutsideOfPackage("io.capsuledb.engine.memtable..")
+        .should()
+        .dependOnClassesThat()
+        .resideInAPackage("java.lang.foreign..")
+        .check(CODE);
   }
 
   private static void confine(String library, String place) {
