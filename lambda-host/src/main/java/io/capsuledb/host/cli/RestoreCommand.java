@@ -56,7 +56,10 @@ final class RestoreCommand implements Callable<Integer> {
             "restore", context, progress -> Backup.restore(from, directory, progress));
     CopyReport.print(copied, json, context);
     if (!json) {
-      context.streams().out().println("owner.key is not part of a backup: put it into " + directory);
+      context
+          .streams()
+          .out()
+          .println("owner.key is not part of a backup: put it into " + directory);
     }
     return ExitCodes.OK;
   }

@@ -43,7 +43,12 @@ import picocli.CommandLine.Parameters;
       "  amplification  bytes of the store for each live byte",
       ""
     },
-    footer = {"", "Examples:", "  capsule stats capsule-data", "  capsule stats capsule-data --json"})
+    footer = {
+      "",
+      "Examples:",
+      "  capsule stats capsule-data",
+      "  capsule stats capsule-data --json"
+    })
 final class StatsCommand implements Callable<Integer> {
 
   @Parameters(paramLabel = "DIR", description = "The data directory.")

@@ -26,8 +26,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Copies the records of a data directory whose server is stopped to another place, and back. Needs
- * no key: records are copied encrypted, as they are stored, and verified on the way. The format of a
- * backup is specified in docs/format/backup.md.
+ * no key: records are copied encrypted, as they are stored, and verified on the way. The format of
+ * a backup is specified in docs/format/backup.md.
  *
  * <p>Invariants: a backup is marked complete only while it holds a state the directory was in as a
  * whole; a directory is being restored until its store is moved to its place in one step, and until

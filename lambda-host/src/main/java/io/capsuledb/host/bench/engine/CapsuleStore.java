@@ -67,8 +67,7 @@ final class CapsuleStore implements BenchStore {
             .historyMs(0)
             .compactionBytesPerSecond(0)
             .build(),
-        new CapsulePorts(
-            store, new SystemClock(), entropy, new ThreadScheduler(), Telemetry.NONE),
+        new CapsulePorts(store, new SystemClock(), entropy, new ThreadScheduler(), Telemetry.NONE),
         owner.application(0, 0),
         records -> {});
   }

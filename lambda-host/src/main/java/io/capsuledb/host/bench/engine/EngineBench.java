@@ -25,8 +25,8 @@ import org.jspecify.annotations.Nullable;
  * sizes of memtable and cache, and writes that are on stable storage when they return.
  *
  * <p>Amplification is what the process wrote or read (as {@code /proc/self/io} counts it, so on
- * Linux only) in proportion to what a workload wrote or read of keys and values; that of space, what
- * the files take in proportion to the live data, after everything was merged.
+ * Linux only) in proportion to what a workload wrote or read of keys and values; that of space,
+ * what the files take in proportion to the live data, after everything was merged.
  */
 public final class EngineBench {
 
@@ -342,9 +342,7 @@ public final class EngineBench {
         seconds,
         all.getValueAtPercentile(50) / 1e3,
         all.getValueAtPercentile(99) / 1e3,
-        writtenBytes == 0
-            ? 0
-            : (double) (ioCounter("write_bytes") - writtenBefore) / writtenBytes,
+        writtenBytes == 0 ? 0 : (double) (ioCounter("write_bytes") - writtenBefore) / writtenBytes,
         readBytes == 0 ? 0 : (double) (ioCounter("rchar") - readBefore) / readBytes);
   }
 
