@@ -93,6 +93,11 @@ class CapsuleCommandsTest {
     assertThat(peer.ask("CAPSULE.FLUSH")).isEqualTo("+OK\r\n");
     assertThat(live.db.stats().memtableEntries()).isZero();
     assertThat(live.db.stats().tableEntries()).isEqualTo(100);
+    for (int i = 0; i < 100; i++) {
+      peer.ask("SET key" + i + " again");
+    }
+    assertThat(peer.ask("CAPSULE.COMPACT")).isEqualTo("+OK\r\n");
+    assertThat(live.db.stats().level0Runs()).isZero();
     peer.ask("FLUSHALL");
     assertThat(peer.ask("CAPSULE.COMPACT")).isEqualTo("+OK\r\n");
     assertThat(live.db.isSettled()).isTrue();
