@@ -133,14 +133,7 @@ public final class Node implements AutoCloseable {
     db.onDurable(() -> reportFailure(db));
     addGauges(db, storage);
     RespServer server =
-        started(
-            "resp",
-            RespServer.start(
-                db,
-                resp.build(),
-                clock,
-                entropy,
-                telemetry));
+        started("resp", RespServer.start(db, resp.build(), clock, entropy, telemetry));
     address = server.addresses().getFirst();
     addGauges(server);
     if (options.http().isPresent()) {
