@@ -61,6 +61,13 @@ public final class CapsuleCopy {
   public record Summary(
       CapsuleName name, long chains, long records, long copied, long copiedBytes, long released) {}
 
+  /** Hears that everything is in the target, before any payload is dropped there. */
+  @FunctionalInterface
+  public interface Copied {
+    /** The newest record of each chain, by writer. */
+    void copied(List<ChainVerifier.Head> heads);
+  }
+
   /** Hears how far it is. */
   @FunctionalInterface
   public interface Progress {
@@ -96,16 +103,19 @@ public final class CapsuleCopy {
   /**
    * Copies what the target does not have.
    *
+   * @param heads where the chains are to end in the target, by writer: a state the source has been
+   *     in; null for all it holds
    * @param afresh whether all checkpoints are to be looked at for payloads to drop, not only new
    *     ones: after a copy that was interrupted
+   * @param whole told when everything is there; until then the target keeps whatever it had
    * @throws IntegrityException if something in the source does not verify, or the target holds
    *     something else than a beginning of it
    */
-  public Summary run(boolean afresh) {
+  public Summary run(@Nullable List<ChainVerifier.Head> heads, boolean afresh, Copied whole) {
     CapsuleName name = metadata();
     CapsuleMetadata metadata = MetadataCodec.decode(read(source), curve).orThrow();
     ChainVerifier verifier = new ChainVerifier(name, metadata, curve);
-    List<Span> spans = spans(name);
+    List<Span> spans = heads == null ? spans(name) : limited(spans(name), heads);
     Map<Long, Long> before = new TreeMap<>();
     for (Span span : spans) {
       total += Math.min(span.newest, Long.MAX_VALUE / 2 - total);
@@ -137,6 +147,13 @@ public final class CapsuleCopy {
                       + to
                       + " are stored without their payloads, which no checkpoint released"));
         });
+    List<ChainVerifier.Head> reached =
+        verifier.frontier().stream().filter(head -> head.sequence() > 0).toList();
+    if (heads != null && !List.copyOf(heads).equals(reached)) {
+      throw new IntegrityException(
+          Rejection.of(Reason.MISPLACED, "the chains end otherwise than is written down"));
+    }
+    whole.copied(reached);
     released.without(new ReleasedRecords(), (writer, from, to) -> drop(name, writer, from, to));
     progress.copied(records, records, copiedBytes);
     return new Summary(name, spans.size(), records, copied, copiedBytes, dropped);
@@ -205,6 +222,27 @@ public final class CapsuleCopy {
         return record;
       }
     }
+  }
+
+  /** The chains as far as {@code heads} say. */
+  private static List<Span> limited(List<Span> spans, List<ChainVerifier.Head> heads) {
+    Map<Long, Long> limits = new TreeMap<>();
+    heads.forEach(head -> limits.put(head.writer(), head.sequence()));
+    List<Span> limited = new ArrayList<>();
+    for (Span span : spans) {
+      Long limit = limits.remove(span.writer);
+      if (limit != null && limit > span.newest) {
+        throw missing(span.writer, limit);
+      }
+      if (limit != null) {
+        limited.add(new Span(span.writer, limit, span.firstLamport));
+      }
+    }
+    limits.forEach(
+        (writer, limit) -> {
+          throw missing(writer, limit);
+        });
+    return limited;
   }
 
   private static IntegrityException missing(long writer, long sequence) {

@@ -45,7 +45,7 @@ class CapsuleCopyTest {
   }
 
   private CapsuleCopy.Summary copy(RecordStore target, boolean afresh) {
-    return new CapsuleCopy(node.store, target, CURVE, (records, total, bytes) -> {}).run(afresh);
+    return new CapsuleCopy(node.store, target, CURVE, (records, total, bytes) -> {}).run(null, afresh, heads -> {});
   }
 
   /** What a store holds is a capsule, and the one expected. */
@@ -116,6 +116,40 @@ class CapsuleCopyTest {
       assertThat(target.sizeBytes()).isEqualTo(node.store.sizeBytes());
       assertRestores(backup);
     }
+  }
+
+  /** What was copied once can be had again, whatever came after and how far that got. */
+  @Test
+  void anEarlierStateCanBeCopiedOutOfALaterOne() {
+    CapsuleDb db = node.open();
+    write(db, 0, 100, "a");
+    settle(db);
+    write(db, 90, 120, "b");
+    SimDisk backup = new SimDisk();
+    SimRecordStore target = backup.open();
+    java.util.List<io.capsuledb.core.record.ChainVerifier.Head> heads = new java.util.ArrayList<>();
+    new CapsuleCopy(node.store, target, CURVE, (records, total, bytes) -> {})
+        .run(null, false, heads::addAll);
+    Map<String, String> then = new TreeMap<>(expected);
+    write(db, 0, 300, "c");
+    settle(db);
+    db.close();
+    assertThatThrownBy(
+            () ->
+                new CapsuleCopy(node.store, target, CURVE, (records, total, bytes) -> {})
+                    .run(
+                        null,
+                        false,
+                        all -> {
+                          throw new io.capsuledb.core.error.StorageException("cut here");
+                        }))
+        .hasMessageContaining("cut here");
+    SimDisk restored = new SimDisk();
+    new CapsuleCopy(target, restored.open(), CURVE, (records, total, bytes) -> {})
+        .run(heads, false, all -> assertThat(all).isEqualTo(heads));
+    expected.clear();
+    expected.putAll(then);
+    assertRestores(restored);
   }
 
   @Test

@@ -3,7 +3,6 @@ package io.capsuledb.host.cli;
 import io.capsuledb.engine.CapsuleCopy;
 import io.capsuledb.host.node.Backup;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -52,7 +51,7 @@ final class BackupCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    List<CapsuleCopy.Summary> copied =
+    CapsuleCopy.Summary copied =
         CopyReport.during("backup", context, progress -> Backup.backUp(directory, to, progress));
     CopyReport.print(copied, json, context);
     return ExitCodes.OK;

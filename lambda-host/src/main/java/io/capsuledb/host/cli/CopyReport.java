@@ -4,7 +4,6 @@ import io.capsuledb.core.system.SystemClock;
 import io.capsuledb.engine.CapsuleCopy;
 import io.capsuledb.host.terminal.JsonLine;
 import io.capsuledb.host.terminal.Progress;
-import java.util.List;
 import java.util.Locale;
 import java.util.function.Function;
 
@@ -14,10 +13,10 @@ final class CopyReport {
   private CopyReport() {}
 
   /** Shows progress while capsules are copied. */
-  static List<CapsuleCopy.Summary> during(
+  static CapsuleCopy.Summary during(
       String task,
       CommandContext context,
-      Function<CapsuleCopy.Progress, List<CapsuleCopy.Summary>> copy) {
+      Function<CapsuleCopy.Progress, CapsuleCopy.Summary> copy) {
     try (Progress progress =
         Progress.begin(
             task,
@@ -34,41 +33,33 @@ final class CopyReport {
     }
   }
 
-  static void print(List<CapsuleCopy.Summary> copied, boolean json, CommandContext context) {
+  static void print(CapsuleCopy.Summary summary, boolean json, CommandContext context) {
     if (json) {
       JsonLine.print(
           context.streams().out(),
           fields -> {
-            fields.writeArrayFieldStart("capsules");
-            for (CapsuleCopy.Summary summary : copied) {
-              fields.writeStartObject();
-              fields.writeStringField("capsule", summary.name().toString());
-              fields.writeNumberField("chains", summary.chains());
-              fields.writeNumberField("records", summary.records());
-              fields.writeNumberField("copied", summary.copied());
-              fields.writeNumberField("copiedBytes", summary.copiedBytes());
-              fields.writeNumberField("released", summary.released());
-              fields.writeEndObject();
-            }
-            fields.writeEndArray();
+            fields.writeStringField("capsule", summary.name().toString());
+            fields.writeNumberField("chains", summary.chains());
+            fields.writeNumberField("records", summary.records());
+            fields.writeNumberField("copied", summary.copied());
+            fields.writeNumberField("copiedBytes", summary.copiedBytes());
+            fields.writeNumberField("released", summary.released());
           });
       return;
     }
-    for (CapsuleCopy.Summary summary : copied) {
-      context
-          .streams()
-          .out()
-          .println(
-              String.format(
-                  Locale.ROOT,
-                  "capsule %s: %,d records in %,d chains, %,d of them new with %,d bytes, verified;"
-                      + " %,d payloads dropped that the capsule released",
-                  summary.name(),
-                  summary.records(),
-                  summary.chains(),
-                  summary.copied(),
-                  summary.copiedBytes(),
-                  summary.released()));
-    }
+    context
+        .streams()
+        .out()
+        .println(
+            String.format(
+                Locale.ROOT,
+                "capsule %s: %,d records in %,d chains, %,d of them new with %,d bytes, verified;"
+                    + " %,d payloads dropped that the capsule released",
+                summary.name(),
+                summary.records(),
+                summary.chains(),
+                summary.copied(),
+                summary.copiedBytes(),
+                summary.released()));
   }
 }

@@ -3,7 +3,6 @@ package io.capsuledb.host.cli;
 import io.capsuledb.engine.CapsuleCopy;
 import io.capsuledb.host.node.Backup;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -51,7 +50,7 @@ final class RestoreCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    List<CapsuleCopy.Summary> copied =
+    CapsuleCopy.Summary copied =
         CopyReport.during(
             "restore", context, progress -> Backup.restore(from, directory, progress));
     CopyReport.print(copied, json, context);

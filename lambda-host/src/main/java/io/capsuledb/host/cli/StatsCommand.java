@@ -109,37 +109,48 @@ final class StatsCommand implements Callable<Integer> {
         line(
             out,
             "level " + level.number(),
-            "%,d tables in %,d runs, %,d blocks, %,d entries, %,d tombstones, %,d bytes",
-            level.tables(),
-            level.runs(),
-            level.blocks(),
-            level.entries(),
-            level.tombstones(),
-            level.bytes());
+            number(level.tables(), " tables in ")
+                + number(level.runs(), " runs, ")
+                + number(level.blocks(), " blocks, ")
+                + number(level.entries(), " entries, ")
+                + number(level.tombstones(), " tombstones, ")
+                + number(level.bytes(), " bytes"));
       }
-      line(out, "separate", "%,d bytes", capsule.separateBytes());
-      line(out, "live", "%,d keys, %,d bytes", capsule.liveKeys(), capsule.liveBytes());
+      line(out, "separate", number(capsule.separateBytes(), " bytes"));
+      line(
+          out,
+          "live",
+          number(capsule.liveKeys(), " keys, ") + number(capsule.liveBytes(), " bytes"));
       line(
           out,
           "history",
-          "%,d versions, %,d bytes",
-          capsule.historyEntries(),
-          capsule.historyBytes());
-      line(out, "tail", "%,d records, %,d bytes", capsule.tailRecords(), capsule.tailBytes());
-      line(out, "records", "%,d, %,d bytes", capsule.records(), capsule.recordBytes());
-      line(out, "released", "%,d records", capsule.releasedRecords());
+          number(capsule.historyEntries(), " versions, ")
+              + number(capsule.historyBytes(), " bytes"));
+      line(
+          out,
+          "tail",
+          number(capsule.tailRecords(), " records, ") + number(capsule.tailBytes(), " bytes"));
+      line(
+          out,
+          "records",
+          number(capsule.records(), " records, ") + number(capsule.recordBytes(), " bytes"));
+      line(out, "released", number(capsule.releasedRecords(), " records"));
     }
-    line(out, "store", "%,d bytes", result.storeBytes());
-    if (result.liveBytes() > 0) {
-      line(out, "amplification", "%.2f", result.spaceAmplification());
-    } else {
-      line(out, "amplification", "none, as nothing is live");
-    }
+    line(out, "store", number(result.storeBytes(), " bytes"));
+    line(
+        out,
+        "amplification",
+        result.liveBytes() > 0
+            ? String.format(Locale.ROOT, "%.2f", result.spaceAmplification())
+            : "none, as nothing is live");
   }
 
-  private static void line(PrintStream out, String what, String format, Object... figures) {
-    out.println(
-        String.format(Locale.ROOT, "%-15s", what) + String.format(Locale.ROOT, format, figures));
+  private static String number(long figure, String unit) {
+    return String.format(Locale.ROOT, "%,d", figure) + unit;
+  }
+
+  private static void line(PrintStream out, String what, String figures) {
+    out.println(String.format(Locale.ROOT, "%-15s", what) + figures);
   }
 
   private void printJson(OfflineStats.Result result) {

@@ -8,12 +8,11 @@ import io.capsuledb.core.error.InvalidRequestException;
 import io.capsuledb.core.error.Rejection;
 import io.capsuledb.core.error.StorageException;
 import io.capsuledb.core.port.RecordStore;
+import io.capsuledb.core.record.ChainVerifier;
 import io.capsuledb.engine.CapsuleCopy;
-import io.capsuledb.host.terminal.PrivateFile;
 import io.capsuledb.replication.store.RocksStorage;
 import io.capsuledb.replication.store.RocksStorageOptions;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -29,18 +28,14 @@ import org.jspecify.annotations.Nullable;
  * no key: records are copied encrypted, as they are stored, and verified on the way. The format of
  * a backup is specified in docs/format/backup.md.
  *
- * <p>Invariants: a backup is marked complete only while it holds a state the directory was in as a
- * whole; a directory is being restored until its store is moved to its place in one step, and until
- * then no server founds another capsule in it.
+ * <p>Invariants: the mark of a backup says how far the chains went when it was whole for the last
+ * time, and that much can be restored whatever happened since: what is copied after that comes in
+ * addition, and payloads are dropped only when the mark covers the checkpoints that release them. A
+ * directory is being restored until its store is moved to its place in one step, and until then no
+ * server founds another capsule in it.
  */
 public final class Backup {
 
-  /** The mark of a backup: its first word is the format, the second its state. */
-  private static final String MARK = "backup";
-
-  private static final String FORMAT = "capsuledb-backup-1 ";
-  private static final String COMPLETE = FORMAT + "complete\n";
-  private static final String INCOMPLETE = FORMAT + "incomplete\n";
   private static final String STORE = "store";
   private static final String RESTORING = "restoring";
   private static final String NAME = "capsule";
@@ -51,63 +46,81 @@ public final class Backup {
    * Copies a data directory's records to a backup; only what is new, if there is one already.
    *
    * @throws InvalidRequestException if {@code data} is no data directory, or {@code to} holds
-   *     something that is no backup
+   *     something that is no backup of its capsule
    * @throws io.capsuledb.core.error.UnavailableException if a server has the directory open
-   * @throws IntegrityException if something does not verify, or the backup is of something else;
-   *     the backup is then incomplete, and what it holds is intact
+   * @throws IntegrityException if something does not verify, or the backup holds what the directory
+   *     does not; what the backup held can still be restored
    */
-  public static List<CapsuleCopy.Summary> backUp(
-      Path data, Path to, CapsuleCopy.Progress progress) {
+  public static CapsuleCopy.Summary backUp(Path data, Path to, CapsuleCopy.Progress progress) {
     CapsuleDirectory directory = new CapsuleDirectory(data);
     directory.requireExisting();
-    String state = stateOf(to);
-    if (state == null && !isEmpty(to)) {
+    BackupMark mark = BackupMark.read(to);
+    if (mark == null && !list(to).isEmpty()) {
       throw new InvalidRequestException(
           to + " holds something that is no backup: name a new or empty directory");
     }
     try (RocksStorage source =
         RocksStorage.openReadOnly(directory.store(), RocksStorageOptions.defaults())) {
+      CapsuleName name = only(source, data);
       CapsuleName known = directory.name();
+      if (known != null && !known.equals(name)) {
+        throw new IntegrityException(
+            Rejection.of(
+                Rejection.Reason.MISSING_RECORD,
+                "capsule " + known + " belongs into " + data + ", and " + name + " is there"));
+      }
+      if (mark != null && !mark.capsule().equals(name)) {
+        throw new InvalidRequestException(
+            to + " is a backup of capsule " + mark.capsule() + ", and not of " + name);
+      }
       new CapsuleDirectory(to).create();
-      PrivateFile.write(to.resolve(MARK), ascii(INCOMPLETE), true);
-      List<CapsuleCopy.Summary> copied =
-          copy(source, to.resolve(STORE), known, INCOMPLETE.equals(state), progress);
-      PrivateFile.write(to.resolve(MARK), ascii(COMPLETE), true);
-      return copied;
+      boolean afresh = mark != null && !mark.complete();
+      new BackupMark(name, false, mark == null ? List.of() : mark.heads()).write(to);
+      List<ChainVerifier.Head> reached = new ArrayList<>();
+      CapsuleCopy.Summary summary =
+          copy(
+              source,
+              to.resolve(STORE),
+              name,
+              null,
+              afresh,
+              heads -> {
+                reached.addAll(heads);
+                new BackupMark(name, false, heads).write(to);
+              },
+              progress);
+      new BackupMark(name, true, reached).write(to);
+      return summary;
     }
   }
 
   /**
-   * Makes a data directory out of a backup. One that was interrupted goes on where it was.
+   * Makes a data directory out of a backup, of the state it was in when it was whole for the last
+   * time. One that was interrupted goes on where it was.
    *
-   * @throws InvalidRequestException if there is no complete backup, or {@code data} holds something
+   * @throws InvalidRequestException if there is no backup, or {@code data} holds something
    * @throws IntegrityException if something in the backup does not verify
    */
-  public static List<CapsuleCopy.Summary> restore(
-      Path from, Path data, CapsuleCopy.Progress progress) {
-    String state = stateOf(from);
-    if (!COMPLETE.equals(state)) {
-      throw new InvalidRequestException(
-          from
-              + (state == null
-                  ? " is no backup: it holds no file " + MARK
-                  : " is a backup that was interrupted: run 'capsule backup' again first"));
+  public static CapsuleCopy.Summary restore(Path from, Path data, CapsuleCopy.Progress progress) {
+    BackupMark mark = BackupMark.read(from);
+    if (mark == null) {
+      throw new InvalidRequestException(from + " is no backup: it holds no file " + BackupMark.FILE);
     }
+    if (mark.heads().isEmpty()) {
+      throw new InvalidRequestException(
+          from + " is a backup that was interrupted: run 'capsule backup' again first");
+    }
+    CapsuleName name = mark.capsule();
     try (RocksStorage source =
         RocksStorage.openReadOnly(from.resolve(STORE), RocksStorageOptions.defaults())) {
-      List<byte[]> names = source.capsules();
-      if (names.size() != 1) {
-        throw new InvalidRequestException(
-            from + " holds " + names.size() + " capsules, and a data directory holds one");
-      }
-      CapsuleName name = new CapsuleName(Hash32.of(names.getFirst()));
       CapsuleDirectory directory = new CapsuleDirectory(data);
       requireRestorable(data, directory, name);
       directory.create();
       // From here on a server that is started in it misses the store instead of founding one.
       directory.name(name);
       Path part = data.resolve(RESTORING);
-      List<CapsuleCopy.Summary> copied = copy(source, part, name, true, progress);
+      CapsuleCopy.Summary summary =
+          copy(source, part, name, mark.heads(), true, heads -> {}, progress);
       try {
         Files.move(part, directory.store(), StandardCopyOption.ATOMIC_MOVE);
       } catch (IOException e) {
@@ -116,42 +129,43 @@ public final class Backup {
       }
       // Makes the directory's entries durable, the moved one too.
       directory.name(name);
-      return copied;
+      return summary;
     }
   }
 
-  private static List<CapsuleCopy.Summary> copy(
+  /** The one capsule that a data directory holds. */
+  private static CapsuleName only(RocksStorage source, Path data) {
+    List<byte[]> names = source.capsules();
+    if (names.size() != 1) {
+      throw new InvalidRequestException(
+          data + " holds " + names.size() + " capsules, and a backup is of one");
+    }
+    return new CapsuleName(Hash32.of(names.getFirst()));
+  }
+
+  private static CapsuleCopy.Summary copy(
       RocksStorage source,
       Path to,
-      @Nullable CapsuleName known,
+      CapsuleName name,
+      @Nullable List<ChainVerifier.Head> heads,
       boolean afresh,
+      CapsuleCopy.Copied whole,
       CapsuleCopy.Progress progress) {
-    List<byte[]> names = source.capsules();
-    if (known != null && names.stream().noneMatch(n -> Hash32.of(n).equals(known.hash()))) {
-      throw new IntegrityException(
-          Rejection.of(
-              Rejection.Reason.MISSING_RECORD,
-              "capsule " + known + " belongs here and is not in the store"));
-    }
-    List<CapsuleCopy.Summary> copied = new ArrayList<>();
-    try (RocksStorage target = RocksStorage.open(to, RocksStorageOptions.defaults())) {
-      for (byte[] name : names) {
-        try (RecordStore from = source.capsule(name);
-            RecordStore into = target.capsule(name)) {
-          copied.add(new CapsuleCopy(from, into, Secp256k1.best(), progress).run(afresh));
-        }
-      }
-      if (copied.stream().anyMatch(summary -> summary.released() > 0)) {
+    try (RocksStorage target = RocksStorage.open(to, RocksStorageOptions.defaults());
+        RecordStore from = source.capsule(name.toBytes());
+        RecordStore into = target.capsule(name.toBytes())) {
+      CapsuleCopy.Summary summary =
+          new CapsuleCopy(from, into, Secp256k1.best(), progress).run(heads, afresh, whole);
+      if (summary.released() > 0) {
         target.compact();
       }
+      return summary;
     }
-    return copied;
   }
 
   private static void requireRestorable(Path data, CapsuleDirectory directory, CapsuleName name) {
     Set<String> there = list(data);
-    boolean interrupted = Set.of(NAME, RESTORING).containsAll(there);
-    if (!there.isEmpty() && !interrupted) {
+    if (!Set.of(NAME, RESTORING).containsAll(there)) {
       throw new InvalidRequestException(
           data + " is not empty: restore into a new directory, and move it into place");
     }
@@ -159,31 +173,6 @@ public final class Backup {
       throw new InvalidRequestException(
           data + " holds an interrupted restore of another capsule: remove it, or name another");
     }
-  }
-
-  /** What the mark says, or null if there is none. */
-  private static @Nullable String stateOf(Path backup) {
-    Path mark = backup.resolve(MARK);
-    if (!Files.exists(mark)) {
-      return null;
-    }
-    String text;
-    try {
-      text = Files.readString(mark, StandardCharsets.ISO_8859_1);
-    } catch (IOException e) {
-      throw new StorageException("cannot read " + mark + " (" + e + ")", e);
-    }
-    if (!text.equals(COMPLETE) && !text.equals(INCOMPLETE)) {
-      throw new IntegrityException(
-          Rejection.of(
-              Rejection.Reason.UNKNOWN_FORMAT,
-              mark + " is not of a format this version knows: use a newer one"));
-    }
-    return text;
-  }
-
-  private static boolean isEmpty(Path directory) {
-    return list(directory).isEmpty();
   }
 
   private static Set<String> list(Path directory) {
@@ -202,9 +191,5 @@ public final class Backup {
     } catch (IOException e) {
       throw new StorageException("cannot read " + directory + " (" + e + ")", e);
     }
-  }
-
-  private static byte[] ascii(String text) {
-    return text.getBytes(StandardCharsets.US_ASCII);
   }
 }
