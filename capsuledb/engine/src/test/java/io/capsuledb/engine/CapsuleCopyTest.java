@@ -45,7 +45,8 @@ class CapsuleCopyTest {
   }
 
   private CapsuleCopy.Summary copy(RecordStore target, boolean afresh) {
-    return new CapsuleCopy(node.store, target, CURVE, (records, total, bytes) -> {}).run(null, afresh, heads -> {});
+    return new CapsuleCopy(node.store, target, CURVE, (records, total, bytes) -> {})
+        .run(null, afresh, heads -> {});
   }
 
   /** What a store holds is a capsule, and the one expected. */

@@ -88,6 +88,7 @@ final class Compactor {
   /** One step; returns whether there may be more to do at once. */
   boolean step() {
     if (blocked != null) {
+      allRequested = false;
       return false;
     }
     Job current = job;
