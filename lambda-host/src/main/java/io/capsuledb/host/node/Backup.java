@@ -104,7 +104,8 @@ public final class Backup {
   public static CapsuleCopy.Summary restore(Path from, Path data, CapsuleCopy.Progress progress) {
     BackupMark mark = BackupMark.read(from);
     if (mark == null) {
-      throw new InvalidRequestException(from + " is no backup: it holds no file " + BackupMark.FILE);
+      throw new InvalidRequestException(
+          from + " is no backup: it holds no file " + BackupMark.FILE);
     }
     if (mark.heads().isEmpty()) {
       throw new InvalidRequestException(

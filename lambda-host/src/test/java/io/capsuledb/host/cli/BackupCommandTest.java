@@ -140,7 +140,8 @@ class BackupCommandTest {
     assertThat(complete).startsWith("capsuledb-backup 1\ncapsule ").contains("state complete\n");
 
     // A run that never got anywhere; the next one does.
-    Files.writeString(mark, complete.replaceAll("(?m)^chain .*\n", "").replace("complete", "incomplete"));
+    Files.writeString(
+        mark, complete.replaceAll("(?m)^chain .*\n", "").replace("complete", "incomplete"));
     CliRun refused = CliRun.of("restore", path("backup"), path("copy"));
     assertThat(refused.exitCode()).as(refused.toString()).isEqualTo(ExitCodes.USAGE);
     assertThat(refused.err()).contains("interrupted", "capsule backup");
