@@ -105,7 +105,7 @@ class CapsuleCopyTest {
     copy(whole.open(), false);
     long records = whole.recordCount();
     int first = (int) Math.min(records, RecordStore.MAX_BATCH_RECORDS);
-    for (int survivors = 0; survivors < first; survivors += 61) {
+    for (int survivors = 0; survivors < first; survivors += 127) {
       SimDisk backup = new SimDisk();
       backup.onNextAppend(SimDisk.Fault.powerCutDuring(survivors));
       SimRecordStore torn = backup.open();
@@ -163,7 +163,7 @@ class CapsuleCopyTest {
     SimDisk intact = node.disk.copy();
     for (long writer : node.store.writers()) {
       long newest = node.store.newestSequence(writer);
-      for (long sequence = 1; sequence <= newest; sequence += 3) {
+      for (long sequence = 1; sequence <= newest; sequence += 7) {
         for (int damage = 0; damage < 4; damage++) {
           node.disk = intact.copy();
           node.store = node.disk.open();
