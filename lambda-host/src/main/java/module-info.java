@@ -21,6 +21,7 @@ module io.capsuledb.host {
   requires jdk.httpserver;
   requires me.tongfei.progressbar;
   requires org.tomlj;
+  requires rocksdbjni;
 
   exports io.capsuledb.host;
 

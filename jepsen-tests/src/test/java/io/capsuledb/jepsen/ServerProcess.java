@@ -25,13 +25,8 @@ final class ServerProcess implements AutoCloseable {
 
   private static final List<String> JVM_FLAGS =
       List.of(
-          "--add-opens=java.base/java.lang=ALL-UNNAMED",
-          "--add-opens=java.base/java.lang.reflect=ALL-UNNAMED",
-          "--add-exports=jdk.compiler/com.sun.tools.javac.file=ALL-UNNAMED",
-          "--add-exports=java.base/jdk.internal.ref=ALL-UNNAMED",
           "--enable-native-access=ALL-UNNAMED",
           "--sun-misc-unsafe-memory-access=allow",
-          "-Dchronicle.announcer.disable=true",
           "-XX:+UseSerialGC");
 
   private final Process process;

@@ -22,6 +22,8 @@ import io.capsuledb.engine.CapsulePorts;
 import io.capsuledb.engine.CapsuleVerifier;
 import io.capsuledb.engine.Transaction;
 import io.capsuledb.engine.ValueType;
+import io.capsuledb.host.client.Reply;
+import io.capsuledb.host.client.RespClient;
 import io.capsuledb.replication.store.RocksStorage;
 import io.capsuledb.replication.store.RocksStorageOptions;
 import java.nio.charset.StandardCharsets;
@@ -46,6 +48,9 @@ import org.rocksdb.RocksIterator;
  * record, and the engine refuses to open.
  */
 class TamperTest {
+
+  /** Exit code of {@code capsule verify}. */
+  private static final int VERIFY_FOUND_DAMAGE = 4;
 
   @TempDir Path directory;
 
@@ -172,6 +177,72 @@ class TamperTest {
           .as(context)
           .isInstanceOf(IntegrityException.class);
     }
+  }
+
+  @Test
+  void aDamagedBlockIsAnErrorOfTheReadsThatNeedIt() throws Exception {
+    Path served = directory.resolve("served");
+    Path log = directory.resolve("log");
+    int keys = 400;
+    Random random = new Random(7);
+    try (ServerProcess server = ServerProcess.start(served, log, List.of())) {
+      try (RespClient client = server.connect()) {
+        for (int i = 0; i < keys; i++) {
+          // Random, so that compression does not make one block of them all.
+          byte[] value = new byte[100];
+          random.nextBytes(value);
+          assertThat(client.query(bytes("SET"), bytes("key" + i), value))
+              .isInstanceOf(Reply.Text.class);
+        }
+        assertThat(client.query(bytes("CAPSULE.FLUSH"))).isInstanceOf(Reply.Text.class);
+      }
+      assertThat(server.stop()).isZero();
+    }
+    damageLargest(served.resolve("store"));
+    try (ServerProcess server = ServerProcess.start(served, log, List.of())) {
+      try (RespClient client = server.connect()) {
+        int damaged = 0;
+        for (int i = 0; i < keys; i++) {
+          client.send(bytes("GET"), bytes("key" + i));
+          client.flush();
+          Reply reply = client.receive();
+          if (reply instanceof Reply.Failure(String message)) {
+            assertThat(message).startsWith("INTEGRITY ");
+            damaged++;
+          } else {
+            assertThat(reply).isInstanceOf(Reply.Bulk.class);
+          }
+        }
+        assertThat(damaged).isBetween(1, keys - 1);
+        assertThat(client.query(bytes("SET"), bytes("more"), bytes("1")))
+            .isInstanceOf(Reply.Text.class);
+      }
+      assertThat(server.stop()).isZero();
+    }
+    assertThat(ServerProcess.run("verify", served.toString()).exitCode())
+        .isEqualTo(VERIFY_FOUND_DAMAGE);
+  }
+
+  /**
+   * Flips a byte of the largest value: records of single writes are smaller than any full block.
+   */
+  private static void damageLargest(Path store) throws Exception {
+    List<Place> places = new ArrayList<>();
+    raw(store, (family, handle, db) -> places.addAll(all(family, handle, db)));
+    Place largest =
+        places.stream()
+            .max(java.util.Comparator.comparingInt((Place place) -> place.value.length))
+            .orElseThrow();
+    assertThat(largest.value.length).isGreaterThan(8 << 10);
+    byte[] flipped = largest.value.clone();
+    flipped[flipped.length / 2] ^= 1;
+    raw(
+        store,
+        (family, handle, db) -> {
+          if (java.util.Arrays.equals(family, largest.family)) {
+            db.put(handle, largest.key, flipped);
+          }
+        });
   }
 
   private interface RawAccess {

@@ -155,8 +155,11 @@ class HouseLawsTest {
   @Test
   void eachLibraryHasOnePlace() {
     confine("io.netty..", "io.capsuledb.scl..");
-    confine("org.rocksdb..", "io.capsuledb.replication.store..");
-    confine("net.openhft..", "io.capsuledb.engine..");
+    confine(
+        "org.rocksdb..", "io.capsuledb.replication.store..", "io.capsuledb.host.bench.engine..");
+    confine("net.openhft..", "nowhere");
+    confine("net.jpountz..", "io.capsuledb.engine.block..");
+    confine("com.github.benmanes..", "io.capsuledb.engine.lsm..");
     confine("fr.acinq..", "io.capsuledb.core.crypto..");
     confine("org.bouncycastle..", "io.capsuledb.core..");
     confine("com.amazon..", "io.capsuledb.core.crypto..");
@@ -169,11 +172,24 @@ class HouseLawsTest {
     confine("java.util.logging..", "io.capsuledb.host.log..");
   }
 
-  private static void confine(String library, String place) {
+  @Test
+  void memoryOffTheHeapIsTheMemtablesOnly() {
+    noClasses()
+        .that()
+        .resideInAPackage("io.capsuledb.engine..")
+        .and()
+        .resideOutsideOfPackage("io.capsuledb.engine.memtable..")
+        .should()
+        .dependOnClassesThat()
+        .resideInAPackage("java.lang.foreign..")
+        .check(CODE);
+  }
+
+  private static void confine(String library, String... places) {
     ArchRule rule =
         noClasses()
             .that()
-            .resideOutsideOfPackage(place)
+            .resideOutsideOfPackages(places)
             .should()
             .dependOnClassesThat()
             .resideInAPackage(library);

@@ -14,6 +14,7 @@ import io.capsuledb.core.crypto.Hash32;
 import io.capsuledb.core.error.IntegrityException;
 import io.capsuledb.core.error.Rejection.Reason;
 import io.capsuledb.core.record.CapsuleRecord;
+import io.capsuledb.core.record.Checkpoint;
 import io.capsuledb.core.record.CheckpointCodec;
 import io.capsuledb.core.record.RecordCodec;
 import io.capsuledb.core.record.RecordOpener;
@@ -358,6 +359,135 @@ class EngineDamageTest {
     assertThat(report.clean()).isFalse();
     assertThat(report.treeChecked()).isFalse();
     assertThatThrownBy(node::open).isInstanceOf(IntegrityException.class);
+  }
+
+  /** Appends, as a compactor that is out of its mind would, a manifest and a checkpoint. */
+  private void checkpoint(byte[] payload, Hash32 stateRoot, Checkpoint.Range... released) {
+    long writer = 0x7777;
+    io.capsuledb.core.keys.ApplicationKey application = node.owner.application(0, 0);
+    try (KeyRing keys = new KeyRing(name, List.of(node.owner.application(0, 0)));
+        io.capsuledb.core.crypto.SecretBytes dataKey = keys.dataKey(0, writer);
+        io.capsuledb.core.record.RecordSealer sealer =
+            new io.capsuledb.core.record.RecordSealer(
+                name,
+                0,
+                writer,
+                application.writerPrivateKey(writer),
+                dataKey,
+                io.capsuledb.core.crypto.Secp256k1.best())) {
+      long lamport = newest.checkpoint().header().lamport() + 1000;
+      byte[] roster =
+          io.capsuledb.core.capsule.RosterCodec.encode(
+              name,
+              0,
+              List.of(
+                  new io.capsuledb.core.capsule.RosterEntry(
+                      writer,
+                      application.writerPublicKey(writer),
+                      io.capsuledb.core.capsule.RosterEntry.Role.COMPACTOR,
+                      0)),
+              application::sign);
+      append(sealer.seal(RecordType.ROSTER, 0, lamport, List.of(), roster, 0, roster.length));
+      CapsuleRecord record =
+          sealer.seal(RecordType.MANIFEST, 0, lamport + 1, List.of(), payload, 0, payload.length);
+      append(record);
+      byte[] clear =
+          CheckpointCodec.encode(
+              new Checkpoint(record.hash(), stateRoot, manifest.coveredTime(), List.of(released)));
+      append(sealer.seal(RecordType.CHECKPOINT, 0, lamport + 2, List.of(), clear, 0, clear.length));
+    }
+  }
+
+  private void append(CapsuleRecord record) {
+    node.store.append(
+        List.of(
+            new io.capsuledb.core.port.RecordStore.StoredRecord(
+                record.header().writer(),
+                record.header().sequence(),
+                record.hash(),
+                record.bytes())));
+  }
+
+  private Hash32 stateRoot() {
+    return CheckpointCodec.decode(newest.checkpoint().payload()).orThrow().stateRoot();
+  }
+
+  /** Every number the manifest says twice, or that the blocks say too. */
+  @Test
+  void aManifestThatDescribesItsTablesWronglyIsFound() {
+    byte[] intact = ManifestCodec.encode(manifest);
+    int frontier = 72;
+    int table =
+        frontier
+            + 57 * manifest.frontier().size()
+            + 20 * manifest.clears().size()
+            + 16 * manifest.moments().size()
+            + 5;
+    SimDisk disk = node.disk.copy();
+    java.util.Map<Integer, String> wrong = new java.util.TreeMap<>();
+    wrong.put(frontier + 16, "frontier");
+    wrong.put(frontier + 48, "Lamport time");
+    wrong.put(24, "previous");
+    wrong.put(table, "is not stored");
+    wrong.put(table + 32, "root");
+    wrong.put(table + 72, "and not record");
+    wrong.put(table + 80, "records");
+    wrong.put(table + 84, "entries");
+    wrong.put(table + 108, "times");
+    wrong.put(table + 124, "bytes");
+    wrong.put(table + 132, "point to");
+    wrong.put(table + 144, "range of keys");
+    wrong.forEach(
+        (at, detail) -> {
+          node.disk = disk.copy();
+          node.store = node.disk.open();
+          byte[] changed = intact.clone();
+          // Small enough a change that it still decodes.
+          changed[at] ^= (byte) (at == table + 144 ? 1 : 8);
+          if (at == table + 108) {
+            changed[at] = (byte) (intact[at] - 1);
+          }
+          assertThat(ManifestCodec.decode(changed).orThrow()).as(detail).isNotEqualTo(manifest);
+          checkpoint(changed, stateRoot());
+          assertThat(node.fsck().problems())
+              .as("byte %d: %s", at, detail)
+              .anyMatch(problem -> problem.toString().contains(detail));
+        });
+  }
+
+  @Test
+  void whatIsAliveAndReleasedOrCommittedToWronglyIsFound() {
+    byte[] intact = ManifestCodec.encode(manifest);
+    TableDescriptor table = tables().getFirst();
+    SimDisk disk = node.disk.copy();
+    checkpoint(intact, stateRoot());
+    assertThat(node.fsck().problems()).isEmpty();
+
+    node.disk = disk.copy();
+    node.store = node.disk.open();
+    checkpoint(intact, newest.manifest().hash());
+    assertThat(node.fsck().problems())
+        .singleElement()
+        .satisfies(problem -> assertThat(problem.toString()).contains("state root"));
+
+    Target value = value(table);
+    for (long[] released :
+        new long[][] {
+          {table.writer(), table.firstSequence()},
+          {value.writer(), value.sequence()},
+          {0x7777, 2}
+        }) {
+      node.disk = disk.copy();
+      node.store = node.disk.open();
+      checkpoint(intact, stateRoot(), new Checkpoint.Range(released[0], released[1], released[1]));
+      assertThat(node.fsck().problems())
+          .singleElement()
+          .satisfies(
+              problem -> {
+                assertThat(problem.rejection().reason()).isEqualTo(Reason.RELEASED);
+                assertThat(problem.rejection().detail()).contains("a checkpoint releases");
+              });
+    }
   }
 
   @Test

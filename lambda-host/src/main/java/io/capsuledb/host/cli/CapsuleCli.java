@@ -50,9 +50,16 @@ public final class CapsuleCli {
     commands.put("scan", () -> new CommandLine(new ScanCommand(context)));
     commands.put("load", () -> new CommandLine(new LoadCommand(context)));
     commands.put("verify", () -> new CommandLine(new VerifyCommand(context)));
+    commands.put("stats", () -> new CommandLine(new StatsCommand(context)));
+    commands.put("backup", () -> new CommandLine(new BackupCommand(context)));
+    commands.put("restore", () -> new CommandLine(new RestoreCommand(context)));
     commands.put("keys", () -> new CommandLine(new KeysCommand(context)));
     commands.put("users", () -> new CommandLine(new UsersCommand(context)));
-    commands.put("bench", () -> new CommandLine(new BenchCommand(context)));
+    commands.put(
+        "bench",
+        () ->
+            new CommandLine(new BenchCommand(context))
+                .addSubcommand(new BenchEngineCommand(context)));
     commands.put("version", () -> new CommandLine(new VersionCommand(context)));
     commands.put("rehearse", () -> new CommandLine(new RehearseCommand(context)));
     CommandLine root = new CommandLine(new RootCommand());

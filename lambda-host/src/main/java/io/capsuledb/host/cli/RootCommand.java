@@ -19,6 +19,7 @@ import picocli.CommandLine.Spec;
       "  capsule put greeting hello           write a key",
       "  capsule get greeting                 read it back",
       "  capsule verify capsule-data          check every record of a stopped server",
+      "  capsule backup capsule-data copy     copy what is new of it, encrypted as it is",
       "",
       "Each command explains itself: capsule COMMAND --help",
       ""

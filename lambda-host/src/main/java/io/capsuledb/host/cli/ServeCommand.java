@@ -43,7 +43,8 @@ import picocli.CommandLine.Spec;
       "",
       "In the file every option stands by its name, without dashes before it:",
       "  data = \"/var/lib/capsule\"",
-      "  memtable-mb = 2048",
+      "  cache-mb = 2048",
+      "  history-minutes = 1440",
       "Options on the command line come before those in the file. Paths in it are relative to it.",
       "",
       "The environment variable CAPSULE_JAVA_OPTS adds flags for the JVM, such as -Xmx4g."

@@ -28,8 +28,10 @@ import picocli.CommandLine.Parameters;
     header = "Check every record of a stopped server's data directory.",
     description = {
       "",
-      "Hashes, chains, joins and signatures of every record are checked, and with the owner key",
-      "that each payload decrypts. Exit code 0: all is well; 4: something is wrong, and each line",
+      "Hashes, chains, joins and signatures of every record are checked. With the owner key also",
+      "that each payload decrypts, and that the tables, blocks and values which the newest manifest",
+      "names are there and are what it says: in order, in their ranges of keys, covered by their",
+      "filters and committed to by the checkpoint. Exit code 0: all is well; 4: something is wrong, and each line",
       "says which record and what is wrong with it. Nothing in the directory is changed.",
       ""
     },
@@ -128,8 +130,25 @@ final class VerifyCommand implements Callable<Integer> {
               report.signatures(),
               report.decrypted(),
               report.problemCount()));
-      if (report.decrypted() == 0 && report.records() > 0) {
-        out.println("payloads were not decrypted: the owner key stayed closed");
+      if (report.treeChecked()) {
+        out.println(
+            String.format(
+                Locale.ROOT,
+                "tree: %,d tables, %,d blocks, %,d entries, %,d values kept apart; %,d payloads"
+                    + " released, %,d blocks of no use any more",
+                report.tables(),
+                report.blocks(),
+                report.entries(),
+                report.values(),
+                report.released(),
+                report.unreferenced()));
+      } else if (report.decrypted() > 0) {
+        out.println(
+            "blocks were not looked into: the newest manifest, which names them, cannot be used");
+      } else if (report.records() > 0) {
+        out.println(
+            "payloads were not decrypted and blocks not looked into: there was no owner key to"
+                + " open them with (see --passphrase-file)");
       }
     }
     result.others().forEach(out::println);
@@ -150,6 +169,13 @@ final class VerifyCommand implements Callable<Integer> {
             fields.writeNumberField("bytes", report.bytes());
             fields.writeNumberField("signaturesVerified", report.signatures());
             fields.writeNumberField("payloadsDecrypted", report.decrypted());
+            fields.writeNumberField("payloadsReleased", report.released());
+            fields.writeBooleanField("treeChecked", report.treeChecked());
+            fields.writeNumberField("tables", report.tables());
+            fields.writeNumberField("blocks", report.blocks());
+            fields.writeNumberField("values", report.values());
+            fields.writeNumberField("entries", report.entries());
+            fields.writeNumberField("unreferencedBlocks", report.unreferenced());
             fields.writeNumberField("problemCount", report.problemCount());
             problems(fields, report.problems());
             fields.writeArrayFieldStart("heads");

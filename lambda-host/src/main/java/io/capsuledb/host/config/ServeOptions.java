@@ -11,9 +11,14 @@ import org.jspecify.annotations.Nullable;
 /** How a server is to run. Immutable; made by a {@link Builder} from flags and a file. */
 public final class ServeOptions {
 
-  private static final int DEFAULT_MEMTABLE_MB = 1024;
-  private static final int MIN_MEMTABLE_MB = 16;
-  private static final int MAX_MEMTABLE_MB = 1 << 20;
+  private static final int DEFAULT_MEMTABLE_MB = 64;
+  private static final int MAX_MEMTABLE_MB = 1024;
+  private static final int MAX_DEFAULT_CACHE_MB = 1024;
+  private static final int MAX_CACHE_MB = 1 << 20;
+  private static final int DEFAULT_HISTORY_MINUTES = 10;
+  private static final int MAX_HISTORY_MINUTES = 10 * 365 * 24 * 60;
+  private static final int DEFAULT_COMPACTION_MB_PER_SECOND = 64;
+  private static final int MAX_COMPACTION_MB_PER_SECOND = 1 << 20;
   private static final int MAX_IO_THREADS = 64;
   private static final int MAX_DEFAULT_IO_THREADS = 8;
   private static final int DEFAULT_MAX_CLIENTS = 10_000;
@@ -28,6 +33,9 @@ public final class ServeOptions {
   private final @Nullable Path tlsCa;
   private final @Nullable Path users;
   private final int memtableMb;
+  private final int cacheMb;
+  private final int historyMinutes;
+  private final int compactionMbPerSecond;
   private final int ioThreads;
   private final int maxClients;
   private final EventLog.Detail logLevel;
@@ -42,6 +50,9 @@ public final class ServeOptions {
     this.tlsCa = builder.tlsCa;
     this.users = builder.users;
     this.memtableMb = builder.memtableMb;
+    this.cacheMb = builder.cacheMb;
+    this.historyMinutes = builder.historyMinutes;
+    this.compactionMbPerSecond = builder.compactionMbPerSecond;
     this.ioThreads = builder.ioThreads;
     this.maxClients = builder.maxClients;
     this.logLevel = builder.logLevel;
@@ -62,11 +73,19 @@ public final class ServeOptions {
     private @Nullable Path tlsCa;
     private @Nullable Path users;
     private int memtableMb = DEFAULT_MEMTABLE_MB;
+    private int cacheMb = defaultCacheMb();
+    private int historyMinutes = DEFAULT_HISTORY_MINUTES;
+    private int compactionMbPerSecond = DEFAULT_COMPACTION_MB_PER_SECOND;
     private int ioThreads = defaultIoThreads();
     private int maxClients = DEFAULT_MAX_CLIENTS;
     private EventLog.Detail logLevel = EventLog.Detail.INFO;
 
     private Builder() {}
+
+    /** A quarter of the largest heap: the rest is for clients, compaction and the collector. */
+    private static int defaultCacheMb() {
+      return (int) Math.min((Runtime.getRuntime().maxMemory() >> 20) / 4, MAX_DEFAULT_CACHE_MB);
+    }
 
     /**
      * Half of the processors, for sealing and storing want theirs too. As measured on two: one
@@ -94,7 +113,11 @@ public final class ServeOptions {
         case TLS_KEY -> tlsKey = path(setting, value, base);
         case TLS_CA -> tlsCa = path(setting, value, base);
         case USERS -> users = path(setting, value, base);
-        case MEMTABLE_MB -> memtableMb = number(setting, value, MIN_MEMTABLE_MB, MAX_MEMTABLE_MB);
+        case MEMTABLE_MB -> memtableMb = number(setting, value, 1, MAX_MEMTABLE_MB);
+        case CACHE_MB -> cacheMb = number(setting, value, 0, MAX_CACHE_MB);
+        case HISTORY_MINUTES -> historyMinutes = number(setting, value, 0, MAX_HISTORY_MINUTES);
+        case COMPACTION_MB_PER_SECOND ->
+            compactionMbPerSecond = number(setting, value, 0, MAX_COMPACTION_MB_PER_SECOND);
         case IO_THREADS -> ioThreads = number(setting, value, 1, MAX_IO_THREADS);
         case MAX_CLIENTS -> maxClients = number(setting, value, 1, MAX_MAX_CLIENTS);
         case LOG_LEVEL -> logLevel = detail(setting, value);
@@ -218,9 +241,24 @@ public final class ServeOptions {
     return Optional.ofNullable(users);
   }
 
-  /** Most memory for keys and values, in MiB. */
+  /** Size at which writes in memory go to tables, in MiB. */
   public int memtableMb() {
     return memtableMb;
+  }
+
+  /** Blocks kept in memory, in MiB. */
+  public int cacheMb() {
+    return cacheMb;
+  }
+
+  /** How long replaced values are kept, in minutes; 0: not at all. */
+  public int historyMinutes() {
+    return historyMinutes;
+  }
+
+  /** Most that compaction writes, in MiB a second; 0: no limit. */
+  public int compactionMbPerSecond() {
+    return compactionMbPerSecond;
   }
 
   /** Threads that serve clients. */

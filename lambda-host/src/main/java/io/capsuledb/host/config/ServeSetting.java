@@ -23,7 +23,20 @@ public enum ServeSetting {
   TLS_KEY("FILE", "PEM file of the certificate's private key (PKCS #8)."),
   TLS_CA("FILE", "PEM file of the authorities that must vouch for clients' certificates."),
   USERS("FILE", "File of users and password hashes, kept with 'capsule users'."),
-  MEMTABLE_MB("N", "Most memory for keys and values, off the heap, in MiB; 1024 if not given."),
+  MEMTABLE_MB(
+      "N",
+      "Size in MiB at which writes in memory, off the heap, go to tables on disk; 1 to 1024, 64 if"
+          + " not given. Up to three times as much is used."),
+  CACHE_MB(
+      "N",
+      "Blocks of tables kept in memory, on the heap, in MiB; a quarter of the largest heap if not"
+          + " given, at most 1024."),
+  HISTORY_MINUTES(
+      "N",
+      "How long replaced values are kept for CAPSULE.HISTORY and CAPSULE.GET; 10 if not given, 0"
+          + " keeps none."),
+  COMPACTION_MB_PER_SECOND(
+      "N", "Most MiB a second that compaction writes; 64 if not given, 0 for no limit."),
   IO_THREADS("N", "Threads that serve clients; half of the processors if not given, at most 8."),
   MAX_CLIENTS("N", "Most clients connected at once; 10000 if not given."),
   LOG_LEVEL("LEVEL", "How much is logged: error, warn, info (if not given) or debug.");

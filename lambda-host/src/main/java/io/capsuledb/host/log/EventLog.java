@@ -24,17 +24,10 @@ public final class EventLog {
 
   private static final Logger EVENTS;
 
-  /**
-   * Warns at each start that it misses a flag, which the manifest gives and which it finds no use
-   * for on this Java.
-   */
-  private static final Logger CHRONICLE_CLEANER;
-
   static {
     System.setProperty("java.util.logging.manager", PersistentLogManager.class.getName());
     OURS = Logger.getLogger("io.capsuledb");
     EVENTS = Logger.getLogger("io.capsuledb.host");
-    CHRONICLE_CLEANER = Logger.getLogger("net.openhft.chronicle.core.internal.cleaner");
   }
 
   private EventLog() {}
@@ -77,7 +70,6 @@ public final class EventLog {
     everything.addHandler(handler);
     everything.setLevel(detail == Detail.DEBUG ? Level.INFO : Level.WARNING);
     OURS.setLevel(detail.level());
-    CHRONICLE_CLEANER.setLevel(Level.SEVERE);
   }
 
   /** Logs something normal. */

@@ -101,10 +101,25 @@ public final class PrometheusTelemetry implements Telemetry {
         .register(registry);
   }
 
-  /** Takes one value of a counter with a label. */
+  /**
+   * Adds values that are told apart by a label and asked for at each scrape.
+   *
+   * @param name without the prefix, with its unit at the end
+   * @param values has each of them told to its argument
+   */
+  public void gauge(String name, String help, String label, Consumer<LabelledValues> values) {
+    GaugeWithCallback.builder()
+        .name("capsule_" + name)
+        .help(help)
+        .labelNames(label)
+        .callback(callback -> values.accept((text, value) -> callback.call(value, text)))
+        .register(registry);
+  }
+
+  /** Takes one value of a metric with a label. */
   @FunctionalInterface
   public interface LabelledValues {
-    /** Says what the count is where the label is {@code labelValue}. */
+    /** Says what the value is where the label is {@code labelValue}. */
     void accept(String labelValue, double value);
   }
 
@@ -151,6 +166,8 @@ public final class PrometheusTelemetry implements Telemetry {
       case BYTES_SEALED -> "sealed_bytes";
       case BYTES_IN -> "received_bytes";
       case BYTES_OUT -> "sent_bytes";
+      case COMPACTION_BYTES_READ -> "compaction_read_bytes";
+      case COMPACTION_BYTES_WRITTEN -> "compaction_written_bytes";
       default -> counter.name().toLowerCase(Locale.ROOT);
     };
   }
@@ -162,7 +179,13 @@ public final class PrometheusTelemetry implements Telemetry {
       case RECORDS_DURABLE -> "Records that the store holds on stable storage.";
       case BYTES_SEALED -> "Bytes of encoded records, encrypted and signed.";
       case RECORDS_REPLAYED -> "Records read and verified when the node opened.";
-      case KEYS_EXPIRED -> "Keys removed because their time had come.";
+      case KEYS_EXPIRED -> "Keys that compaction dropped because their time had come.";
+      case MEMTABLES_FLUSHED -> "Memtables written to tables.";
+      case COMPACTIONS -> "Merges of tables that ended.";
+      case COMPACTION_BYTES_READ -> "Bytes of blocks that compaction read.";
+      case COMPACTION_BYTES_WRITTEN -> "Bytes of blocks that compaction wrote.";
+      case BLOCKS_READ -> "Blocks read from the store, their hashes checked.";
+      case BLOCK_CACHE_HITS -> "Blocks found in memory.";
       case CONNECTIONS_ACCEPTED -> "Client connections accepted.";
       case CONNECTIONS_REFUSED -> "Client connections refused or cut off at a bound.";
       case COMMANDS_FAILED -> "Commands answered with an error.";
@@ -178,6 +201,8 @@ public final class PrometheusTelemetry implements Telemetry {
       case BATCH_BYTES -> "Bytes that share one durable write of the store.";
       case SEAL_SECONDS -> "Time to encrypt and sign a record.";
       case STORE_SYNC_SECONDS -> "Time the store takes to make a batch durable.";
+      case FLUSH_SECONDS -> "Time to write a memtable to tables.";
+      case WRITE_DELAY_SECONDS -> "Time a write waited for flush and compaction.";
       case COMMIT_SECONDS -> "Time from commit to durability.";
       case READ_COMMAND_SECONDS -> "Time from a read command's last byte to its reply.";
       case WRITE_COMMAND_SECONDS -> "Time from a write command's last byte to its reply.";
@@ -191,6 +216,8 @@ public final class PrometheusTelemetry implements Telemetry {
       case SEAL_SECONDS,
           STORE_SYNC_SECONDS,
           COMMIT_SECONDS,
+          FLUSH_SECONDS,
+          WRITE_DELAY_SECONDS,
           READ_COMMAND_SECONDS,
           WRITE_COMMAND_SECONDS ->
           SECONDS;

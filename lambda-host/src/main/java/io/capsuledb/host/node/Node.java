@@ -133,16 +133,7 @@ public final class Node implements AutoCloseable {
     db.onDurable(() -> reportFailure(db));
     addGauges(db, storage);
     RespServer server =
-        started(
-            "resp",
-            RespServer.start(
-                db,
-                resp.maxMemoryBytes(db.stats().memtableLimitBytes())
-                    .onActiveExpiry(db::activeExpiry)
-                    .build(),
-                clock,
-                entropy,
-                telemetry));
+        started("resp", RespServer.start(db, resp.build(), clock, entropy, telemetry));
     address = server.addresses().getFirst();
     addGauges(server);
     if (options.http().isPresent()) {
@@ -159,8 +150,8 @@ public final class Node implements AutoCloseable {
         httpAddress == null ? "none" : text(httpAddress),
         "capsule",
         db.name(),
-        "keys",
-        db.size(),
+        "entries",
+        db.approximateEntries(),
         "seconds",
         seconds(begin));
   }
@@ -284,6 +275,9 @@ public final class Node implements AutoCloseable {
     CapsuleDbOptions engine =
         CapsuleDbOptions.builder()
             .memtableBytes((long) options.memtableMb() << 20)
+            .cacheBytes((long) options.cacheMb() << 20)
+            .historyMs(TimeUnit.MINUTES.toMillis(options.historyMinutes()))
+            .compactionBytesPerSecond((long) options.compactionMbPerSecond() << 20)
             .capsule(name)
             .owner(owner.ownerPublicKey())
             .build();
@@ -314,16 +308,48 @@ public final class Node implements AutoCloseable {
   }
 
   private void addGauges(CapsuleDb db, RocksStorage storage) {
-    telemetry.gauge("keys", "Keys with a value.", () -> db.stats().keys());
-    telemetry.gauge("expiring_keys", "Keys with an expiry.", () -> db.stats().expiringKeys());
+    telemetry.gauge(
+        "entries",
+        "Versions of keys in memory and in tables: not much more than keys, once compacted.",
+        db::approximateEntries);
+    telemetry.gauge(
+        "expiring_entries", "Versions of keys with an expiry.", () -> db.stats().expiring());
+    telemetry.gauge(
+        "tombstone_entries",
+        "Deletions in tables that compaction has not dropped yet.",
+        () -> db.stats().tombstones());
     telemetry.gauge(
         "memtable_bytes",
-        "Bytes off the heap for keys and values.",
+        "Bytes off the heap for what is not in tables yet.",
         () -> db.stats().memtableBytes());
     telemetry.gauge(
         "memtable_limit_bytes",
-        "Bytes for keys and values beyond which writes are refused.",
+        "Bytes at which a memtable is frozen and flushed.",
         () -> db.stats().memtableLimitBytes());
+    telemetry.gauge(
+        "level_bytes",
+        "Bytes of the tables of a level.",
+        "level",
+        values -> levels(db.stats().levelBytes(), values));
+    telemetry.gauge(
+        "level_tables",
+        "Tables of a level.",
+        "level",
+        values -> levels(db.stats().levelTables(), values));
+    telemetry.gauge(
+        "level0_runs",
+        "Flushed memtables that were not merged yet.",
+        () -> db.stats().level0Runs());
+    telemetry.gauge(
+        "separate_bytes",
+        "Bytes of values that are kept apart from their keys.",
+        () -> db.stats().separateBytes());
+    telemetry.gauge(
+        "block_cache_bytes", "Bytes of blocks in memory.", () -> db.stats().cachedBytes());
+    telemetry.gauge(
+        "write_pressure_ratio",
+        "From 0, writes go on freely, to 1, they wait for flush and compaction.",
+        () -> db.stats().pressure());
     telemetry.gauge(
         "write_queue_bytes",
         "Bytes committed and not yet durable.",
@@ -333,6 +359,13 @@ public final class Node implements AutoCloseable {
         "1 while the engine runs, 0 once it has failed.",
         () -> db.failure() == null ? 1 : 0);
     telemetry.gauge("store_bytes", "Bytes of all files of the store.", storage::sizeBytes);
+  }
+
+  private static void levels(
+      List<? extends Number> levels, PrometheusTelemetry.LabelledValues values) {
+    for (int level = 0; level < levels.size(); level++) {
+      values.accept(Integer.toString(level), levels.get(level).doubleValue());
+    }
   }
 
   private void addGauges(RespServer server) {

@@ -6,13 +6,11 @@ import io.capsuledb.core.capsule.KeyRing;
 import io.capsuledb.core.capsule.MetadataCodec;
 import io.capsuledb.core.crypto.Hash32;
 import io.capsuledb.core.crypto.Secp256k1;
-import io.capsuledb.core.crypto.SecretBytes;
 import io.capsuledb.core.error.Decoded;
 import io.capsuledb.core.error.IntegrityException;
 import io.capsuledb.core.error.Rejection;
 import io.capsuledb.core.keys.ApplicationKey;
 import io.capsuledb.core.keys.KeyTree;
-import io.capsuledb.core.keys.Mnemonic;
 import io.capsuledb.core.port.RecordStore;
 import io.capsuledb.core.record.CapsuleRecord;
 import io.capsuledb.core.record.RecordCodec;
@@ -114,14 +112,7 @@ public final class OfflineVerification {
       others.add(new Problem("owner.key", damaged.rejection()));
       return null;
     }
-    char[] given = file.isProtected() ? passphrase.get() : null;
-    if (file.isProtected() && given == null) {
-      return null;
-    }
-    try (SecretBytes opened = file.open(given);
-        Mnemonic words = Mnemonic.fromEntropy(opened)) {
-      return KeyTree.fromMnemonic(words, "");
-    }
+    return OfflineKey.open(file, passphrase);
   }
 
   private Result capsules(RocksStorage storage, @Nullable KeyTree owner) {
@@ -185,21 +176,18 @@ public final class OfflineVerification {
     } catch (IntegrityException damaged) {
       return null;
     }
-    if (signed == null
-        || !(MetadataCodec.decode(signed, curve)
-            instanceof Decoded.Accepted<CapsuleMetadata>(CapsuleMetadata metadata))) {
+    if (signed == null) {
       return null;
     }
-    ApplicationKey key = owner.application(Node.APPLICATION, 0);
-    if (key.publicKey().equals(metadata.applicationKey())) {
-      return key;
+    ApplicationKey key = OfflineKey.of(signed, owner, curve);
+    if (key == null
+        && MetadataCodec.decode(signed, curve) instanceof Decoded.Accepted<CapsuleMetadata>) {
+      report(
+          "owner.key",
+          Rejection.Reason.KEY_GENERATION,
+          "it is not the key of capsule " + name + ", whose payloads are therefore not decrypted");
     }
-    key.close();
-    report(
-        "owner.key",
-        Rejection.Reason.KEY_GENERATION,
-        "it is not the key of capsule " + name + ", whose payloads are therefore not decrypted");
-    return null;
+    return key;
   }
 
   private boolean contains(RecordStore records, CapsuleName name) {

@@ -28,6 +28,9 @@ class ServeOptionsTest {
           Map.entry(ServeSetting.TLS_CA, "\"ca.pem\""),
           Map.entry(ServeSetting.USERS, "\"users.toml\""),
           Map.entry(ServeSetting.MEMTABLE_MB, "64"),
+          Map.entry(ServeSetting.CACHE_MB, "7"),
+          Map.entry(ServeSetting.HISTORY_MINUTES, "0"),
+          Map.entry(ServeSetting.COMPACTION_MB_PER_SECOND, "5"),
           Map.entry(ServeSetting.IO_THREADS, "3"),
           Map.entry(ServeSetting.MAX_CLIENTS, "77"),
           Map.entry(ServeSetting.LOG_LEVEL, "\"debug\""));
@@ -59,6 +62,9 @@ class ServeOptionsTest {
     assertThat(options.tlsCa()).contains(directory.resolve("ca.pem"));
     assertThat(options.users()).contains(directory.resolve("users.toml"));
     assertThat(options.memtableMb()).isEqualTo(64);
+    assertThat(options.cacheMb()).isEqualTo(7);
+    assertThat(options.historyMinutes()).isZero();
+    assertThat(options.compactionMbPerSecond()).isEqualTo(5);
     assertThat(options.ioThreads()).isEqualTo(3);
     assertThat(options.maxClients()).isEqualTo(77);
     assertThat(options.logLevel()).isEqualTo(EventLog.Detail.DEBUG);
@@ -70,11 +76,11 @@ class ServeOptionsTest {
         .isInstanceOf(InvalidRequestException.class)
         .hasMessageContaining("capsule.toml, line 3")
         .hasMessageContaining("memtabel-mb");
-    assertThatThrownBy(() -> read("memtable-mb = 3"))
+    assertThatThrownBy(() -> read("memtable-mb = 1025"))
         .isInstanceOf(InvalidRequestException.class)
         .hasMessageContaining("line 1")
-        .hasMessageContaining("memtable-mb is '3'")
-        .hasMessageContaining("16 to 1048576");
+        .hasMessageContaining("memtable-mb is '1025'")
+        .hasMessageContaining("1 to 1024");
     assertThatThrownBy(() -> read("\nio-threads = 1.5"))
         .isInstanceOf(InvalidRequestException.class)
         .hasMessageContaining("line 2")

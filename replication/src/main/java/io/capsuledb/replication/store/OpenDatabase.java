@@ -49,7 +49,7 @@ import org.rocksdb.WriteOptions;
  */
 final class OpenDatabase implements AutoCloseable {
 
-  private static final long BLOCK_BYTES = 16 << 10;
+  private static final long BLOCK_BYTES = 4 << 10;
   private static final double HASH_FILTER_BITS = 10;
   private static final long LOG_FILE_BYTES = 1 << 20;
   private static final long LOG_FILES = 3;

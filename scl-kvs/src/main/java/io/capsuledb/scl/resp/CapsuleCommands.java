@@ -265,39 +265,34 @@ final class CapsuleCommands {
 
   private static void flush(CommandContext context) {
     CapsuleDb db = context.db();
-    background(context, db, db::flush);
+    context.offload(
+        Deferred.Lane.JOBS,
+        () -> {
+          flushed(db);
+          return later -> later.reply().ok();
+        });
   }
 
   private static void compact(CommandContext context) {
     CapsuleDb db = context.db();
-    background(
-        context,
-        db,
-        () -> {
-          // What is in memory only is not in any table yet.
-          if (!db.flush()) {
-            return false;
-          }
-          db.compact();
-          return true;
-        });
-  }
-
-  /**
-   * Has the engine begin something and waits, on a pool, until nothing is due any more.
-   *
-   * @param begin whether it was begun; if not, it is repeated
-   */
-  private static void background(CommandContext context, CapsuleDb db, BooleanSupplier begin) {
     context.offload(
         Deferred.Lane.JOBS,
         () -> {
-          await(db, begin);
+          // What is not in tables yet when the merge begins would not be part of it.
+          flushed(db);
+          db.compact();
           await(db, db::isSettled);
           return later -> later.reply().ok();
         });
   }
 
+  /** Has what is in memory written to tables, and waits until nothing is due any more. */
+  private static void flushed(CapsuleDb db) {
+    await(db, db::flush);
+    await(db, db::isSettled);
+  }
+
+  /** Waits, on a pool, by asking again and again. */
   private static void await(CapsuleDb db, BooleanSupplier condition) {
     for (long waitedMs = 0; !condition.getAsBoolean(); waitedMs += POLL_MS) {
       CapsuleException failure = db.failure();

@@ -77,7 +77,8 @@ class CapsuleCommandsTest {
 
     assertThat(peer.ask("CAPSULE.GET key AT " + "0".repeat(64)))
         .startsWith("-ERR no record of data has the hash");
-    assertThat(peer.ask("CAPSULE.GET key AT x")).isEqualTo("-ERR a record hash is 64 hex digits\r\n");
+    assertThat(peer.ask("CAPSULE.GET key AT x"))
+        .isEqualTo("-ERR a record hash is 64 hex digits\r\n");
     assertThat(peer.ask("CAPSULE.GET key IN " + records.get(0))).isEqualTo("-ERR syntax error\r\n");
     assertThat(peer.ask("CAPSULE.HISTORY key COUNT 0")).startsWith("-ERR COUNT is out of range");
     assertThat(peer.ask("CAPSULE.HISTORY key COUNT")).isEqualTo("-ERR syntax error\r\n");
@@ -92,12 +93,18 @@ class CapsuleCommandsTest {
     assertThat(peer.ask("CAPSULE.FLUSH")).isEqualTo("+OK\r\n");
     assertThat(live.db.stats().memtableEntries()).isZero();
     assertThat(live.db.stats().tableEntries()).isEqualTo(100);
+    for (int i = 0; i < 100; i++) {
+      peer.ask("SET key" + i + " again");
+    }
+    assertThat(peer.ask("CAPSULE.COMPACT")).isEqualTo("+OK\r\n");
+    assertThat(live.db.stats().level0Runs()).isZero();
     peer.ask("FLUSHALL");
     assertThat(peer.ask("CAPSULE.COMPACT")).isEqualTo("+OK\r\n");
     assertThat(live.db.isSettled()).isTrue();
     assertThat(live.db.stats().level0Runs()).isZero();
     String info = peer.ask("CAPSULE.INFO");
-    assertThat(info).contains("level_bytes", "history_ms\r\n:600000", "write_pressure\r\n$5\r\n0.000");
+    assertThat(info)
+        .contains("level_bytes", "history_ms\r\n:600000", "write_pressure\r\n$5\r\n0.000");
   }
 
   @Test

@@ -194,8 +194,19 @@ class ConnectionTest {
     client.ask("SET a 1", "SET b 2");
     assertThat(
             client.ask(
-                "MULTI", "SET c 3", "DEL a", "KEYS *", "DBSIZE", "SCAN 0", "FLUSHALL", "DBSIZE",
-                "RANDOMKEY", "SET d 4", "KEYS *", "RANDOMKEY", "EXEC"))
+                "MULTI",
+                "SET c 3",
+                "DEL a",
+                "KEYS *",
+                "DBSIZE",
+                "SCAN 0",
+                "FLUSHALL",
+                "DBSIZE",
+                "RANDOMKEY",
+                "SET d 4",
+                "KEYS *",
+                "RANDOMKEY",
+                "EXEC"))
         .endsWith(
             "*11\r\n+OK\r\n:1\r\n*2\r\n$1\r\nb\r\n$1\r\nc\r\n:2\r\n*2\r\n$1\r\n0\r\n*2\r\n$1\r\nb"
                 + "\r\n$1\r\nc\r\n+OK\r\n:0\r\n$-1\r\n+OK\r\n*1\r\n$1\r\nd\r\n$1\r\nd\r\n");

@@ -35,6 +35,9 @@ final class Compactor {
   /** Runs of level 0 from which on compaction is in a hurry and no rate is kept. */
   private static final int HURRY_RUNS = TreeOptions.LEVEL_0_RUNS + 2;
 
+  /** Tables of a level above 0 that one job takes from it at most. */
+  private static final int MAX_JOB_TABLES = 16;
+
   private static final double NANOS_PER_SECOND = 1e9;
 
   private final Tree tree;
@@ -85,6 +88,7 @@ final class Compactor {
   /** One step; returns whether there may be more to do at once. */
   boolean step() {
     if (blocked != null) {
+      allRequested = false;
       return false;
     }
     Job current = job;
@@ -149,14 +153,11 @@ final class Compactor {
       }
       return runs.isEmpty() ? null : new Job(view, tablesOf(runs), deepest, true);
     }
+    // The level that is most beyond what it should be. Level 0 alone would starve the others, and
+    // with them grow what each of its own merges has to rewrite.
     List<Run> level0 = runs.stream().filter(r -> r.level() == 0).toList();
-    if (level0.size() >= TreeOptions.LEVEL_0_RUNS) {
-      List<TableDescriptor> input = tablesOf(level0);
-      input.addAll(overlapping(runs, 1, input));
-      return new Job(view, input, 1, false);
-    }
-    Run largest = null;
     double worst = 1;
+    Run largest = null;
     for (Run run : runs) {
       if (run.level() > 0 && run.level() < Manifest.LEVELS - 1) {
         double score = (double) run.bytes() / options.levelBytes(run.level());
@@ -166,10 +167,16 @@ final class Compactor {
         }
       }
     }
+    if (level0.size() >= TreeOptions.LEVEL_0_RUNS
+        && (largest == null || (double) level0.size() / TreeOptions.LEVEL_0_RUNS >= worst)) {
+      List<TableDescriptor> input = tablesOf(level0);
+      input.addAll(overlapping(runs, 1, input));
+      return new Job(view, input, 1, false);
+    }
     if (largest == null) {
       return null;
     }
-    List<TableDescriptor> input = new ArrayList<>(List.of(nextTable(largest)));
+    List<TableDescriptor> input = nextTables(largest);
     input.addAll(overlapping(runs, largest.level() + 1, input));
     return new Job(view, input, largest.level() + 1, false);
   }
@@ -195,18 +202,28 @@ final class Compactor {
     return found;
   }
 
-  private TableDescriptor nextTable(Run run) {
+  /** As many tables as the level has too much, in the order of their keys, after those before. */
+  private List<TableDescriptor> nextTables(Run run) {
+    List<TableDescriptor> tables = run.tables();
     byte[] from = resumeAt[run.level()];
-    TableDescriptor next = run.tables().getFirst();
+    int first = 0;
     if (from != null) {
-      for (TableDescriptor table : run.tables()) {
-        if (Arrays.compareUnsigned(table.firstKey(), from) > 0) {
-          next = table;
-          break;
-        }
+      while (first < tables.size()
+          && Arrays.compareUnsigned(tables.get(first).firstKey(), from) <= 0) {
+        first++;
+      }
+      first = first == tables.size() ? 0 : first;
+    }
+    long excess = run.bytes() - options.levelBytes(run.level());
+    List<TableDescriptor> next = new ArrayList<>();
+    for (int i = first; i < tables.size() && next.size() < MAX_JOB_TABLES; i++) {
+      next.add(tables.get(i));
+      excess -= tables.get(i).bytes();
+      if (excess <= 0) {
+        break;
       }
     }
-    resumeAt[run.level()] = next.lastKey();
+    resumeAt[run.level()] = next.getLast().lastKey();
     return next;
   }
 

@@ -911,8 +911,16 @@ public final class Tree implements AutoCloseable {
     return false;
   }
 
-  /** Merges everything into one run, on the compaction agent; returns at once. */
+  /**
+   * Merges everything into one run, on the compaction agent; returns at once.
+   *
+   * @throws IntegrityException if compaction met a damaged block, and so goes no further
+   */
   public void compactAll() {
+    IntegrityException damaged = compactor.blocked();
+    if (damaged != null) {
+      throw damaged;
+    }
     compactor.requestAll();
     signalCompaction();
   }

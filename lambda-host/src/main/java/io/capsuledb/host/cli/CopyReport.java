@@ -1,0 +1,65 @@
+package io.capsuledb.host.cli;
+
+import io.capsuledb.core.system.SystemClock;
+import io.capsuledb.engine.CapsuleCopy;
+import io.capsuledb.host.terminal.JsonLine;
+import io.capsuledb.host.terminal.Progress;
+import java.util.Locale;
+import java.util.function.Function;
+
+/** What backup and restore say of their work. */
+final class CopyReport {
+
+  private CopyReport() {}
+
+  /** Shows progress while capsules are copied. */
+  static CapsuleCopy.Summary during(
+      String task,
+      CommandContext context,
+      Function<CapsuleCopy.Progress, CapsuleCopy.Summary> copy) {
+    try (Progress progress =
+        Progress.begin(
+            task,
+            "records",
+            Progress.Position.OPERATIONS,
+            -1,
+            context.streams(),
+            new SystemClock())) {
+      return copy.apply(
+          (records, total, bytes) -> {
+            progress.whole(total);
+            progress.showIfDue(records, records);
+          });
+    }
+  }
+
+  static void print(CapsuleCopy.Summary summary, boolean json, CommandContext context) {
+    if (json) {
+      JsonLine.print(
+          context.streams().out(),
+          fields -> {
+            fields.writeStringField("capsule", summary.name().toString());
+            fields.writeNumberField("chains", summary.chains());
+            fields.writeNumberField("records", summary.records());
+            fields.writeNumberField("copied", summary.copied());
+            fields.writeNumberField("copiedBytes", summary.copiedBytes());
+            fields.writeNumberField("released", summary.released());
+          });
+      return;
+    }
+    context
+        .streams()
+        .out()
+        .println(
+            String.format(
+                Locale.ROOT,
+                "capsule %s: %,d records in %,d chains, %,d of them new with %,d bytes, verified;"
+                    + " %,d payloads dropped that the capsule released",
+                summary.name(),
+                summary.records(),
+                summary.chains(),
+                summary.copied(),
+                summary.copiedBytes(),
+                summary.released()));
+  }
+}

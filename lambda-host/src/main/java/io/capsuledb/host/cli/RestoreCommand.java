@@ -1,0 +1,65 @@
+package io.capsuledb.host.cli;
+
+import io.capsuledb.engine.CapsuleCopy;
+import io.capsuledb.host.node.Backup;
+import java.nio.file.Path;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** Makes a data directory out of a backup. */
+@Command(
+    name = "restore",
+    header = "Make a data directory out of a backup.",
+    description = {
+      "",
+      "Verifies hash, chain and signature of each record on the way, and needs no key. The directory",
+      "has to be new or empty, so that nothing is ever overwritten. Interrupted, the command can be",
+      "run again, and goes on where it was; until it has ended, no server starts in the directory.",
+      ""
+    },
+    footer = {
+      "",
+      "Examples:",
+      "  capsule restore /mnt/backup capsule-data",
+      "  capsule restore /mnt/backup capsule-data --json",
+      "",
+      "Then put the owner.key of the capsule into the directory, or make it again from its words:",
+      "capsule keys new capsule-data/owner.key --words-file FILE"
+    })
+final class RestoreCommand implements Callable<Integer> {
+
+  @Parameters(index = "0", paramLabel = "FROM", description = "The backup.")
+  private Path from = Path.of("");
+
+  @Parameters(
+      index = "1",
+      paramLabel = "DIR",
+      description = "The data directory to make: new, empty, or of an interrupted restore.")
+  private Path directory = Path.of("");
+
+  @Option(names = "--json", description = "Print what was done as a JSON object.")
+  private boolean json;
+
+  private final CommandContext context;
+
+  RestoreCommand(CommandContext context) {
+    this.context = context;
+  }
+
+  @Override
+  public Integer call() {
+    CapsuleCopy.Summary copied =
+        CopyReport.during(
+            "restore", context, progress -> Backup.restore(from, directory, progress));
+    CopyReport.print(copied, json, context);
+    if (!json) {
+      context
+          .streams()
+          .out()
+          .println("owner.key is not part of a backup: put it into " + directory);
+    }
+    return ExitCodes.OK;
+  }
+}
