@@ -50,6 +50,12 @@ public final class CapsuleCli {
     commands.put("scan", () -> new CommandLine(new ScanCommand(context)));
     commands.put("load", () -> new CommandLine(new LoadCommand(context)));
     commands.put("verify", () -> new CommandLine(new VerifyCommand(context)));
+    commands.put(
+        "proof",
+        () ->
+            new CommandLine(new ProofCommand())
+                .addSubcommand(new ProofGetCommand(context))
+                .addSubcommand(new ProofCheckCommand(context)));
     commands.put("stats", () -> new CommandLine(new StatsCommand(context)));
     commands.put("backup", () -> new CommandLine(new BackupCommand(context)));
     commands.put("restore", () -> new CommandLine(new RestoreCommand(context)));

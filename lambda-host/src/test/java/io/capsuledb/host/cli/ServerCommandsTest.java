@@ -84,6 +84,42 @@ class ServerCommandsTest {
   }
 
   @Test
+  void aProofIsFetchedAndCheckedWithTheOwnersKeyAlone() throws IOException {
+    String owner = node.capsule().metadata().ownerKey().toString();
+    Path proof = directory.resolve("proven.proof");
+    ok(run("put", "proven", "hello"));
+    ok(
+        CliRun.with(
+            Map.of("CAPSULE_PASSWORD", "open sesame"),
+            new byte[0],
+            "proof",
+            "get",
+            "--connect",
+            at,
+            "proven",
+            "--out",
+            proof.toString()));
+    String checked =
+        ok(CliRun.of("proof", "check", proof.toString(), "--owner", owner, "--key", "proven")).out();
+    assertThat(checked).contains("verdict  present", "value    hello", "ok  checkpoint: ");
+    assertThat(ok(CliRun.of("proof", "check", "--json", proof.toString(), "--owner", owner)).out())
+        .contains("\"present\":true", "\"value\":\"hello\"");
+    CliRun other = CliRun.of("proof", "check", proof.toString(), "--owner", owner, "--key", "x");
+    assertThat(other.exitCode()).isEqualTo(ExitCodes.INTEGRITY);
+    assertThat(other.out()).contains("refused: MISPLACED");
+    byte[] damaged = Files.readAllBytes(proof);
+    damaged[damaged.length - 1] ^= 1;
+    Files.write(proof, damaged);
+    CliRun refused = CliRun.of("proof", "check", "--json", proof.toString(), "--owner", owner);
+    assertThat(refused.exitCode()).isEqualTo(ExitCodes.INTEGRITY);
+    assertThat(refused.out()).contains("\"proven\":false");
+    CliRun missing = CliRun.of("proof", "check", proof + ".none", "--owner", owner);
+    assertThat(missing.exitCode()).isEqualTo(ExitCodes.USAGE);
+    CliRun noKey = CliRun.of("proof", "check", proof.toString(), "--owner", "02ab");
+    assertThat(noKey.exitCode()).isEqualTo(ExitCodes.USAGE);
+  }
+
+  @Test
   void putGetDel() {
     assertThat(ok(run("put", "greeting", "hello wörld")).out()).isEqualTo("OK\n");
     assertThat(ok(run("get", "greeting")).out()).isEqualTo("hello wörld\n");

@@ -23,8 +23,8 @@ import java.util.regex.Pattern;
 
 /**
  * {@code CAPSULE.*}: what the capsule below the keys is, whether it is whole, what keys held
- * before, and upkeep. What INFO, HEAD, RECORD and VERIFY tell is durable already, so their replies
- * wait for nothing; GET and HISTORY wait as other reads do.
+ * before, and upkeep. What INFO, HEAD, RECORD, PROOF and VERIFY tell is durable already, so their
+ * replies wait for nothing; GET and HISTORY wait as other reads do.
  */
 final class CapsuleCommands {
 
@@ -63,6 +63,8 @@ final class CapsuleCommands {
             1,
             CapsuleCommands::history),
         CommandSpec.read("CAPSULE.GET", 4, 1, 1, 1, CapsuleCommands::getAt),
+        // Neighbours of the key are shown: no key position, so that the ACL wants all keys.
+        spec("CAPSULE.PROOF", 2, EnumSet.of(Flag.READ, Flag.NO_MULTI), CapsuleCommands::proof),
         spec("CAPSULE.FLUSH", 1, EnumSet.of(Flag.ADMIN, Flag.NO_MULTI), CapsuleCommands::flush),
         spec("CAPSULE.COMPACT", 1, EnumSet.of(Flag.ADMIN, Flag.NO_MULTI), CapsuleCommands::compact),
         spec("CAPSULE.VERIFY", 1, EnumSet.of(Flag.ADMIN, Flag.NO_MULTI), CapsuleCommands::verify));
@@ -261,6 +263,18 @@ final class CapsuleCommands {
         context.reply().nullBulk();
       }
     }
+  }
+
+  /** What it shows is durable; it may have to wait for a flush first. */
+  private static void proof(CommandContext context) {
+    byte[] key = Operands.key(context, 1);
+    CapsuleDb db = context.db();
+    context.offload(
+        Deferred.Lane.JOBS,
+        () -> {
+          byte[] proof = db.proof(key);
+          return later -> later.reply().bulk(proof, 0, proof.length);
+        });
   }
 
   private static void flush(CommandContext context) {

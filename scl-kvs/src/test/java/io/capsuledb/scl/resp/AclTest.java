@@ -217,6 +217,7 @@ class AclTest {
             "FLUSHALL",
             "CAPSULE.INFO",
             "CAPSULE.HEAD",
+            "CAPSULE.PROOF",
             "CAPSULE.RECORD");
     try (Wire wire = new Wire()) {
       List<String> without = new ArrayList<>();

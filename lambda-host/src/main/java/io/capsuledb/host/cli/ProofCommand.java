@@ -1,0 +1,21 @@
+package io.capsuledb.host.cli;
+
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/** Proofs of what a key holds: fetches and checks them. */
+@Command(
+    name = "proof",
+    header = "Prove what a key holds, to whoever has the owner's public key.",
+    synopsisSubcommandLabel = "COMMAND")
+final class ProofCommand implements Runnable {
+
+  @Spec private CommandSpec spec = CommandSpec.create();
+
+  @Override
+  public void run() {
+    throw new ParameterException(spec.commandLine(), "get or check?");
+  }
+}
