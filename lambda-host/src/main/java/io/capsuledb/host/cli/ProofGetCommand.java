@@ -50,8 +50,7 @@ final class ProofGetCommand implements Callable<Integer> {
   public Integer call() {
     Reply reply;
     try (RespClient client = connect.open(context)) {
-      reply =
-          client.query(RespClient.ascii("CAPSULE.PROOF"), key.getBytes(StandardCharsets.UTF_8));
+      reply = client.query(RespClient.ascii("CAPSULE.PROOF"), key.getBytes(StandardCharsets.UTF_8));
     }
     if (!(reply instanceof Reply.Bulk bulk)) {
       throw new UnavailableException("the server answered with no proof");
