@@ -127,7 +127,9 @@ class KeyProofPropertyTest {
         if (!seen.add(verdict.outcome())) {
           continue;
         }
-        for (int bit = 0; bit < 8 * proof.length; bit++) {
+        // All bits of a value's proof; of the others one of each byte.
+        int step = verdict.present() ? 1 : 9;
+        for (int bit = 0; bit < 8 * proof.length; bit += step) {
           byte[] flipped = proof.clone();
           flipped[bit / 8] ^= (byte) (1 << bit % 8);
           Decoded<KeyVerdict> result = verifier(db).verify(flipped, key, null, node.clock.wallMs());

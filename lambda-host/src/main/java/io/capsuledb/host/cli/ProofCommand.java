@@ -9,7 +9,13 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "proof",
     header = "Prove what a key holds, to whoever has the owner's public key.",
-    synopsisSubcommandLabel = "COMMAND")
+    synopsisSubcommandLabel = "COMMAND",
+    footer = {
+      "",
+      "Examples:",
+      "  capsule proof get greeting --out greeting.proof",
+      "  capsule proof check greeting.proof --owner 02ab… --key greeting"
+    })
 final class ProofCommand implements Runnable {
 
   @Spec private CommandSpec spec = CommandSpec.create();

@@ -48,6 +48,14 @@ class CapsuleCommandsTest {
   }
 
   @Test
+  void aProofIsOfTheNewestState() throws IOException {
+    peer.ask("SET key one");
+    assertThat(peer.ask("CAPSULE.PROOF key")).startsWith("$").contains("CAPPROOF", "one");
+    assertThat(peer.ask("CAPSULE.PROOF nothing")).startsWith("$").contains("CAPPROOF");
+    assertThat(peer.ask("CAPSULE.PROOF")).startsWith("-ERR wrong number of arguments");
+  }
+
+  @Test
   void historyTellsEveryVersionAndGetGoesBackToEach() throws IOException {
     peer.ask("SET key one");
     peer.ask("SET key two");
