@@ -26,8 +26,8 @@ public final class KeyProofLayout {
   /** The format this code writes and reads. */
   public static final int FORMAT = 1;
 
-  /** Longest proof, in bytes. */
-  public static final int MAX_BYTES = 128 << 20;
+  /** Longest proof, in bytes: what fits one reply of a server. */
+  public static final int MAX_BYTES = 48 << 20;
 
   /** Longest key, in bytes. */
   static final int MAX_KEY_BYTES = 64 << 10;
