@@ -342,8 +342,9 @@ class EngineModelPropertyTest {
   /** The crash at each single append of one workload, in each way a disk can take it. */
   @Test
   void crashAtEveryAppend() {
-    long appends = workload(new Node(99), 0, null);
-    assertThat(appends).isGreaterThan(20);
+    long appends = workload(Node.tiny(99), 0, null);
+    // Data, blocks, manifests and checkpoints.
+    assertThat(appends).isGreaterThan(60);
     for (long at = 1; at <= appends; at++) {
       for (SimDisk.Fault fault :
           List.of(
@@ -352,7 +353,7 @@ class EngineModelPropertyTest {
               SimDisk.Fault.powerCutAfter(),
               SimDisk.Fault.error(1),
               SimDisk.Fault.outOfSpace())) {
-        workload(new Node(99), at, fault);
+        workload(Node.tiny(99), at, fault);
       }
     }
   }
@@ -368,9 +369,18 @@ class EngineModelPropertyTest {
         try (Transaction txn = db.begin()) {
           txn.put(bytes("count"), ValueType.STRING, bytes("" + i), 0);
           txn.put(bytes("k" + i), ValueType.STRING, bytes("" + i), 0);
+          txn.put(bytes("large"), ValueType.STRING, bytes("x".repeat(LARGE + i)), 0);
           txn.delete(bytes("k" + (i - 3)));
           txn.commit();
         }
+        node.scheduler.run();
+        if (i % 4 == 0) {
+          db.flush();
+        }
+        if (i % 11 == 0) {
+          db.compact();
+        }
+        node.scheduler.tick();
         node.scheduler.run();
         if (db.failure() != null) {
           throw db.failure();
@@ -392,6 +402,8 @@ class EngineModelPropertyTest {
     for (int i = 1; i <= recovered; i++) {
       assertThat(db.get(bytes("k" + i)).found()).isEqualTo(i > recovered - 3);
     }
+    assertThat(db.describe(bytes("large")).length())
+        .isEqualTo(recovered == 0 ? 0 : LARGE + recovered);
     assertThat(node.fsck().problems()).isEmpty();
     db.close();
     return 0;
