@@ -58,9 +58,7 @@ class ReadmeExampleTest {
     ByteArrayOutputStream printed = new ByteArrayOutputStream();
     process.getInputStream().transferTo(printed);
     assertThat(process.waitFor(60, TimeUnit.SECONDS)).isTrue();
-    assertThat(process.exitValue())
-        .as(Files.readString(directory.resolve("errors")))
-        .isZero();
+    assertThat(process.exitValue()).as(Files.readString(directory.resolve("errors"))).isZero();
     assertThat(printed.toString(StandardCharsets.UTF_8).lines())
         .hasSize(5)
         .startsWith("durable", "fruit/apple is red", "fruit/banana is yellow")

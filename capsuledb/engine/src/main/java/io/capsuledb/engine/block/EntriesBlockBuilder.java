@@ -17,13 +17,13 @@ import java.util.Map;
 
 /**
  * Makes entries blocks: add entries in their order until {@link #sizeBytes} says enough, finish,
- * and begin anew. The same entries, salt key and compression always give the same bytes. One thread
- * at a time.
+ * and begin anew. Without compression, the same entries and salt key always give the same bytes.
+ * One thread at a time.
  */
 public final class EntriesBlockBuilder {
 
-  /** Flags, and five bytes each for the index and the value's length, which are mostly shorter. */
-  private static final int ESTIMATED_OVERHEAD_BYTES = 4;
+  /** Two lengths of the key, flags, writer, place and the value's length, a byte each. */
+  private static final int ESTIMATED_OVERHEAD_BYTES = 6;
 
   private final Compression compression;
   private final List<Entry> entries = new ArrayList<>();

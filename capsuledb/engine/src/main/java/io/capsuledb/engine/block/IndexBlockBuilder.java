@@ -10,8 +10,8 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * Makes the index of one table: add every key and every block in their order, then finish. The same
- * keys, blocks, seed and compression always give the same bytes. One thread at a time.
+ * Makes the index of one table: add every key and every block in their order, then finish. Without
+ * compression, the same keys, blocks and seed always give the same bytes. One thread at a time.
  */
 public final class IndexBlockBuilder {
 
