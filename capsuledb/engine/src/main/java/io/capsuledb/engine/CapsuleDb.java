@@ -236,7 +236,7 @@ public final class CapsuleDb implements AutoCloseable {
     boolean opened = false;
     try {
       Replay replay = new Replay(name, keys, ports.store(), verifier, tree, lamport, progress);
-      List<Chain> positions = replay.run(survey.chains(), survey::isNamed);
+      List<Chain> positions = replay.run(survey.chains(), survey.treePositions(), survey::isNamed);
       ports.telemetry().count(Telemetry.Counter.RECORDS_REPLAYED, replay.records());
       List<Hash32> tips = tips(survey, verifier);
       WritePath writePath = introduceWriter(name, keys, curve, ports, lamport, indexes, tips);

@@ -89,7 +89,11 @@ final class Replay {
    * @param joined whether the record with a hash is known to be named by another
    * @return how far each chain goes
    */
-  List<Chain> run(List<Surveyed> chains, java.util.function.Predicate<Hash32> joined) {
+  List<Chain> run(
+      List<Surveyed> chains,
+      List<Chain> treePositions,
+      java.util.function.Predicate<Hash32> joined) {
+    treePositions.forEach(chain -> positions.put(chain.writer(), chain));
     try (opener) {
       for (Surveyed chain : chains) {
         if (chain.coveredSequence() < chain.newestSequence()) {

@@ -76,6 +76,7 @@ final class Survey {
   private final Map<Long, First> firsts = new HashMap<>();
   private final List<Surveyed> chains = new ArrayList<>();
   private final Set<Hash32> named = new HashSet<>();
+  private final List<Chain> treePositions = new ArrayList<>();
   private long newestLamport;
   private Tree.Recovered recovered = Tree.Recovered.NOTHING;
 
@@ -97,6 +98,11 @@ final class Survey {
   /** Chains: the tree's own, then the others; each in the order of their first Lamport times. */
   List<Surveyed> chains() {
     return chains;
+  }
+
+  /** How far the tree's own chains go: there is nothing to replay in them. */
+  List<Chain> treePositions() {
+    return treePositions;
   }
 
   /** What the tree begins with. */
@@ -145,7 +151,11 @@ final class Survey {
     }
     List<Checkpoint.Range> orphans = new ArrayList<>();
     for (First first : firsts.values()) {
-      survey(first, covered.get(first.entry.writer()), orphans);
+      if (first.entry.role() == RosterEntry.Role.COMPACTOR) {
+        surveyTree(first, covered.get(first.entry.writer()), found, orphans);
+      } else {
+        survey(first, covered.get(first.entry.writer()));
+      }
     }
     // The tree's own first: a flush during replay releases what they left behind, and has to say
     // so of chains that it covers.
@@ -209,6 +219,7 @@ final class Survey {
       Hash32 hash,
       Chain position,
       Checkpoint.Range range,
+      long lamport,
       List<Checkpoint.Range> releasing) {}
 
   /** The newest manifest of a chain, or null if there is none. */
@@ -218,53 +229,52 @@ final class Survey {
     CapsuleRecord newest = null;
     CapsuleRecord namer = null;
     List<Checkpoint.Range> releasing = new ArrayList<>();
-    for (long sequence = store.newestSequence(writer); sequence > 1; sequence--) {
-      try {
-        byte[] bytes = store.read(writer, sequence);
-        if (bytes == null) {
-          throw missing(writer, sequence, "its chain");
-        }
-        RecordType type = RecordCodec.typeOf(bytes);
-        if (type == RecordType.CHECKPOINT && named == null) {
-          CapsuleRecord record = whole(writer, sequence, bytes);
-          Checkpoint checkpoint = CheckpointCodec.decode(record.payload()).orThrow();
-          checkSignature(first, record);
-          releasing.addAll(checkpoint.released());
-          newest = newest == null ? record : newest;
-          named = checkpoint.manifest().isZero() ? null : checkpoint;
-          namer = record;
-        } else if (type == RecordType.MANIFEST && named != null) {
-          CapsuleRecord record = whole(writer, sequence, bytes);
-          if (!record.hash().equals(named.manifest())) {
-            throw new IntegrityException(
-                Rejection.of(
-                    Reason.MISPLACED,
-                    record
-                        + " is not the manifest "
-                        + named.manifest()
-                        + " that was checkpointed"));
-          }
-          checkSignature(first, record);
-          CapsuleRecord at = java.util.Objects.requireNonNull(newest);
-          return new Found(
-              decode(record),
-              record.hash(),
-              new Chain(
-                  writer, at.header().sequence(), at.hash(), at.header().lamport(), true, true),
-              new Checkpoint.Range(writer, sequence, sequence),
-              List.copyOf(releasing));
-        }
-      } catch (IntegrityException damaged) {
-        throw named == null ? damaged : refused(named, namer, damaged.rejection());
+    for (long sequence = store.newestSequence(writer); sequence > 1 && named == null; sequence--) {
+      byte[] bytes = store.read(writer, sequence);
+      if (bytes == null) {
+        throw missing(writer, sequence, "its chain");
+      }
+      if (RecordCodec.typeOf(bytes) == RecordType.CHECKPOINT) {
+        CapsuleRecord record = whole(writer, sequence, bytes);
+        Checkpoint checkpoint = CheckpointCodec.decode(record.payload()).orThrow();
+        checkSignature(first, record);
+        releasing.addAll(checkpoint.released());
+        newest = newest == null ? record : newest;
+        named = checkpoint.manifest().isZero() ? null : checkpoint;
+        namer = record;
       }
     }
-    if (named != null) {
-      throw refused(
-          named,
-          namer,
-          Rejection.of(Reason.MISSING_RECORD, "its chain holds no manifest before that"));
+    if (named == null) {
+      return null;
     }
-    return null;
+    // A checkpoint of the manifest in force may be far behind its record: it is found by its hash.
+    try {
+      byte[] bytes = store.read(named.manifest());
+      if (bytes == null) {
+        throw new IntegrityException(Rejection.of(Reason.MISSING_RECORD, "it is not stored"));
+      }
+      CapsuleRecord record = RecordCodec.decode(capsule, bytes).orThrow();
+      if (!record.hash().equals(named.manifest())
+          || record.header().writer() != writer
+          || record.header().type() != RecordType.MANIFEST) {
+        throw new IntegrityException(
+            Rejection.of(
+                Reason.MISPLACED,
+                record + " is not the manifest " + named.manifest() + " that was checkpointed"));
+      }
+      checkSignature(first, record);
+      long sequence = record.header().sequence();
+      CapsuleRecord at = java.util.Objects.requireNonNull(newest);
+      return new Found(
+          decode(record),
+          record.hash(),
+          new Chain(writer, at.header().sequence(), at.hash(), at.header().lamport(), true, true),
+          new Checkpoint.Range(writer, sequence, sequence),
+          record.header().lamport(),
+          List.copyOf(releasing));
+    } catch (IntegrityException damaged) {
+      throw refused(named, namer, damaged.rejection());
+    }
   }
 
   /** Says of a manifest that cannot be used which it is, and who refers to it. */
@@ -317,7 +327,7 @@ final class Survey {
     }
   }
 
-  private void survey(First first, @Nullable Chain covered, List<Checkpoint.Range> orphans) {
+  private void survey(First first, @Nullable Chain covered) {
     long writer = first.entry.writer();
     long newest = store.newestSequence(writer);
     long from = 0;
@@ -332,15 +342,60 @@ final class Survey {
           new ChainVerifier.Head(writer, covered.sequence(), covered.hash(), covered.lamport()));
     }
     newestLamport = Math.max(newestLamport, lamportAt(writer, newest));
-    if (first.entry.role() == RosterEntry.Role.COMPACTOR && from < newest) {
-      // After its newest checkpoint nothing in such a chain is named by anybody. Its ROSTER stays.
-      long begin = Math.max(from + 1, 2);
-      if (begin <= newest) {
-        orphans.add(new Checkpoint.Range(writer, begin, newest));
-      }
-    }
     chains.add(
         new Surveyed(writer, first.entry.role(), first.record.header().lamport(), newest, from));
+  }
+
+  /**
+   * A chain of the tree holds nothing to replay: what no manifest names is of no use to anybody.
+   * Its newest record has to be its writer's; what lies before it is fsck's to read.
+   */
+  private void surveyTree(
+      First first, @Nullable Chain covered, @Nullable Found found, List<Checkpoint.Range> orphans) {
+    long writer = first.entry.writer();
+    long newest = store.newestSequence(writer);
+    if (covered != null) {
+      if (newest < covered.sequence()) {
+        throw missing(writer, covered.sequence(), "the manifest");
+      }
+      checkAt(covered);
+    }
+    byte[] bytes = store.read(writer, newest);
+    if (bytes == null) {
+      throw missing(writer, newest, "its chain");
+    }
+    SignedHeader head = RecordCodec.decodeStored(capsule, bytes).orThrow();
+    if (head.header().writer() != writer || head.header().sequence() != newest) {
+      throw new IntegrityException(
+          Rejection.of(
+              Reason.MISPLACED, head + " is stored as " + CapsuleRecord.describe(writer, newest)));
+    }
+    if (!head.isSignedBy(first.entry.key(), curve)) {
+      throw new IntegrityException(
+          Rejection.of(Reason.SIGNATURE, head + " is not signed by its writer's key"));
+    }
+    long lamport = head.header().lamport();
+    newestLamport = Math.max(newestLamport, lamport);
+    verifier.resumeAt(first.entry, new ChainVerifier.Head(writer, newest, head.hash(), lamport));
+    treePositions.add(new Chain(writer, newest, head.hash(), lamport, true, true));
+    chains.add(
+        new Surveyed(writer, first.entry.role(), first.record.header().lamport(), newest, newest));
+    long orphansFrom = orphansFrom(first, covered, found);
+    if (orphansFrom > 0 && orphansFrom <= newest) {
+      orphans.add(new Checkpoint.Range(writer, orphansFrom, newest));
+    }
+  }
+
+  /** From which record on nothing in a chain of the tree is named by anybody; 0 if unknown. */
+  private static long orphansFrom(First first, @Nullable Chain covered, @Nullable Found found) {
+    if (found != null && found.range.writer() == first.entry.writer()) {
+      // Behind the manifest and its checkpoint.
+      return found.range.toSequence() + 2;
+    }
+    if (covered != null) {
+      return covered.sequence() + 1;
+    }
+    return found == null || first.record.header().lamport() > found.lamport ? 2 : 0;
   }
 
   /** What the record says; whether it is true is for the replay. */

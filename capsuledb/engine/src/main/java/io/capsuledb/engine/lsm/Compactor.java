@@ -38,6 +38,9 @@ final class Compactor {
   /** Tables of a level above 0 that one job takes from it at most. */
   private static final int MAX_JOB_TABLES = 16;
 
+  /** Tables a job writes between two reminders of which manifest is in force. */
+  private static final int REMINDER_TABLES = 16;
+
   private static final double NANOS_PER_SECOND = 1e9;
 
   private final Tree tree;
@@ -313,6 +316,9 @@ final class Compactor {
       }
       TableDescriptor table = builder.finish();
       output.add(table);
+      if (output.size() % REMINDER_TABLES == 0) {
+        tree.remind();
+      }
       ports.telemetry().count(Telemetry.Counter.COMPACTION_BYTES_WRITTEN, table.bytes());
       return table.bytes();
     }

@@ -53,6 +53,18 @@ final class Releaser {
     }
   }
 
+  /** What is still to be released: a checkpoint repeats it, so that the newest one says it all. */
+  List<Checkpoint.Range> pending() {
+    synchronized (queue) {
+      List<Checkpoint.Range> pending = new ArrayList<>(queue);
+      Checkpoint.Range range = current;
+      if (range != null) {
+        pending.add(range);
+      }
+      return pending;
+    }
+  }
+
   long releasedBytes() {
     return releasedBytes.get();
   }

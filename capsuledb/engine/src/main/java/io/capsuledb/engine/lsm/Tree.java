@@ -707,7 +707,8 @@ public final class Tree implements AutoCloseable {
       TreeChain.Ref ref;
       try (TreeChain.Appender appender = chain.begin()) {
         ref = appender.append(RecordType.MANIFEST, List.of(), ManifestCodec.encode(next));
-        Checkpoint checkpoint = new Checkpoint(ref.hash(), StateRoot.of(next), newCovered, sorted);
+        Checkpoint checkpoint =
+            new Checkpoint(ref.hash(), StateRoot.of(next), newCovered, withPending(sorted));
         appender.append(RecordType.CHECKPOINT, List.of(), CheckpointCodec.encode(checkpoint));
         appender.flush();
       }
@@ -771,11 +772,35 @@ public final class Tree implements AutoCloseable {
   private void checkpoint(Hash32 manifest, Hash32 root, List<Checkpoint.Range> released) {
     List<Checkpoint.Range> sorted = boundedRanges(released);
     try (TreeChain.Appender appender = chain.begin()) {
-      Checkpoint checkpoint = new Checkpoint(manifest, root, view.manifest().coveredTime(), sorted);
+      Checkpoint checkpoint =
+          new Checkpoint(manifest, root, view.manifest().coveredTime(), withPending(sorted));
       appender.append(RecordType.CHECKPOINT, List.of(), CheckpointCodec.encode(checkpoint));
       appender.flush();
     }
     releaser.release(sorted);
+  }
+
+  private List<Checkpoint.Range> withPending(List<Checkpoint.Range> released) {
+    List<Checkpoint.Range> all = new ArrayList<>(releaser.pending());
+    all.addAll(released);
+    List<Checkpoint.Range> sorted = Ranges.normalise(all);
+    return sorted.size() <= CheckpointLayout.MAX_RANGES ? sorted : released;
+  }
+
+  /**
+   * Says once more which manifest is in force. A long merge calls it now and then: whoever opens
+   * the capsule looks for the newest checkpoint from the end of the chain.
+   */
+  void remind() {
+    manifestLock.lock();
+    try {
+      Checkpoint.Range place = manifestRange;
+      if (place != null && place.writer() == chain.writer()) {
+        checkpoint(view.manifestHash(), StateRoot.of(view.manifest()), List.of());
+      }
+    } finally {
+      manifestLock.unlock();
+    }
   }
 
   /** What fits one checkpoint; the rest is for the next. Under the manifest lock. */

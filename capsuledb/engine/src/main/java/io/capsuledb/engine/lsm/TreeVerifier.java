@@ -249,10 +249,39 @@ public final class TreeVerifier {
               }
             }
           }
-        } else if (type == RecordType.MANIFEST && named != null) {
-          if (RecordCodec.isStub(bytes) && releases.since(writer, sequence)) {
+        }
+        if (named != null) {
+          return byHash(chain, named, namer);
+        }
+      }
+      return false;
+    }
+
+    /** Follows a checkpoint to its manifest, which may be far before it. */
+    private boolean byHash(TreeHead chain, Checkpoint named, String namer) {
+      byte[] bytes;
+      try {
+        bytes = store.read(named.manifest());
+      } catch (IntegrityException damaged) {
+        return unusable(named, namer, damaged.rejection());
+      }
+      if (bytes == null) {
+        return unusable(named, namer, Rejection.of(Reason.MISSING_RECORD, "it is not stored"));
+      }
+      Decoded<SignedHeader> stored = RecordCodec.decodeStored(name, bytes);
+      switch (stored) {
+        case Decoded.Rejected<SignedHeader>(Rejection r) -> {
+          return unusable(named, namer, r);
+        }
+        case Decoded.Accepted<SignedHeader>(SignedHeader header) -> {
+          long sequence = header.header().sequence();
+          if (RecordCodec.isStub(bytes) && releases.since(chain.entry().writer(), sequence)) {
             outcome = Outcome.OVERTAKEN;
             return true;
+          }
+          if (header.header().type() != RecordType.MANIFEST) {
+            return unusable(
+                named, namer, Rejection.of(Reason.MISPLACED, header + " is in its place"));
           }
           switch (authentic(chain, sequence, bytes)) {
             case Decoded.Rejected<CapsuleRecord>(Rejection r) -> {
@@ -265,11 +294,6 @@ public final class TreeVerifier {
           }
         }
       }
-      return named != null
-          && unusable(
-              named,
-              namer,
-              Rejection.of(Reason.MISSING_RECORD, "its chain holds no manifest before that"));
     }
 
     /**
