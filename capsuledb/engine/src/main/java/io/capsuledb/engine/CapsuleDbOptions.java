@@ -95,7 +95,7 @@ public final class CapsuleDbOptions {
     private long separateBytes = 8 << 10;
     private long cacheBytes = 128L << 20;
     private long historyMs = 600_000;
-    private long compactionBytesPerSecond = 64L << 20;
+    private long compactionBytesPerSecond = 32L << 20;
     private BlockCompression compression = BlockCompression.LZ4;
     private @Nullable CapsuleName capsule;
     private @Nullable PublicKey owner;
@@ -150,7 +150,7 @@ public final class CapsuleDbOptions {
 
     /**
      * Most bytes compaction writes in a second while it is not behind: 0 for no limit, or 64 KiB
-     * and more; 64 MiB by default.
+     * and more; 32 MiB by default.
      */
     public Builder compactionBytesPerSecond(long bytes) {
       this.compactionBytesPerSecond = bytes;

@@ -11,13 +11,13 @@ import org.jspecify.annotations.Nullable;
 /** How a server is to run. Immutable; made by a {@link Builder} from flags and a file. */
 public final class ServeOptions {
 
-  private static final int DEFAULT_MEMTABLE_MB = 64;
+  private static final int DEFAULT_MEMTABLE_MB = 256;
   private static final int MAX_MEMTABLE_MB = 1024;
   private static final int MAX_DEFAULT_CACHE_MB = 1024;
   private static final int MAX_CACHE_MB = 1 << 20;
   private static final int DEFAULT_HISTORY_MINUTES = 10;
   private static final int MAX_HISTORY_MINUTES = 10 * 365 * 24 * 60;
-  private static final int DEFAULT_COMPACTION_MB_PER_SECOND = 64;
+  private static final int DEFAULT_COMPACTION_MB_PER_SECOND = 32;
   private static final int MAX_COMPACTION_MB_PER_SECOND = 1 << 20;
   private static final int MAX_IO_THREADS = 64;
   private static final int MAX_DEFAULT_IO_THREADS = 8;

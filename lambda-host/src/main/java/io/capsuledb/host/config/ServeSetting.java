@@ -25,7 +25,7 @@ public enum ServeSetting {
   USERS("FILE", "File of users and password hashes, kept with 'capsule users'."),
   MEMTABLE_MB(
       "N",
-      "Size in MiB at which writes in memory, off the heap, go to tables on disk; 1 to 1024, 64 if"
+      "Size in MiB at which writes in memory, off the heap, go to tables on disk; 1 to 1024, 256 if"
           + " not given. Up to three times as much is used."),
   CACHE_MB(
       "N",
@@ -36,7 +36,7 @@ public enum ServeSetting {
       "How long replaced values are kept for CAPSULE.HISTORY and CAPSULE.GET; 10 if not given, 0"
           + " keeps none."),
   COMPACTION_MB_PER_SECOND(
-      "N", "Most MiB a second that compaction writes; 64 if not given, 0 for no limit."),
+      "N", "Most MiB a second that compaction writes; 32 if not given, 0 for no limit."),
   IO_THREADS("N", "Threads that serve clients; half of the processors if not given, at most 8."),
   MAX_CLIENTS("N", "Most clients connected at once; 10000 if not given."),
   LOG_LEVEL("LEVEL", "How much is logged: error, warn, info (if not given) or debug.");

@@ -33,7 +33,7 @@ import org.jspecify.annotations.Nullable;
 final class Compactor {
 
   /** Runs of level 0 from which on compaction is in a hurry and no rate is kept. */
-  private static final int HURRY_RUNS = TreeOptions.LEVEL_0_RUNS + 2;
+  private static final int HURRY_RUNS = 16;
 
   /** Tables of a level above 0 that one job takes from it at most. */
   private static final int MAX_JOB_TABLES = 16;

@@ -32,7 +32,7 @@ import org.jspecify.annotations.Nullable;
 final class TreeChain implements AutoCloseable {
 
   /** Sealed bytes beyond which they are stored before more is sealed. */
-  private static final int APPEND_BYTES = 8 << 20;
+  private static final int APPEND_BYTES = 1 << 20;
 
   private final CapsuleName name;
   private final KeyRing keys;

@@ -31,10 +31,10 @@ public record TreeOptions(
   static final int LEVEL_0_RUNS = 4;
 
   /** Writers are slowed down from so many runs of level 0 on. */
-  static final int SLOWDOWN_RUNS = 8;
+  static final int SLOWDOWN_RUNS = 20;
 
   /** Writers wait at so many runs of level 0. */
-  static final int STOP_RUNS = 20;
+  static final int STOP_RUNS = 48;
 
   /** Memtables at most: one that is written and others that are being flushed. */
   static final int MEMTABLES = 3;
