@@ -352,10 +352,14 @@ public final class Tree implements AutoCloseable {
     signalFlush();
   }
 
-  /** Wakes the flush agent: a cut may have become durable. */
+  /**
+   * Wakes the flush agent if there is something to flush: a cut may have become durable. (Called at
+   * each sync of the store: waking an agent for nothing costs as much as a client's command. A cut
+   * that is completed before its memtable counts is seen by the call that freezes it.)
+   */
   public void signalFlush() {
     Scheduler.Running agent = flushing;
-    if (agent != null) {
+    if (agent != null && frozenCount > 0) {
       agent.signal();
     }
   }
