@@ -23,11 +23,7 @@ final class Group {
    * @param sealed writers it is told the promises about
    */
   record Waiter(
-      long link,
-      long request,
-      CapsuleName capsule,
-      SortedSet<Long> held,
-      SortedSet<Long> sealed) {
+      long link, long request, CapsuleName capsule, SortedSet<Long> held, SortedSet<Long> sealed) {
     Waiter(long link, long request, CapsuleName capsule) {
       this(link, request, capsule, new TreeSet<>(), new TreeSet<>());
     }

@@ -109,8 +109,7 @@ final class Healer {
   private long budgetBytes;
   private boolean nudged;
 
-  Healer(
-      ReplicaCore core, ReplicaOptions options, ReplicaOutbox out, Secp256k1 curve, long seed) {
+  Healer(ReplicaCore core, ReplicaOptions options, ReplicaOutbox out, Secp256k1 curve, long seed) {
     this.core = core;
     this.options = options;
     this.out = out;
@@ -142,11 +141,9 @@ final class Healer {
     if (budgetAt == 0 || options.healBytesPerSecond() == 0) {
       budgetBytes = most;
     } else {
-      double more =
-          (double) (now - budgetAt)
-              * options.healBytesPerSecond()
-              / TimeUnit.SECONDS.toNanos(1);
-      budgetBytes = (long) Math.min(most, budgetBytes + more);
+      double seconds = (double) (now - budgetAt) / TimeUnit.SECONDS.toNanos(1);
+      double more = Math.min((double) most, seconds * (double) options.healBytesPerSecond());
+      budgetBytes = Math.min(most, budgetBytes + (long) more);
     }
     budgetAt = now;
   }
@@ -233,13 +230,7 @@ final class Healer {
     pending.put(
         request,
         new Pending(
-            purpose,
-            link,
-            now + options.pullTimeoutNanos(),
-            capsule,
-            writer,
-            sequence,
-            nonce));
+            purpose, link, now + options.pullTimeoutNanos(), capsule, writer, sequence, nonce));
     if (purpose == Purpose.RANGE) {
       pulling.put(request, new ChainKey(capsule, writer));
     }
@@ -344,9 +335,7 @@ final class Healer {
       HeldCapsule capsule = core.capsule(key.capsule);
       long have = have(key);
       HeldChain chain = capsule == null ? null : capsule.chain(key.writer);
-      if (capsule == null
-          || have >= want.upTo
-          || (chain != null && have >= chain.seal.limit())) {
+      if (capsule == null || have >= want.upTo || (chain != null && have >= chain.seal.limit())) {
         wants.remove(key);
         continue;
       }
@@ -556,8 +545,7 @@ final class Healer {
         writer,
         sequence,
         Hash32.ZERO,
-        request ->
-            new Message.ReadRange(request, capsule, writer, sequence, sequence, PULL_BYTES));
+        request -> new Message.ReadRange(request, capsule, writer, sequence, sequence, PULL_BYTES));
   }
 
   private void fork(Pending asked, Message.Records records) {
@@ -602,9 +590,7 @@ final class Healer {
     core.links()
         .forEach(
             (link, key) -> {
-              if (capsule != null
-                  && !key.equals(core.self())
-                  && capsule.membership().names(key)) {
+              if (capsule != null && !key.equals(core.self()) && capsule.membership().names(key)) {
                 peers.add(link);
               }
             });

@@ -151,8 +151,7 @@ final class HeldCapsule {
       memberships.add(next);
     }
     for (ReplicaLog.Chain chain : known.chains()) {
-      HeldChain held =
-          new HeldChain(chain.entry(), chain.head(), chain.lamport(), chain.seal());
+      HeldChain held = new HeldChain(chain.entry(), chain.head(), chain.lamport(), chain.seal());
       chains.put(chain.entry().writer(), held);
       verifier.resumeAt(
           chain.entry(),
@@ -193,7 +192,7 @@ final class HeldCapsule {
       return true;
     }
     if (installing != null || memberships.size() >= Message.MAX_MEMBERSHIPS) {
-      return encoded.equals(installing);
+      return installing != null && installing.equals(encoded);
     }
     if (!(membershipChain.then(encoded.bytes(), curve)
         instanceof Decoded.Accepted<MembershipChain>(MembershipChain next))) {
@@ -392,11 +391,7 @@ final class HeldCapsule {
 
   /** Takes the next record of a chain, whose signature is vouched for. */
   private @Nullable Stop takeOne(
-      SignedHeader record,
-      int index,
-      boolean healing,
-      Group group,
-      SortedSet<Long> sealed) {
+      SignedHeader record, int index, boolean healing, Group group, SortedSet<Long> sealed) {
     RecordHeader header = record.header();
     if (record instanceof RecordStub && !healing) {
       return Stop.invalid(
@@ -438,8 +433,7 @@ final class HeldCapsule {
     if (header.type() == RecordType.ROSTER) {
       for (RosterEntry entry : rosterOf((CapsuleRecord) record).orThrow()) {
         if (!chains.containsKey(entry.writer()) && chains.size() < MAX_CHAINS) {
-          chains.put(
-              entry.writer(), new HeldChain(entry, ChainHead.NONE, 0, SealState.OPEN));
+          chains.put(entry.writer(), new HeldChain(entry, ChainHead.NONE, 0, SealState.OPEN));
           group.batch.add(w -> w.introduce(name, entry));
         }
       }
@@ -489,8 +483,10 @@ final class HeldCapsule {
           instanceof Decoded.Accepted<Checkpoint>(Checkpoint checkpoint)) {
         // What the CHECKPOINT says counts when it is durable here.
         group.then.add(
-            () -> checkpoint.released().forEach(
-                r -> justify(r.writer(), r.fromSequence(), r.toSequence())));
+            () ->
+                checkpoint
+                    .released()
+                    .forEach(r -> justify(r.writer(), r.fromSequence(), r.toSequence())));
       }
     }
   }
@@ -498,11 +494,9 @@ final class HeldCapsule {
   // ------------------------------------------------------------------ contradictions
 
   /** A record older than the newest: it is held, or its writer equivocated. */
-  private @Nullable Stop compareOld(
-      HeldChain chain, SignedHeader record, int index, Group group) {
+  private @Nullable Stop compareOld(HeldChain chain, SignedHeader record, int index, Group group) {
     long sequence = record.header().sequence();
-    if (sequence > chain.durable.sequence()
-        || log.read(name, record.hash()) != null) {
+    if (sequence > chain.durable.sequence() || log.read(name, record.hash()) != null) {
       return null;
     }
     SignedHeader held = decodeHeld(chain.entry.writer(), sequence);
@@ -512,11 +506,9 @@ final class HeldCapsule {
   private Stop conflict(HeldChain chain, SignedHeader record, int index, Group group) {
     long sequence = record.header().sequence();
     if (sequence > chain.durable.sequence()) {
-      return Stop.of(
-          Refusal.BUSY, record, index, "another record is being stored at its position");
+      return Stop.of(Refusal.BUSY, record, index, "another record is being stored at its position");
     }
-    return conflict(
-        chain, record, decodeHeld(chain.entry.writer(), sequence), index, group);
+    return conflict(chain, record, decodeHeld(chain.entry.writer(), sequence), index, group);
   }
 
   private Stop conflict(

@@ -143,10 +143,8 @@ public final class ReplicaCore {
   }
 
   private HeldCapsule recover(ReplicaLog.Capsule known) {
-    CapsuleMetadata metadata =
-        MetadataCodec.decode(known.metadata().bytes(), curve).orThrow();
-    HeldCapsule capsule =
-        new HeldCapsule(known.name(), metadata, known.metadata(), curve, log);
+    CapsuleMetadata metadata = MetadataCodec.decode(known.metadata().bytes(), curve).orThrow();
+    HeldCapsule capsule = new HeldCapsule(known.name(), metadata, known.metadata(), curve, log);
     capsule.recover(known);
     return capsule;
   }
@@ -300,13 +298,11 @@ public final class ReplicaCore {
       case Message.Describe ask ->
           out.send(
               link,
-              new Message.Described(
-                  ask.request(), capsule.signedMetadata, capsule.memberships()));
+              new Message.Described(ask.request(), capsule.signedMetadata, capsule.memberships()));
       case Message.Install install -> install(link, install, capsule);
       case Message.Release release -> release(link, release, capsule);
       case Message.AskEvidence ask ->
-          out.send(
-              link, new Message.Evidence(ask.request(), List.copyOf(capsule.evidence())));
+          out.send(link, new Message.Evidence(ask.request(), List.copyOf(capsule.evidence())));
       case Message.Accuse accuse -> accuse(link, accuse, capsule);
       case Message.Found found -> throw new IllegalStateException("handled before: " + found);
       case Message.AskCapsules ask -> throw new IllegalStateException("handled before: " + ask);
@@ -374,8 +370,7 @@ public final class ReplicaCore {
       }
     }
     if (stop != null) {
-      refuse(
-          link, append.request(), stop.code(), stop.writer(), stop.sequence(), stop.detail());
+      refuse(link, append.request(), stop.code(), stop.writer(), stop.sequence(), stop.detail());
       if (stop.code() == Refusal.GAP) {
         healer.nudge();
       }
@@ -424,8 +419,7 @@ public final class ReplicaCore {
     }
     HeldChain chain = capsule.chain(writer);
     while (chain != null) {
-      List<Parking.Parked> parked =
-          capsule.parking.next(writer, chain.accepted.sequence());
+      List<Parking.Parked> parked = capsule.parking.next(writer, chain.accepted.sequence());
       if (parked.isEmpty()) {
         break;
       }
@@ -478,11 +472,7 @@ public final class ReplicaCore {
             waiter.link(),
             new Message.Sealed(
                 waiter.request(),
-                state(
-                    capsule,
-                    Statement.Kind.SEALED,
-                    Hash32.ZERO,
-                    List.of(capsule.entry(chain)))));
+                state(capsule, Statement.Kind.SEALED, Hash32.ZERO, List.of(capsule.entry(chain)))));
       }
     }
   }
@@ -589,8 +579,7 @@ public final class ReplicaCore {
         if (capsules.size() >= options.maxCapsules()) {
           return Refusal.FULL;
         }
-        capsules.put(
-            name.hash(), new HeldCapsule(name, metadata, signedMetadata, curve, log));
+        capsules.put(name.hash(), new HeldCapsule(name, metadata, signedMetadata, curve, log));
         gathering.batch.add(w -> w.found(name, signedMetadata));
         return null;
       }
@@ -626,8 +615,7 @@ public final class ReplicaCore {
     }
     String wrong = wrongRelease(release, capsule);
     if (wrong != null) {
-      refuse(
-          link, release.request(), Refusal.INVALID, release.writer(), release.sequence(), wrong);
+      refuse(link, release.request(), Refusal.INVALID, release.writer(), release.sequence(), wrong);
       return;
     }
     if (releases.size() >= MAX_RELEASES) {
@@ -680,8 +668,7 @@ public final class ReplicaCore {
       }
       job.next = Math.max(job.next, range.fromSequence());
       HeldChain chain = job.capsule.chain(range.writer());
-      if (chain == null
-          || job.next > Math.min(range.toSequence(), chain.durable.sequence())) {
+      if (chain == null || job.next > Math.min(range.toSequence(), chain.durable.sequence())) {
         job.ranges.remove();
         job.next = 0;
         continue;

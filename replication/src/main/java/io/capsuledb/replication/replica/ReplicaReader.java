@@ -55,7 +55,7 @@ public final class ReplicaReader {
     List<Blob> records = new ArrayList<>();
     long bytes = 0;
     long most = Math.clamp(read.maxBytes(), 0, Message.MAX_RECORD_BYTES);
-    @Nullable Message.Reply refused = null;
+    Message.@Nullable Reply refused = null;
     long from = Math.max(1, read.fromSequence());
     for (long at = from; at <= read.toSequence() && records.size() < Message.MAX_RECORDS; at++) {
       byte[] record;
@@ -78,7 +78,8 @@ public final class ReplicaReader {
         break;
       }
       bytes += record.length;
-      if (bytes > (long) Message.MAX_RECORD_BYTES || record.length > RecordLayout.MAX_RECORD_BYTES) {
+      if (bytes > (long) Message.MAX_RECORD_BYTES
+          || record.length > RecordLayout.MAX_RECORD_BYTES) {
         break;
       }
       records.add(Blob.of(record));
