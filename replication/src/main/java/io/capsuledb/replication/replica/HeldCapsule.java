@@ -414,6 +414,7 @@ final class HeldCapsule {
           Refusal.SEALED, record, index, "its writer is sealed with another record there");
     }
     SealOrder order = null;
+    Kept kept = null;
     if (header.type() == RecordType.SEAL) {
       switch (SealOrderCodec.decode(((CapsuleRecord) record).payload())) {
         case Decoded.Accepted<SealOrder>(SealOrder decoded) -> order = decoded;
@@ -425,6 +426,8 @@ final class HeldCapsule {
       if (stop != null) {
         return stop;
       }
+      // What has to be read for it is read now, when nothing has changed yet.
+      kept = keptAfter(order);
     }
     Rejection refused = verifier.link(record);
     if (refused != null) {
@@ -445,7 +448,7 @@ final class HeldCapsule {
     stage(chain, record, group);
     if (order != null) {
       sealed.add(order.writer());
-      obey(order, new Ballot(order.term(), header.writer()), group);
+      obey(order, new Ballot(order.term(), header.writer()), kept, group);
     }
     return null;
   }
@@ -573,7 +576,7 @@ final class HeldCapsule {
           Refusal.GAP, order.writer(), 1, index, "the writer to be sealed is not known", null);
     }
     if (order.kind() == SealOrder.Kind.FINAL
-        && target.accepted.sequence() > order.last().sequence()
+        && target.accepted.sequence() >= order.last().sequence()
         && !target.accepted.equals(target.durable)) {
       return Stop.of(
           Refusal.BUSY, record, index, "records of the writer to be sealed are being stored");
@@ -585,41 +588,55 @@ final class HeldCapsule {
     return null;
   }
 
+  /** A record that stays the newest of a chain when those after it are dropped. */
+  private record Kept(ChainHead head, long lamport) {}
+
+  /** What stays of the chain of a writer that is finally sealed; null: all of it. */
+  private @Nullable Kept keptAfter(SealOrder order) {
+    HeldChain target = chains.get(order.writer());
+    if (target == null || order.kind() != SealOrder.Kind.FINAL) {
+      return null;
+    }
+    ChainHead last = order.last();
+    ChainHead have = target.accepted;
+    if (have.sequence() < last.sequence() || have.equals(last)) {
+      return null;
+    }
+    Kept kept = keptAt(order.writer(), last.sequence());
+    // On another branch: what of it is right shows when the right one is fetched.
+    return kept.head.equals(last) ? kept : keptAt(order.writer(), last.sequence() - 1);
+  }
+
+  private Kept keptAt(long writer, long sequence) {
+    if (sequence == 0) {
+      return new Kept(ChainHead.NONE, 0);
+    }
+    SignedHeader record = decodeHeld(writer, sequence);
+    return new Kept(new ChainHead(sequence, record.hash()), record.header().lamport());
+  }
+
   /** Single-decree Paxos, acceptor's side; docs/consistency.md. */
-  private void obey(SealOrder order, Ballot ballot, Group group) {
+  private void obey(SealOrder order, Ballot ballot, @Nullable Kept kept, Group group) {
     HeldChain target = chains.get(order.writer());
     if (target == null) {
       throw new IllegalStateException("a seal was checked and its writer is unknown");
     }
     SealState before = target.seal;
-    int order0 = ballot.compareTo(before.promised());
-    if (order0 < 0) {
-      return;
-    }
+    int rank = ballot.compareTo(before.promised());
+    // A promise is about what is accepted, not what is durable: both become durable together.
+    ChainHead head = before.isSealed() ? before.head() : target.accepted;
     if (order.kind() == SealOrder.Kind.PREPARE) {
-      if (order0 > 0) {
-        // What is accepted, not what is durable: both become durable together.
-        ChainHead head = before.isSealed() ? before.head() : target.accepted;
+      if (rank > 0) {
         change(target, new SealState(ballot, head, before.accepted(), before.last()), group);
       }
       return;
     }
-    if (before.isFinal() && before.accepted().equals(ballot)) {
+    if (rank < 0 || before.accepted().equals(ballot)) {
       return;
     }
-    ChainHead head = before.isSealed() ? before.head() : target.accepted;
     change(target, new SealState(ballot, head, ballot, order.last()), group);
-    if (target.accepted.sequence() > order.last().sequence()) {
-      ChainHead kept = order.last();
-      if (kept.sequence() > 0
-          && !decodeHeld(order.writer(), kept.sequence()).hash().equals(kept.hash())) {
-        // Another branch: what of it is right shows when the right one is fetched.
-        kept = headAt(order.writer(), kept.sequence() - 1);
-      }
+    if (kept != null) {
       truncate(target, kept, group);
-    } else if (target.accepted.sequence() == order.last().sequence()
-        && !target.accepted.equals(order.last())) {
-      truncate(target, headAt(order.writer(), order.last().sequence() - 1), group);
     }
   }
 
@@ -628,12 +645,6 @@ final class HeldCapsule {
     group.seals.put(target, seal);
     long writer = target.entry.writer();
     group.batch.add(w -> w.seal(name, writer, seal));
-  }
-
-  private ChainHead headAt(long writer, long sequence) {
-    return sequence == 0
-        ? ChainHead.NONE
-        : new ChainHead(sequence, decodeHeld(writer, sequence).hash());
   }
 
   /**
@@ -650,14 +661,14 @@ final class HeldCapsule {
         || chain.accepted.equals(chain.seal.last())) {
       return false;
     }
-    truncate(chain, headAt(writer, chain.accepted.sequence() - 1), group);
+    truncate(chain, keptAt(writer, chain.accepted.sequence() - 1), group);
     return true;
   }
 
-  private void truncate(HeldChain chain, ChainHead head, Group group) {
+  private void truncate(HeldChain chain, Kept kept, Group group) {
     long writer = chain.entry.writer();
-    long lamport =
-        head.sequence() == 0 ? 0 : decodeHeld(writer, head.sequence()).header().lamport();
+    ChainHead head = kept.head;
+    long lamport = kept.lamport;
     verifier.rewind(new ChainVerifier.Head(writer, head.sequence(), head.hash(), lamport));
     chain.accepted = head;
     chain.lamport = lamport;

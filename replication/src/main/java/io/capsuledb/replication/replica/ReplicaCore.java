@@ -165,9 +165,19 @@ public final class ReplicaCore {
   /** A message came. {@link #endStep} must follow, after this or more of them. */
   public void receive(long now, long link, Message message) {
     if (message instanceof Message.Request request) {
-      request(link, request);
+      try {
+        request(link, request);
+      } catch (IntegrityException damaged) {
+        // Rules are checked before anything changes: a record that cannot be read leaves all as is.
+        count("damage_met", 1);
+        refuse(link, request.request(), Refusal.DAMAGED, 0, 0, "a record cannot be read here");
+      }
     } else if (message instanceof Message.Reply reply) {
-      healer.reply(now, link, reply);
+      try {
+        healer.reply(now, link, reply);
+      } catch (IntegrityException damaged) {
+        count("damage_met", 1);
+      }
     }
   }
 
@@ -250,7 +260,13 @@ public final class ReplicaCore {
     count("records_stored", group.records);
     count("bytes_stored", group.bytes);
     for (Group.Waiter waiter : group.waiters) {
-      answer(waiter);
+      try {
+        answer(waiter);
+      } catch (IntegrityException damaged) {
+        count("damage_met", 1);
+        refuse(
+            waiter.link(), waiter.request(), Refusal.DAMAGED, 0, 0, "a stub cannot be read here");
+      }
     }
   }
 

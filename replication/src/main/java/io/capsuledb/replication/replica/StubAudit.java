@@ -1,6 +1,7 @@
 package io.capsuledb.replication.replica;
 
 import io.capsuledb.core.error.Decoded;
+import io.capsuledb.core.error.IntegrityException;
 import io.capsuledb.core.record.CapsuleRecord;
 import io.capsuledb.core.record.Checkpoint;
 import io.capsuledb.core.record.CheckpointCodec;
@@ -74,10 +75,15 @@ final class StubAudit {
   }
 
   private void look(long writer, long at) {
-    byte @Nullable [] bytes = log.read(capsule.name, writer, at);
+    byte @Nullable [] bytes;
+    try {
+      bytes = log.read(capsule.name, writer, at);
+    } catch (IntegrityException damaged) {
+      // For the scrub to find and to repair.
+      return;
+    }
     RecordType type = bytes == null ? null : RecordCodec.typeOf(bytes);
     if (bytes == null || type == null) {
-      // Damage is for the scrub to find.
       return;
     }
     if (type == RecordType.CHECKPOINT) {

@@ -6,6 +6,7 @@ import io.capsuledb.core.crypto.Hash32;
 import io.capsuledb.core.crypto.PublicKey;
 import io.capsuledb.core.crypto.SecretBytes;
 import io.capsuledb.core.error.CapsuleException;
+import io.capsuledb.core.error.StorageException;
 import io.capsuledb.core.port.Telemetry;
 import io.capsuledb.core.record.CapsuleRecord;
 import io.capsuledb.core.record.Checkpoint;
@@ -253,12 +254,25 @@ final class SimCluster {
         at(TICK, this::startIfDown);
         return;
       }
-      for (SimReplicaDisk.Place place : disk.damaged()) {
-        core.damaged(place.capsule(), place.writer(), place.sequence());
-      }
-      core.tick(now);
-      core.endStep();
+      step(
+          () -> {
+            for (SimReplicaDisk.Place place : disk.damaged()) {
+              core.damaged(place.capsule(), place.writer(), place.sequence());
+            }
+            core.tick(now);
+          });
       at(TICK, () -> tick(born));
+    }
+
+    /** As the shell does it: a replica whose disk fails under it is started again. */
+    private void step(Runnable input) {
+      try {
+        input.run();
+        core.endStep();
+      } catch (StorageException dead) {
+        stop();
+        at(TICK, this::startIfDown);
+      }
     }
 
     void startIfDown() {
@@ -269,8 +283,7 @@ final class SimCluster {
 
     void receive(int from, Message message) {
       if (running) {
-        core.receive(now, from < replicas.size() ? from + 1 : from, message);
-        core.endStep();
+        step(() -> core.receive(now, from < replicas.size() ? from + 1 : from, message));
       }
     }
 
@@ -338,8 +351,8 @@ final class SimCluster {
               failed = e;
             }
             note(batch.size());
-            core.committed(failed);
-            core.endStep();
+            CapsuleException outcome = failed;
+            step(() -> core.committed(outcome));
           });
     }
 
@@ -660,7 +673,7 @@ final class SimCluster {
         if (faults.rot && victim.running && othersHoldAll(victim)) {
           List<SimReplicaDisk.Place> places = victim.disk.places();
           if (!places.isEmpty()) {
-            victim.disk.flipByte(places.get(random.nextInt(places.size())), random.nextInt(1000));
+            victim.disk.flipByte(places.get(random.nextInt(places.size())), random.nextInt(100));
           }
         }
       }
@@ -808,7 +821,7 @@ final class SimCluster {
     try {
       checkConverged();
       return true;
-    } catch (AssertionError e) {
+    } catch (AssertionError | CapsuleException e) {
       return false;
     }
   }
