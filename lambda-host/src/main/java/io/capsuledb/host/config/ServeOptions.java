@@ -2,9 +2,7 @@ package io.capsuledb.host.config;
 
 import io.capsuledb.core.error.InvalidRequestException;
 import io.capsuledb.host.log.EventLog;
-import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
-import java.util.Locale;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
@@ -105,75 +103,26 @@ public final class ServeOptions {
      */
     public Builder set(ServeSetting setting, String value, Path base) {
       switch (setting) {
-        case DATA -> data = path(setting, value, base);
-        case LISTEN -> listen = hostPort(setting, value);
-        case HTTP -> http = value.equals("none") ? null : hostPort(setting, value);
-        case PASSPHRASE_FILE -> passphraseFile = path(setting, value, base);
-        case TLS_CERT -> tlsCert = path(setting, value, base);
-        case TLS_KEY -> tlsKey = path(setting, value, base);
-        case TLS_CA -> tlsCa = path(setting, value, base);
-        case USERS -> users = path(setting, value, base);
-        case MEMTABLE_MB -> memtableMb = number(setting, value, 1, MAX_MEMTABLE_MB);
-        case CACHE_MB -> cacheMb = number(setting, value, 0, MAX_CACHE_MB);
-        case HISTORY_MINUTES -> historyMinutes = number(setting, value, 0, MAX_HISTORY_MINUTES);
+        case DATA -> data = SettingValues.path(setting, value, base);
+        case LISTEN -> listen = SettingValues.hostPort(setting, value, "");
+        case HTTP ->
+            http =
+                value.equals("none") ? null : SettingValues.hostPort(setting, value, ", or none");
+        case PASSPHRASE_FILE -> passphraseFile = SettingValues.path(setting, value, base);
+        case TLS_CERT -> tlsCert = SettingValues.path(setting, value, base);
+        case TLS_KEY -> tlsKey = SettingValues.path(setting, value, base);
+        case TLS_CA -> tlsCa = SettingValues.path(setting, value, base);
+        case USERS -> users = SettingValues.path(setting, value, base);
+        case MEMTABLE_MB -> memtableMb = SettingValues.number(setting, value, 1, MAX_MEMTABLE_MB);
+        case CACHE_MB -> cacheMb = SettingValues.number(setting, value, 0, MAX_CACHE_MB);
+        case HISTORY_MINUTES -> historyMinutes = SettingValues.number(setting, value, 0, MAX_HISTORY_MINUTES);
         case COMPACTION_MB_PER_SECOND ->
-            compactionMbPerSecond = number(setting, value, 0, MAX_COMPACTION_MB_PER_SECOND);
-        case IO_THREADS -> ioThreads = number(setting, value, 1, MAX_IO_THREADS);
-        case MAX_CLIENTS -> maxClients = number(setting, value, 1, MAX_MAX_CLIENTS);
-        case LOG_LEVEL -> logLevel = detail(setting, value);
+            compactionMbPerSecond = SettingValues.number(setting, value, 0, MAX_COMPACTION_MB_PER_SECOND);
+        case IO_THREADS -> ioThreads = SettingValues.number(setting, value, 1, MAX_IO_THREADS);
+        case MAX_CLIENTS -> maxClients = SettingValues.number(setting, value, 1, MAX_MAX_CLIENTS);
+        case LOG_LEVEL -> logLevel = SettingValues.detail(setting, value);
       }
       return this;
-    }
-
-    private static Path path(ServeSetting setting, String value, Path base) {
-      if (!value.isEmpty()) {
-        try {
-          return base.resolve(value).normalize();
-        } catch (InvalidPathException e) {
-          throw wrong(setting, value, "a path", e);
-        }
-      }
-      throw wrong(setting, value, "a path", null);
-    }
-
-    private static HostPort hostPort(ServeSetting setting, String value) {
-      try {
-        return HostPort.parse(value);
-      } catch (InvalidRequestException e) {
-        String allowed = "HOST:PORT with a port of 0 to 65535 (IPv6 as [::1]:6380)";
-        throw wrong(
-            setting, value, setting == ServeSetting.HTTP ? allowed + ", or none" : allowed, e);
-      }
-    }
-
-    private static int number(ServeSetting setting, String value, int least, int most) {
-      String allowed = "a whole number from " + least + " to " + most;
-      try {
-        int number = Integer.parseInt(value);
-        if (number >= least && number <= most) {
-          return number;
-        }
-      } catch (NumberFormatException e) {
-        throw wrong(setting, value, allowed, e);
-      }
-      throw wrong(setting, value, allowed, null);
-    }
-
-    private static EventLog.Detail detail(ServeSetting setting, String value) {
-      for (EventLog.Detail detail : EventLog.Detail.values()) {
-        if (detail.name().toLowerCase(Locale.ROOT).equals(value)) {
-          return detail;
-        }
-      }
-      throw wrong(setting, value, "error, warn, info or debug", null);
-    }
-
-    private static InvalidRequestException wrong(
-        ServeSetting setting, String value, String allowed, @Nullable Throwable cause) {
-      String message = setting.key() + " is '" + value + "': allowed is " + allowed;
-      return cause == null
-          ? new InvalidRequestException(message)
-          : new InvalidRequestException(message, cause);
     }
 
     /**

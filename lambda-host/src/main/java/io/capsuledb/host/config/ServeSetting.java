@@ -7,7 +7,7 @@ import org.jspecify.annotations.Nullable;
  * Everything that can be set about a server. One list for both ways of setting it: {@code
  * --max-clients 100} on the command line is {@code max-clients = 100} in a file.
  */
-public enum ServeSetting {
+public enum ServeSetting implements Setting {
   DATA(
       "DIR",
       "Directory of the data and its keys, made if it does not exist; capsule-data if not given."),
@@ -49,17 +49,17 @@ public enum ServeSetting {
     this.description = description;
   }
 
-  /** The name in files; with two dashes before it, the flag. */
+  @Override
   public String key() {
     return name().toLowerCase(Locale.ROOT).replace('_', '-');
   }
 
-  /** What the value is, for help texts. */
+  @Override
   public String valueLabel() {
     return valueLabel;
   }
 
-  /** One sentence or two for help texts. */
+  @Override
   public String description() {
     return description;
   }
