@@ -1,2 +1,2 @@
-/** Simulated disk of a replica, with faults. */
+/** A network under virtual time, for simulations: same seed, same run. */
 package io.capsuledb.replication.sim;
