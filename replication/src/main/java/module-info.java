@@ -7,6 +7,7 @@ module io.capsuledb.replication {
   requires transitive io.capsuledb.core;
   requires rocksdbjni;
 
+  exports io.capsuledb.replication.client;
   exports io.capsuledb.replication.protocol;
   exports io.capsuledb.replication.replica;
   exports io.capsuledb.replication.store;

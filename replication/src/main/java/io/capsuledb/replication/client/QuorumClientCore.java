@@ -214,7 +214,7 @@ public final class QuorumClientCore {
     Membership current = newestMembership();
     peers.values().removeIf(p -> !current.names(p.key) && !p.linked);
     for (PublicKey replica : current.everybody()) {
-      peers.computeIfAbsent(replica, ReplicaPeer::new);
+      peers.computeIfAbsent(replica, key -> new ReplicaPeer(key, curve));
     }
     outputs.add(new QuorumOutput.MembershipAdopted(current));
     for (Recovering recovering : recoveries) {
@@ -295,7 +295,7 @@ public final class QuorumClientCore {
       if (metadata != null || peers.size() >= MAX_STRANGERS) {
         return;
       }
-      peer = new ReplicaPeer(replica);
+      peer = new ReplicaPeer(replica, curve);
       peers.put(replica, peer);
     }
     if (!peer.linked) {
@@ -464,7 +464,7 @@ public final class QuorumClientCore {
         return false;
       }
       case CONTRADICTION -> {
-        convict(now, peer, signed);
+        convict(now, peer);
         return false;
       }
     }
@@ -492,19 +492,18 @@ public final class QuorumClientCore {
         || rounds.stream().anyMatch(r -> r.order().writer() == writer);
   }
 
-  private void convict(long now, ReplicaPeer peer, SignedStatement signed) {
-    SignedStatement before = java.util.Objects.requireNonNull(peer.contradicted());
-    peer.convicted = true;
-    accused++;
-    strike(now, peer, "contradicts itself");
-    ContradictionProof proof = ContradictionProof.of(before, signed, curve);
-    if (proof != null) {
+  private void convict(long now, ReplicaPeer peer) {
+    ContradictionProof proof = java.util.Objects.requireNonNull(peer.contradiction());
+    if (!peer.convicted) {
+      peer.convicted = true;
+      accused++;
+      strike(now, peer, "contradicts itself: " + proof.reason());
       Blob evidence = Blob.of(proof.encode());
       outputs.add(new QuorumOutput.Accused(peer.key, evidence));
       accuse(evidence);
+      recountAll(now);
     }
     rest(now, peer);
-    recountAll(now);
   }
 
   private void accuse(Blob evidence) {
@@ -565,7 +564,7 @@ public final class QuorumClientCore {
     }
     Statement said = frontier.statement().statement();
     if (said.membership() < newestMembership().version()) {
-      install(peer, said.membership() + 1);
+      install(now, peer, said.membership() + 1);
     }
     if (said.membership() <= newestMembership().version()) {
       for (Recovering recovering : recoveries) {
@@ -578,9 +577,10 @@ public final class QuorumClientCore {
     trim();
   }
 
-  private void install(ReplicaPeer peer, int version) {
+  private void install(long now, ReplicaPeer peer, int version) {
     if (peer.installRequest == 0 && version >= 1 && version <= signedMemberships.size()) {
       peer.installing = version;
+      peer.installSentNanos = now;
       peer.installRequest = ++lastRequest;
       send(
           peer,
@@ -597,12 +597,12 @@ public final class QuorumClientCore {
       if (signedMemberships.isEmpty()) {
         ask(now, peer);
       } else {
-        install(peer, 1);
+        install(now, peer, 1);
       }
     } else if (done.request() == peer.installRequest) {
       peer.installRequest = 0;
       if (peer.installing < signedMemberships.size()) {
-        install(peer, peer.installing + 1);
+        install(now, peer, peer.installing + 1);
       } else if (!peer.synced) {
         ask(now, peer);
       }
@@ -667,8 +667,7 @@ public final class QuorumClientCore {
     }
   }
 
-  private void appendRefused(
-      long now, ReplicaPeer peer, Flight flight, Message.Refused refused) {
+  private void appendRefused(long now, ReplicaPeer peer, Flight flight, Message.Refused refused) {
     switch (refused.code()) {
       case GAP -> gap(now, peer, flight, refused);
       case BUSY, DAMAGED, DENIED -> rest(now, peer);
@@ -726,8 +725,8 @@ public final class QuorumClientCore {
   private void gap(long now, ReplicaPeer peer, Flight flight, Message.Refused refused) {
     ChainWindow chain = chains.get(refused.writer());
     Cursor cursor = peer.cursors.get(refused.writer());
-    Long last = flight.last().get(refused.writer());
-    if (chain == null || cursor == null || last == null || refused.sequence() < 1) {
+    Long first = flight.first().get(refused.writer());
+    if (chain == null || cursor == null || first == null || refused.sequence() < 1) {
       rest(now, peer);
       return;
     }
@@ -735,19 +734,20 @@ public final class QuorumClientCore {
       // Sent before sending went back: the same gap, seen again.
       return;
     }
-    if (refused.sequence() > last || refused.sequence() > cursor.next) {
+    if (refused.sequence() >= first) {
+      // It misses what it was sent.
       rest(now, peer);
       return;
     }
     resent++;
-    boolean repeated = cursor.next == refused.sequence();
     cursor.rewoundAt = lastRequest + 1;
     cursor.next = refused.sequence();
-    if (refused.sequence() <= chain.base()) {
+    if (refused.sequence() <= peer.head(refused.writer()).sequence()) {
+      // It has signed that it holds this. What it signs next will say.
+      rest(now, peer);
+    } else if (refused.sequence() <= chain.base()) {
       cursor.lagging = true;
       peer.pollAtNanos = now + HEAL_POLL_NANOS;
-    } else if (repeated || refused.sequence() <= peer.head(refused.writer()).sequence()) {
-      rest(now, peer);
     }
   }
 
@@ -809,13 +809,18 @@ public final class QuorumClientCore {
     appendings.add(appending);
     peers.values().forEach(peer -> pump(now, peer));
     // Replicas may have said that they hold it before it was appended here: after a restart.
-    last.keySet().forEach(writer -> recount(now, java.util.Objects.requireNonNull(chains.get(writer))));
+    last.keySet()
+        .forEach(writer -> recount(now, java.util.Objects.requireNonNull(chains.get(writer))));
     return appending.ticket;
   }
 
   private ChainWindow begin(StoredRecord record, boolean own) {
     if (chains.size() >= MAX_CHAINS) {
-      chains.values().removeIf(c -> c.retainedBytes() == 0 && c.durable() == c.newest());
+      for (ChainWindow chain : List.copyOf(chains.values())) {
+        if (!chain.isOwn()) {
+          forget(chain.writer());
+        }
+      }
       if (chains.size() >= MAX_CHAINS) {
         throw new UnavailableException("records of " + chains.size() + " chains are under way");
       }
@@ -832,8 +837,7 @@ public final class QuorumClientCore {
       entries.forEach(entry -> writers.putIfAbsent(entry.writer(), entry));
     }
     ChainWindow chain =
-        new ChainWindow(
-            record.writer(), own, record.sequence() - 1, header.header().previous());
+        new ChainWindow(record.writer(), own, record.sequence() - 1, header.header().previous());
     chains.put(record.writer(), chain);
     return chain;
   }
@@ -864,6 +868,7 @@ public final class QuorumClientCore {
     }
     while (peer.flightBytes < options.flightBytes() || peer.flights.isEmpty()) {
       List<Blob> records = new ArrayList<>();
+      Map<Long, Long> first = new TreeMap<>();
       Map<Long, Long> last = new TreeMap<>();
       long bytes = 0;
       for (ChainWindow chain : chains.values()) {
@@ -882,6 +887,7 @@ public final class QuorumClientCore {
           }
           records.add(Blob.of(record.bytes()));
           bytes += record.bytes().length;
+          first.putIfAbsent(chain.writer(), cursor.next);
           last.put(chain.writer(), cursor.next);
           cursor.next++;
         }
@@ -889,7 +895,7 @@ public final class QuorumClientCore {
       if (records.isEmpty()) {
         return;
       }
-      Flight flight = new Flight(++lastRequest, now, bytes, last);
+      Flight flight = new Flight(++lastRequest, now, bytes, first, last);
       peer.flights.put(flight.request(), flight);
       peer.flightBytes += bytes;
       send(peer, new Message.Append(flight.request(), capsule, records));
@@ -947,8 +953,7 @@ public final class QuorumClientCore {
     }
     long durable = chain.durable();
     for (long candidate : counts.values()) {
-      if (candidate > durable
-          && current.isQuorum(r -> counts.getOrDefault(r, 0L) >= candidate)) {
+      if (candidate > durable && current.isQuorum(r -> counts.getOrDefault(r, 0L) >= candidate)) {
         durable = candidate;
       }
     }
@@ -967,17 +972,13 @@ public final class QuorumClientCore {
     appendings.removeIf(
         appending -> {
           boolean all =
-              appending.last.entrySet().stream()
-                  .allMatch(e -> durable(e.getKey()) >= e.getValue());
+              appending.last.entrySet().stream().allMatch(e -> durable(e.getKey()) >= e.getValue());
           if (all) {
             outputs.add(new QuorumOutput.Appended(appending.ticket, null));
             return true;
           }
           return false;
         });
-    if (now < 0) {
-      return;
-    }
     noteAvailability(now);
   }
 
@@ -1063,10 +1064,7 @@ public final class QuorumClientCore {
     }
     EquivocationProof proof =
         EquivocationProof.of(
-            RecordCodec.decodeStored(capsule, ours.bytes()).orThrow(),
-            theirs,
-            entry.key(),
-            curve);
+            RecordCodec.decodeStored(capsule, ours.bytes()).orThrow(), theirs, entry.key(), curve);
     if (proof != null) {
       Blob evidence = Blob.of(proof.encode());
       accused++;
@@ -1258,12 +1256,19 @@ public final class QuorumClientCore {
 
   private void nothing(long now, ReadTask task, ReplicaPeer peer) {
     task.nothing.add(peer.key);
-    if (newestMembership().isQuorum(task.nothing::contains)) {
-      Blob stub = task.stub;
-      finish(task, stub == null ? List.of() : List.of(stub), task.stubFrom, null);
+    Membership current = newestMembership();
+    boolean everybody =
+        current.everybody().stream().allMatch(r -> task.nothing.contains(r) || !peer(r).linked);
+    if (everybody && current.isQuorum(task.nothing::contains)) {
+      finishWithNothing(task);
     } else {
       dispatch(now, task);
     }
+  }
+
+  private void finishWithNothing(ReadTask task) {
+    Blob stub = task.stub;
+    finish(task, stub == null ? List.of() : List.of(stub), task.stubFrom, null);
   }
 
   private void finish(
@@ -1565,8 +1570,11 @@ public final class QuorumClientCore {
       rest(now, peer);
     }
     if (!peer.flights.isEmpty()
-        && now - peer.flightsInOrder().getFirst().sentNanos() >= timeout) {
+        && now - peer.flights.values().iterator().next().sentNanos() >= timeout) {
       rest(now, peer);
+    }
+    if (peer.installRequest != 0 && now - peer.installSentNanos >= timeout) {
+      peer.installRequest = 0;
     }
     if (peer.releaseRequest != 0 && now - peer.releaseSentNanos >= timeout) {
       releaseRefused(now, peer);
@@ -1592,6 +1600,10 @@ public final class QuorumClientCore {
 
   private void tick(long now, ReadTask task, long timeout) {
     if (task.deadlineNanos - now <= 0) {
+      if (metadata != null && newestMembership().isQuorum(task.nothing::contains)) {
+        finishWithNothing(task);
+        return;
+      }
       finish(
           task,
           List.of(),
@@ -1621,12 +1633,7 @@ public final class QuorumClientCore {
    * @param retainedBytes kept for replicas that lag
    */
   public record Stats(
-      long struck,
-      long accused,
-      long hedged,
-      long resent,
-      long pendingBytes,
-      long retainedBytes) {}
+      long struck, long accused, long hedged, long resent, long pendingBytes, long retainedBytes) {}
 
   /** A moment's {@link Stats}. */
   public Stats stats() {

@@ -19,7 +19,8 @@ public sealed interface QuorumOutput {
   /**
    * What became of an append.
    *
-   * @param unknown null: it is durable; else its deadline passed, and it is still being tried
+   * @param unknown null: it is durable; else its deadline passed, it is still being tried, and this
+   *     is told again when it is durable
    */
   record Appended(long ticket, @Nullable CapsuleException unknown) implements QuorumOutput {}
 
@@ -36,10 +37,7 @@ public sealed interface QuorumOutput {
    * @param failure set if nobody could say in time
    */
   record Read(
-      long ticket,
-      List<Blob> records,
-      @Nullable PublicKey from,
-      @Nullable CapsuleException failure)
+      long ticket, List<Blob> records, @Nullable PublicKey from, @Nullable CapsuleException failure)
       implements QuorumOutput {
     public Read {
       records = List.copyOf(records);

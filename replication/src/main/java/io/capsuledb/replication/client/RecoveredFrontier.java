@@ -133,7 +133,6 @@ public final class RecoveredFrontier {
    */
   public boolean mayBeDurable(long writer, long sequence) {
     return membership.isQuorum(
-        replica ->
-            !answers.containsKey(replica) || head(replica, writer).sequence() >= sequence);
+        replica -> !answers.containsKey(replica) || head(replica, writer).sequence() >= sequence);
   }
 }

@@ -2,13 +2,14 @@ package io.capsuledb.replication.client;
 
 import io.capsuledb.core.crypto.Hash32;
 import io.capsuledb.core.crypto.PublicKey;
+import io.capsuledb.core.crypto.Secp256k1;
 import io.capsuledb.core.record.Checkpoint;
 import io.capsuledb.replication.protocol.ChainHead;
+import io.capsuledb.replication.protocol.ContradictionProof;
 import io.capsuledb.replication.protocol.SealState;
 import io.capsuledb.replication.protocol.SignedStatement;
 import io.capsuledb.replication.protocol.Statement;
 import java.util.ArrayDeque;
-import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
@@ -35,7 +36,7 @@ final class ReplicaPeer {
     OTHER_INCARNATION,
     /** An answer to a new question, with an old number: the replica was rolled back. */
     ROLLED_BACK,
-    /** It contradicts {@link #contradicted}. */
+    /** It contradicts an earlier one: {@link #contradiction}. */
     CONTRADICTION
   }
 
@@ -43,7 +44,8 @@ final class ReplicaPeer {
   record Probe(long request, Hash32 nonce, long sentNanos, long newestNumber) {}
 
   /** Records under way. */
-  record Flight(long request, long sentNanos, long bytes, Map<Long, Long> last) {}
+  record Flight(
+      long request, long sentNanos, long bytes, Map<Long, Long> first, Map<Long, Long> last) {}
 
   /** Where sending a chain goes on. */
   static final class Cursor {
@@ -64,6 +66,7 @@ final class ReplicaPeer {
   }
 
   final PublicKey key;
+  private final Secp256k1 curve;
   boolean linked;
 
   /** Whether it has said on this link what it holds, and appends may be sent. */
@@ -78,7 +81,7 @@ final class ReplicaPeer {
   private long newestNumber;
   private @Nullable SignedStatement frontier;
   private final Map<Long, SignedStatement> byWriter = new HashMap<>();
-  private @Nullable SignedStatement contradicted;
+  private @Nullable ContradictionProof contradiction;
   private int membership;
 
   @Nullable Probe probe;
@@ -97,6 +100,7 @@ final class ReplicaPeer {
   long describeSentNanos;
   int installing;
   long installRequest;
+  long installSentNanos;
   long foundRequest;
 
   final ArrayDeque<ReleaseOrder> releases = new ArrayDeque<>();
@@ -114,8 +118,9 @@ final class ReplicaPeer {
   int strikes;
   long avoidedUntilNanos;
 
-  ReplicaPeer(PublicKey key) {
+  ReplicaPeer(PublicKey key, Secp256k1 curve) {
     this.key = key;
+    this.curve = curve;
   }
 
   /** Number of the newest statement of the living incarnation; -1 if there is none. */
@@ -128,8 +133,8 @@ final class ReplicaPeer {
     return membership;
   }
 
-  @Nullable SignedStatement contradicted() {
-    return contradicted;
+  @Nullable ContradictionProof contradiction() {
+    return contradiction;
   }
 
   /**
@@ -139,9 +144,7 @@ final class ReplicaPeer {
    * @param matters whether what is said about a writer is worth keeping
    */
   Verdict take(
-      SignedStatement signed,
-      @Nullable Probe probed,
-      java.util.function.LongPredicate matters) {
+      SignedStatement signed, @Nullable Probe probed, java.util.function.LongPredicate matters) {
     Statement said = signed.statement();
     if (probed != null) {
       if (!known || said.incarnation() != incarnation) {
@@ -152,8 +155,8 @@ final class ReplicaPeer {
     } else if (!known || said.incarnation() != incarnation) {
       return Verdict.OTHER_INCARNATION;
     }
-    contradicted = contradictedBy(said);
-    if (contradicted != null) {
+    contradiction = contradictionBy(signed);
+    if (contradiction != null) {
       return Verdict.CONTRADICTION;
     }
     if (said.number() > newestNumber) {
@@ -186,7 +189,8 @@ final class ReplicaPeer {
     refusing.clear();
   }
 
-  private @Nullable SignedStatement contradictedBy(Statement said) {
+  private @Nullable ContradictionProof contradictionBy(SignedStatement signed) {
+    Statement said = signed.statement();
     Set<SignedStatement> before = new HashSet<>();
     if (frontier != null) {
       before.add(frontier);
@@ -203,37 +207,35 @@ final class ReplicaPeer {
     }
     for (SignedStatement kept : before) {
       Statement other = kept.statement();
-      boolean contradicts =
+      boolean odd =
           other.number() < said.number()
-              ? contradict(other, said)
-              : other.number() > said.number() ? contradict(said, other) : !other.equals(said);
-      if (contradicts) {
-        return kept;
+              ? isOdd(other, said)
+              : other.number() > said.number() ? isOdd(said, other) : !other.equals(said);
+      // Most that is odd is no lie where a final head was accepted: the proof knows.
+      ContradictionProof proof = odd ? ContradictionProof.of(kept, signed, curve) : null;
+      if (proof != null) {
+        return proof;
       }
     }
     return null;
   }
 
-  /** Whether an honest replica cannot have said both, one incarnation given. */
-  private static boolean contradict(Statement earlier, Statement later) {
+  /** Whether the later one says less, or something else, than the earlier: cheap, and too much. */
+  private static boolean isOdd(Statement earlier, Statement later) {
+    if (later.membership() < earlier.membership()) {
+      return true;
+    }
     for (Statement.Entry was : earlier.entries()) {
       Statement.Entry is = later.entry(was.writer());
       if (is == null) {
-        if (later.kind() == Statement.Kind.FRONTIER
-            && (was.head().sequence() > 0 || was.seal().isSealed())) {
+        if (later.kind() == Statement.Kind.FRONTIER) {
           return true;
         }
         continue;
       }
-      boolean cut = is.seal().isFinal() && is.seal().last().sequence() < was.head().sequence();
-      if (is.head().sequence() < was.head().sequence() && !cut) {
-        return true;
-      }
-      if (is.head().sequence() == was.head().sequence() && !is.head().equals(was.head())) {
-        return true;
-      }
-      if (is.seal().promised().compareTo(was.seal().promised()) < 0
-          || is.seal().accepted().compareTo(was.seal().accepted()) < 0) {
+      if (is.head().sequence() < was.head().sequence()
+          || (is.head().sequence() == was.head().sequence() && !is.head().equals(was.head()))
+          || (was.seal().isSealed() && !is.seal().equals(was.seal()))) {
         return true;
       }
     }
@@ -286,10 +288,6 @@ final class ReplicaPeer {
     foundRequest = 0;
     releaseRequest = 0;
     inquiryRequest = 0;
-  }
-
-  List<Flight> flightsInOrder() {
-    return new ArrayList<>(flights.values());
   }
 
   /** Learns how long an answer took. */
