@@ -173,6 +173,25 @@ public final class ChainVerifier {
   }
 
   /**
+   * Forgets the records of a chain after one of them: they were dropped, because the writer was
+   * sealed before them.
+   *
+   * @throws IllegalArgumentException if {@code head} is not before the newest linked record
+   */
+  public void rewind(Head head) {
+    Chain chain = chains.get(head.writer());
+    if (chain == null
+        || head.sequence() < 0
+        || head.sequence() >= chain.sequence
+        || (head.sequence() == 0) != head.hash().isZero()) {
+      throw new IllegalArgumentException("not before the head: " + head);
+    }
+    chain.sequence = head.sequence();
+    chain.head = head.hash();
+    chain.lamport = head.lamport();
+  }
+
+  /**
    * Picks a chain up again behind damage: takes the record's word on its place, then links it. Only
    * for reports about a broken chain; nothing behind such a record is vouched for.
    */

@@ -1,0 +1,8 @@
+/**
+ * Links between processes: {@link io.capsuledb.replication.transport.ZmqTransport} over JeroMQ and
+ * over TLS 1.3.
+ */
+@NullMarked
+package io.capsuledb.replication.transport;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,836 @@
+package io.capsuledb.replication.replica;
+
+import io.capsuledb.core.capsule.CapsuleName;
+import io.capsuledb.core.capsule.RosterEntry.Role;
+import io.capsuledb.core.crypto.Hash32;
+import io.capsuledb.core.crypto.PublicKey;
+import io.capsuledb.core.crypto.SecretBytes;
+import io.capsuledb.core.error.CapsuleException;
+import io.capsuledb.core.error.StorageException;
+import io.capsuledb.core.port.Telemetry;
+import io.capsuledb.core.record.CapsuleRecord;
+import io.capsuledb.core.record.Checkpoint;
+import io.capsuledb.core.record.CheckpointCodec;
+import io.capsuledb.core.record.RecordType;
+import io.capsuledb.core.sim.SampleCapsule;
+import io.capsuledb.core.sim.SimEntropy;
+import io.capsuledb.replication.protocol.Ballot;
+import io.capsuledb.replication.protocol.Blob;
+import io.capsuledb.replication.protocol.ChainHead;
+import io.capsuledb.replication.protocol.ContradictionProof;
+import io.capsuledb.replication.protocol.Message;
+import io.capsuledb.replication.protocol.MessageCodec;
+import io.capsuledb.replication.protocol.SealOrder;
+import io.capsuledb.replication.protocol.SealOrderCodec;
+import io.capsuledb.replication.protocol.SealState;
+import io.capsuledb.replication.protocol.SignedStatement;
+import io.capsuledb.replication.protocol.Statement;
+import io.capsuledb.replication.protocol.StatementCodec;
+import io.capsuledb.replication.sim.SimReplicaDisk;
+import io.capsuledb.replication.sim.SimReplicaLog;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.PriorityQueue;
+import java.util.Set;
+import java.util.SplittableRandom;
+import java.util.TreeMap;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * Replicas, writers and sealers under one seeded scheduler with virtual time: the real {@link
+ * ReplicaCore}s over simulated disks and a network that loses, delays, repeats and reorders.
+ *
+ * <p>Writers and sealers are small and stubborn: they send what is not acknowledged again and
+ * again. An oracle sees every statement at the moment it is sent and knows from that alone what is
+ * durable; what it checks after every event is written at {@link #check}.
+ */
+final class SimCluster {
+
+  private static final long MS = TimeUnit.MILLISECONDS.toNanos(1);
+  private static final long TICK = 50 * MS;
+
+  /** What goes wrong, and how often: drawn from the seed. */
+  record Faults(
+      double lose,
+      double repeat,
+      int maxDelayMs,
+      boolean crashes,
+      boolean loseDisks,
+      boolean rot,
+      boolean partitions,
+      boolean seals,
+      boolean full) {
+    static Faults of(SplittableRandom random) {
+      return new Faults(
+          random.nextInt(3) == 0 ? 0 : random.nextDouble() * 0.3,
+          random.nextInt(2) == 0 ? 0 : random.nextDouble() * 0.2,
+          1 + random.nextInt(random.nextInt(4) == 0 ? 400 : 20),
+          random.nextInt(3) > 0,
+          random.nextInt(2) == 0,
+          random.nextInt(2) == 0,
+          random.nextInt(2) == 0,
+          random.nextInt(3) > 0,
+          random.nextInt(4) == 0);
+    }
+  }
+
+  private record Event(long at, long order, Runnable action) implements Comparable<Event> {
+    @Override
+    public int compareTo(Event other) {
+      int byTime = Long.compare(at, other.at);
+      return byTime != 0 ? byTime : Long.compare(order, other.order);
+    }
+  }
+
+  final SplittableRandom random;
+  final Faults faults;
+  final int quorum;
+  final SampleCapsule capsule;
+  final List<Replica> replicas = new ArrayList<>();
+  final List<Writer> writers = new ArrayList<>();
+  final List<Sealer> sealers = new ArrayList<>();
+
+  private final PriorityQueue<Event> events = new PriorityQueue<>();
+  private long order;
+  private long now = 1;
+  private long trace = 1;
+  private boolean calm;
+  private long nextIndex = 1000;
+
+  // The oracle.
+  private final Map<Long, long[]> stated = new HashMap<>();
+  private final Map<Long, Long> durable = new HashMap<>();
+  private final Map<Long, Hash32[]> hashes = new HashMap<>();
+  private final Map<Long, ChainHead> sealedAt = new HashMap<>();
+  private final Set<Checkpoint.Range> released = new HashSet<>();
+
+  SimCluster(long seed, int size) {
+    this.random = new SplittableRandom(seed);
+    this.faults = Faults.of(random);
+    this.quorum = size / 2 + 1;
+    List<PublicKey> keys = new ArrayList<>();
+    for (int i = 0; i < size; i++) {
+      Replica replica = new Replica(i);
+      replicas.add(replica);
+      keys.add(replica.identity.key());
+    }
+    capsule = new SampleCapsule(seed, keys, quorum);
+    replicas.forEach(Replica::start);
+    for (int i = 0; i < 2 + random.nextInt(3); i++) {
+      writers.add(new Writer(i % 3 == 2 ? Role.COMPACTOR : Role.WORKER));
+    }
+    writers.add(new Writer(Role.COMPACTOR));
+    for (int i = 0; i < 2; i++) {
+      Sealer sealer = new Sealer();
+      sealers.add(sealer);
+    }
+  }
+
+  // ------------------------------------------------------------------ time
+
+  private void at(long delay, Runnable action) {
+    events.add(new Event(now + delay, order++, action));
+  }
+
+  /** Runs until a time, with faults or without. */
+  void run(long untilMs, boolean withFaults) {
+    calm = !withFaults;
+    while (!events.isEmpty() && events.peek().at <= untilMs * MS) {
+      Event next = events.poll();
+      now = next.at;
+      next.action.run();
+      check();
+    }
+  }
+
+  long nowMs() {
+    return now / MS;
+  }
+
+  long trace() {
+    return trace;
+  }
+
+  private void note(long what) {
+    trace = trace * 31 + what + now;
+  }
+
+  // ------------------------------------------------------------------ network
+
+  private interface Receiver {
+    void receive(int from, Message message);
+  }
+
+  private void deliver(int from, int to, Message message, Receiver receiver) {
+    byte[] bytes = MessageCodec.encode(message);
+    note(Arrays.hashCode(bytes));
+    boolean cut =
+        (from < replicas.size() && replicas.get(from).cutOff)
+            || (to < replicas.size() && to >= 0 && replicas.get(to).cutOff);
+    if (!calm && (cut || random.nextDouble() < faults.lose)) {
+      return;
+    }
+    int copies = !calm && random.nextDouble() < faults.repeat ? 2 : 1;
+    for (int i = 0; i < copies; i++) {
+      at(
+          1 + random.nextLong(calm ? MS : faults.maxDelayMs * MS),
+          () -> receiver.receive(from, MessageCodec.decode(bytes).orThrow()));
+    }
+  }
+
+  // ------------------------------------------------------------------ replicas
+
+  /** Links are numbered by who is at the other end: replica i is i + 1, client j is 100 + j. */
+  final class Replica implements ReplicaOutbox {
+    final int index;
+    final ReplicaIdentity identity;
+    final SimReplicaDisk disk;
+    SimReplicaLog log;
+    ReplicaCore core;
+    ReplicaReader reader;
+    boolean running;
+    boolean cutOff;
+    int life;
+    final ArrayDeque<SignedStatement> said = new ArrayDeque<>();
+
+    Replica(int index) {
+      this.index = index;
+      byte[] key = new byte[32];
+      new SimEntropy(random.nextLong()).fill(key);
+      key[0] &= 0x7f;
+      this.identity = new ReplicaIdentity(SampleCapsule.CURVE, SecretBytes.own(key));
+      this.disk = new SimReplicaDisk(random.nextLong());
+    }
+
+    void start() {
+      life++;
+      log = disk.open();
+      running = true;
+      core =
+          new ReplicaCore(
+              ReplicaOptions.builder().gossipMs(100).pullTimeoutMs(1000).build(),
+              identity,
+              SampleCapsule.CURVE,
+              log,
+              this,
+              Telemetry.NONE,
+              random.nextLong());
+      reader = new ReplicaReader(log, core::damaged);
+      for (Replica other : replicas) {
+        if (other != this && other.running) {
+          core.up(other.index + 1, other.identity.key());
+          other.core.up(index + 1, identity.key());
+        }
+      }
+      for (int client = 100; client < 100 + 64; client++) {
+        core.up(client, identity.key());
+      }
+      int born = life;
+      at(random.nextLong(TICK), () -> tick(born));
+      core.endStep();
+    }
+
+    void stop() {
+      running = false;
+      disk.powerCut();
+      for (Replica other : replicas) {
+        if (other != this && other.running) {
+          other.core.down(index + 1);
+        }
+      }
+    }
+
+    private void tick(int born) {
+      if (born != life || !running) {
+        return;
+      }
+      if (core.failure() != null) {
+        stop();
+        at(TICK, this::startIfDown);
+        return;
+      }
+      step(
+          () -> {
+            for (SimReplicaDisk.Place place : disk.damaged()) {
+              core.damaged(place.capsule(), place.writer(), place.sequence());
+            }
+            core.tick(now);
+          });
+      at(TICK, () -> tick(born));
+    }
+
+    /** As the shell does it: a replica whose disk fails under it is started again. */
+    private void step(Runnable input) {
+      try {
+        input.run();
+        core.endStep();
+      } catch (StorageException dead) {
+        stop();
+        at(TICK, this::startIfDown);
+      }
+    }
+
+    void startIfDown() {
+      if (!running) {
+        start();
+      }
+    }
+
+    void receive(int from, Message message) {
+      if (running) {
+        step(() -> core.receive(now, from < replicas.size() ? from + 1 : from, message));
+      }
+    }
+
+    @Override
+    public void send(long link, Message message) {
+      if (message instanceof Message.Held held) {
+        heard(held.statement());
+      } else if (message instanceof Message.Frontier frontier) {
+        heard(frontier.statement());
+      } else if (message instanceof Message.Sealed sealed) {
+        heard(sealed.statement());
+      }
+      if (link >= 100) {
+        int client = (int) link;
+        Client to = client(client);
+        deliver(index, -1, message, (from, m) -> to.receive(this, m));
+      } else {
+        Replica to = replicas.get((int) link - 1);
+        deliver(index, to.index, message, to::receive);
+      }
+    }
+
+    /** The oracle hears everything that is stated. */
+    private void heard(SignedStatement statement) {
+      if (!StatementCodec.verify(statement, SampleCapsule.CURVE)) {
+        throw new AssertionError("a statement that does not verify: " + statement);
+      }
+      for (SignedStatement before : said) {
+        if (ContradictionProof.of(before, statement) != null) {
+          throw new AssertionError(
+              "an honest replica contradicts itself:\n" + before + "\n" + statement);
+        }
+      }
+      said.add(statement);
+      if (said.size() > 12) {
+        said.remove();
+      }
+      for (Statement.Entry entry : statement.statement().entries()) {
+        ChainHead head = entry.head();
+        if (head.sequence() > 0 && !hash(entry.writer(), head.sequence()).equals(head.hash())) {
+          throw new AssertionError("a head that nobody wrote: " + entry);
+        }
+        stated.computeIfAbsent(entry.writer(), w -> new long[replicas.size()])[index] =
+            head.sequence();
+        long[] heads = stated.get(entry.writer()).clone();
+        Arrays.sort(heads);
+        long now = heads[heads.length - quorum];
+        durable.merge(entry.writer(), now, Math::max);
+      }
+    }
+
+    @Override
+    public void commit(ReplicaLog.Batch batch) {
+      int born = life;
+      at(
+          1 + random.nextLong(2 * MS),
+          () -> {
+            if (born != life || !running) {
+              return;
+            }
+            CapsuleException failed = null;
+            try {
+              log.commit(batch);
+            } catch (CapsuleException e) {
+              failed = e;
+            }
+            note(batch.size());
+            CapsuleException outcome = failed;
+            step(() -> core.committed(outcome));
+          });
+    }
+
+    @Override
+    public void answer(long link, Message.Request read) {
+      send(link, reader.answer(read));
+    }
+
+    @Override
+    public void drop(long link, String reason) {
+      throw new AssertionError("a link is dropped: " + reason);
+    }
+
+    private void loseDisk() {
+      disk.wipe();
+      stated.values().forEach(heads -> heads[index] = 0);
+      said.clear();
+    }
+  }
+
+  // ------------------------------------------------------------------ clients
+
+  abstract class Client {
+    final int link = 100 + clients.size();
+
+    Client() {
+      clients.add(this);
+    }
+
+    final void ask(Replica replica, Message message) {
+      deliver(link, replica.index, message, replica::receive);
+    }
+
+    abstract void receive(Replica from, Message message);
+  }
+
+  private final List<Client> clients = new ArrayList<>();
+
+  private Client client(int link) {
+    return clients.get(link - 100);
+  }
+
+  private Hash32 hash(long writer, long sequence) {
+    return hashes.get(writer)[(int) sequence - 1];
+  }
+
+  /** A chain that is sent to every replica until it is acknowledged. */
+  abstract class Sender extends Client {
+    final SampleCapsule.Chain chain;
+    final List<CapsuleRecord> records = new ArrayList<>();
+    final long[] acknowledged = new long[replicas.size()];
+    long requests;
+
+    Sender(Role role) {
+      chain = capsule.chain(nextIndex++, role);
+      add(chain.first());
+      at(random.nextLong(TICK), this::tick);
+    }
+
+    final void add(CapsuleRecord record) {
+      records.add(record);
+      hashes.put(chain.writer(), records.stream().map(CapsuleRecord::hash).toArray(Hash32[]::new));
+    }
+
+    private void tick() {
+      act();
+      for (Replica replica : replicas) {
+        long from = acknowledged[replica.index];
+        int count = Math.min(records.size() - (int) from, 1 + random.nextInt(20));
+        if (count > 0) {
+          int skip = random.nextInt(10) == 0 ? random.nextInt(count) : 0;
+          List<Blob> batch = new ArrayList<>();
+          for (int i = skip; i < count; i++) {
+            batch.add(Blob.of(records.get((int) from + i).bytes()));
+          }
+          ask(replica, new Message.Append(++requests, capsule.name, batch));
+        }
+      }
+      at(TICK + random.nextLong(TICK), this::tick);
+    }
+
+    abstract void act();
+
+    long durableUpTo() {
+      return durable.getOrDefault(chain.writer(), 0L);
+    }
+
+    @Override
+    void receive(Replica from, Message message) {
+      if (message instanceof Message.Held held) {
+        Statement.Entry entry = held.statement().statement().entry(chain.writer());
+        if (entry != null) {
+          acknowledged[from.index] = entry.head().sequence();
+        }
+      } else if (message instanceof Message.Refused refused) {
+        switch (refused.code()) {
+          case UNKNOWN_CAPSULE ->
+              ask(
+                  from,
+                  new Message.Found(++requests, capsule.name, Blob.of(capsule.signedMetadata)));
+          case GAP -> {
+            if (refused.writer() == chain.writer()) {
+              acknowledged[from.index] = refused.sequence() - 1;
+            }
+          }
+          case SEALED, BUSY, FULL, DAMAGED -> refused(refused);
+          case INVALID, EQUIVOCATION, NOT_A_MEMBER, STALE_MEMBERSHIP, DENIED ->
+              throw new AssertionError("refused: " + refused);
+        }
+      }
+    }
+
+    void refused(Message.Refused refused) {}
+  }
+
+  final class Writer extends Sender {
+    final Role role;
+    private long nextRelease = 2;
+
+    Writer(Role role) {
+      super(role);
+      this.role = role;
+    }
+
+    @Override
+    void act() {
+      if (nowMs() > 20_000) {
+        return;
+      }
+      for (int i = random.nextInt(4); i > 0 && records.size() < 400; i--) {
+        byte[] payload = new byte[16 + random.nextInt(100)];
+        if (role == Role.WORKER) {
+          add(chain.next(RecordType.DATA, payload));
+        } else if (random.nextInt(5) > 0 || records.size() < 5) {
+          add(chain.next(RecordType.BLOCK, payload));
+        } else {
+          long to = nextRelease + random.nextInt(4);
+          if (to >= records.size() || to > durableUpTo()) {
+            continue;
+          }
+          Checkpoint.Range range = new Checkpoint.Range(chain.writer(), nextRelease, to);
+          nextRelease = to + 1 + random.nextInt(2);
+          add(
+              chain.next(
+                  RecordType.CHECKPOINT,
+                  CheckpointCodec.encode(
+                      new Checkpoint(Hash32.ZERO, Hash32.ZERO, 0, List.of(range)))));
+          releases.put((long) records.size(), range);
+        }
+      }
+      releases
+          .headMap(durableUpTo(), true)
+          .forEach(
+              (sequence, range) -> {
+                released.add(range);
+                Replica any = replicas.get(random.nextInt(replicas.size()));
+                ask(
+                    any,
+                    new Message.Release(
+                        ++requests, capsule.name, chain.writer(), sequence, List.of(range)));
+              });
+    }
+
+    private final TreeMap<Long, Checkpoint.Range> releases = new TreeMap<>();
+
+    @Override
+    void receive(Replica from, Message message) {
+      if (message instanceof Message.Refused refused
+          && refused.code() == io.capsuledb.replication.protocol.Refusal.INVALID
+          && refused.detail().contains("CHECKPOINT")) {
+        return;
+      }
+      super.receive(from, message);
+    }
+  }
+
+  /** Seals writers, one after the other; two of them may want the same one. */
+  final class Sealer extends Sender {
+    private long term;
+    private long target;
+    private boolean finishing;
+    private final Map<Integer, SealState> answers = new TreeMap<>();
+
+    Sealer() {
+      super(Role.LEADER);
+    }
+
+    private Ballot ballot() {
+      return new Ballot(term, chain.writer());
+    }
+
+    @Override
+    void act() {
+      boolean stuck = random.nextInt(60) == 0;
+      if ((target == 0 || stuck) && (faults.seals || target != 0)) {
+        if (target == 0) {
+          if (nowMs() > 19_000 || random.nextInt(80) > 0) {
+            return;
+          }
+          Writer writer = writers.get(random.nextInt(writers.size()));
+          if (writer.durableUpTo() == 0) {
+            return;
+          }
+          target = writer.chain.writer();
+        }
+        term += 1 + random.nextInt(3);
+        finishing = false;
+        answers.clear();
+        order(SealOrder.Kind.PREPARE, ChainHead.NONE);
+      } else if (target != 0) {
+        // What is sent again is answered again, also when everything was acknowledged.
+        for (Replica replica : replicas) {
+          if (acknowledged[replica.index] == records.size()) {
+            ask(
+                replica,
+                new Message.Append(
+                    ++requests, capsule.name, List.of(Blob.of(records.getLast().bytes()))));
+          }
+        }
+      }
+    }
+
+    private void order(SealOrder.Kind kind, ChainHead last) {
+      add(
+          chain.next(
+              RecordType.SEAL, SealOrderCodec.encode(new SealOrder(kind, target, term, last))));
+    }
+
+    @Override
+    void receive(Replica from, Message message) {
+      super.receive(from, message);
+      if (message instanceof Message.Sealed sealed && target != 0) {
+        Statement.Entry entry = sealed.statement().statement().entry(target);
+        if (entry == null
+            || !entry.seal().promised().equals(ballot())
+            || sealed.statement().statement().incarnation() != from.log.recovered().incarnation()) {
+          return;
+        }
+        if (finishing) {
+          if (entry.seal().accepted().equals(ballot())) {
+            answers.put(from.index, entry.seal());
+          }
+          if (answers.size() >= quorum) {
+            complete(answers.values().iterator().next().last());
+          }
+        } else {
+          answers.put(from.index, entry.seal());
+          if (answers.size() >= quorum) {
+            ChainHead value = value();
+            finishing = true;
+            answers.clear();
+            order(SealOrder.Kind.FINAL, value);
+          }
+        }
+      }
+    }
+
+    private ChainHead value() {
+      Ballot highest = Ballot.NONE;
+      ChainHead value = ChainHead.NONE;
+      for (SealState answer : answers.values()) {
+        if (answer.accepted().compareTo(highest) > 0) {
+          highest = answer.accepted();
+          value = answer.last();
+        }
+      }
+      if (highest.equals(Ballot.NONE)) {
+        for (SealState answer : answers.values()) {
+          if (answer.head().sequence() > value.sequence()) {
+            value = answer.head();
+          }
+        }
+      }
+      return value;
+    }
+
+    private void complete(ChainHead last) {
+      note(last.sequence());
+      ChainHead before = sealedAt.putIfAbsent(target, last);
+      if (before != null && !before.equals(last)) {
+        throw new AssertionError(
+            "writer " + target + " is sealed at " + before + " and at " + last);
+      }
+      target = 0;
+      answers.clear();
+      finishing = false;
+    }
+  }
+
+  // ------------------------------------------------------------------ nemesis
+
+  /** Lets faults happen from now on. */
+  void startNemesis() {
+    at(random.nextLong(500 * MS), this::nemesis);
+  }
+
+  private void nemesis() {
+    if (calm) {
+      return;
+    }
+    Replica victim = replicas.get(random.nextInt(replicas.size()));
+    long down = replicas.stream().filter(r -> !r.running).count();
+    switch (random.nextInt(6)) {
+      case 0 -> {
+        if (faults.crashes && victim.running) {
+          victim.stop();
+          at(random.nextLong(3000 * MS), victim::startIfDown);
+        }
+      }
+      case 1 -> {
+        if (faults.loseDisks && down == 0 && othersHoldAll(victim)) {
+          victim.stop();
+          victim.loseDisk();
+          at(random.nextLong(1000 * MS), victim::startIfDown);
+        }
+      }
+      case 2 -> {
+        if (faults.rot && victim.running && othersHoldAll(victim)) {
+          List<SimReplicaDisk.Place> places = victim.disk.places();
+          if (!places.isEmpty()) {
+            victim.disk.flipByte(places.get(random.nextInt(places.size())), random.nextInt(100));
+          }
+        }
+      }
+      case 3 -> {
+        if (faults.partitions) {
+          victim.cutOff = true;
+          at(random.nextLong(2000 * MS), () -> victim.cutOff = false);
+        }
+      }
+      case 4 -> {
+        if (faults.full) {
+          victim.disk.capacityBytes(random.nextLong(20_000));
+          at(random.nextLong(2000 * MS), () -> victim.disk.capacityBytes(Long.MAX_VALUE));
+        }
+      }
+      default -> {
+        if (faults.crashes && victim.running) {
+          victim.disk.onNextCommit(
+              random.nextBoolean()
+                  ? SimReplicaDisk.Fault.POWER_CUT_AFTER
+                  : SimReplicaDisk.Fault.POWER_CUT_BEFORE);
+        }
+      }
+    }
+    at(random.nextLong(800 * MS), this::nemesis);
+  }
+
+  /** Whether everything durable is on a quorum of the other disks: one more may go wrong. */
+  private boolean othersHoldAll(Replica victim) {
+    for (Map.Entry<Long, Long> head : durable.entrySet()) {
+      int holders = 0;
+      for (Replica other : replicas) {
+        if (other != victim
+            && other.disk.damaged().isEmpty()
+            && stated.getOrDefault(head.getKey(), new long[replicas.size()])[other.index]
+                >= head.getValue()) {
+          holders++;
+        }
+      }
+      if (holders < quorum) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  /** Ends all faults and starts what is down. */
+  void heal() {
+    calm = true;
+    for (Replica replica : replicas) {
+      replica.cutOff = false;
+      replica.disk.capacityBytes(Long.MAX_VALUE);
+      replica.startIfDown();
+    }
+  }
+
+  // ------------------------------------------------------------------ checks
+
+  /**
+   * What holds after every event: nothing beyond a final head is durable, and nothing that is
+   * durable is beyond it; a writer is sealed at one head only (checked when it is), a replica never
+   * contradicts itself and never names a head nobody wrote (checked when it speaks).
+   */
+  private void check() {
+    sealedAt.forEach(
+        (writer, last) -> {
+          if (durable.getOrDefault(writer, 0L) > last.sequence()) {
+            throw new AssertionError(
+                "writer "
+                    + writer
+                    + " is sealed at "
+                    + last.sequence()
+                    + " and durable up to "
+                    + durable.get(writer));
+          }
+        });
+  }
+
+  /** What holds at the end: all replicas hold the same, and all that was ever durable. */
+  void checkConverged() {
+    CapsuleName name = capsule.name;
+    for (Replica replica : replicas) {
+      ReplicaCore core = replica.core;
+      if (!replica.disk.damaged().isEmpty()) {
+        throw new AssertionError(core + " is damaged: " + replica.disk.damaged());
+      }
+      HeldCapsule held = core.capsule(name);
+      for (Sender sender : senders()) {
+        long writer = sender.chain.writer();
+        HeldChain chain = held == null ? null : held.chain(writer);
+        ChainHead head = chain == null ? ChainHead.NONE : held.held(chain);
+        ChainHead last = sealedAt.get(writer);
+        long most = last == null ? sender.records.size() : last.sequence();
+        if (head.sequence() > most || head.sequence() < durable.getOrDefault(writer, 0L)) {
+          throw new AssertionError(
+              core
+                  + " holds writer "
+                  + writer
+                  + " up to "
+                  + head
+                  + ", durable is "
+                  + durable.get(writer)
+                  + ", sealed at "
+                  + last);
+        }
+        ChainHead first =
+            replicas
+                .getFirst()
+                .core
+                .capsule(name)
+                .held(replicas.getFirst().core.capsule(name).chain(writer));
+        if (!head.equals(first)) {
+          throw new AssertionError(
+              "writer "
+                  + writer
+                  + " ends at "
+                  + head
+                  + " in one replica and at "
+                  + first
+                  + " in another");
+        }
+        for (long at = 1; at <= head.sequence(); at++) {
+          byte[] bytes = replica.log.read(name, writer, at);
+          byte[] written = sender.records.get((int) at - 1).bytes();
+          if (!Arrays.equals(bytes, written) && !isReleased(writer, at)) {
+            throw new AssertionError(core + ": writer " + writer + " sequence " + at);
+          }
+        }
+      }
+    }
+  }
+
+  private boolean isReleased(long writer, long sequence) {
+    return released.stream().anyMatch(r -> r.contains(writer, sequence));
+  }
+
+  private List<Sender> senders() {
+    List<Sender> all = new ArrayList<>(writers);
+    all.addAll(sealers);
+    return all;
+  }
+
+  /** Whether all replicas hold the same of everything, for a loop that waits for that. */
+  boolean isConverged() {
+    try {
+      checkConverged();
+      return true;
+    } catch (AssertionError | CapsuleException e) {
+      return false;
+    }
+  }
+
+  long durableRecords() {
+    return durable.values().stream().mapToLong(Long::longValue).sum();
+  }
+
+  int seals() {
+    return sealedAt.size();
+  }
+}

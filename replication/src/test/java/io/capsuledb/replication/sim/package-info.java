@@ -1,0 +1,2 @@
+/** Simulated disk of a replica, with faults. */
+package io.capsuledb.replication.sim;
