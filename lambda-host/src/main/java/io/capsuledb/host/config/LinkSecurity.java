@@ -2,7 +2,6 @@ package io.capsuledb.host.config;
 
 import io.capsuledb.core.error.InvalidRequestException;
 import java.nio.file.Path;
-import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -10,9 +9,10 @@ import org.jspecify.annotations.Nullable;
  * signed hello and every frame carries a MAC; TLS hides what is said from the network besides.
  *
  * @param transport which one
- * @param tlsCert this side's certificate chain, PEM; null without TLS
- * @param tlsKey the certificate's private key, PEM (PKCS #8); null without TLS
- * @param tlsCa who must vouch for the other side's certificate, PEM; null without TLS
+ * @param tlsCert this side's certificate chain, PEM; needed for listening with TLS
+ * @param tlsKey the certificate's private key, PEM (PKCS #8); present exactly if {@code tlsCert} is
+ * @param tlsCa who must vouch for the other side's certificate, PEM; null: the system's authorities
+ *     for whom this side dials, nobody for who dials this side
  */
 public record LinkSecurity(
     Transport transport, @Nullable Path tlsCert, @Nullable Path tlsKey, @Nullable Path tlsCa) {
@@ -40,22 +40,24 @@ public record LinkSecurity(
       @Nullable Path tlsCert,
       @Nullable Path tlsKey,
       @Nullable Path tlsCa) {
-    boolean tls = transport == Transport.TLS;
-    require(prefix + "tls-cert", tlsCert, tls, prefix);
-    require(prefix + "tls-key", tlsKey, tls, prefix);
-    require(prefix + "tls-ca", tlsCa, tls, prefix);
+    if (transport == Transport.PLAIN && (tlsCert != null || tlsKey != null || tlsCa != null)) {
+      throw new InvalidRequestException(
+          prefix
+              + (tlsCert != null ? "tls-cert" : tlsKey != null ? "tls-key" : "tls-ca")
+              + " is set and "
+              + prefix
+              + "transport is 'plain': set it to tls");
+    }
+    if ((tlsCert == null) != (tlsKey == null)) {
+      throw new InvalidRequestException(
+          prefix
+              + (tlsCert == null ? "tls-key" : "tls-cert")
+              + " is set without "
+              + prefix
+              + (tlsCert == null ? "tls-cert" : "tls-key")
+              + ": they belong together");
+    }
     return new LinkSecurity(transport, tlsCert, tlsKey, tlsCa);
-  }
-
-  private static void require(String name, @Nullable Path file, boolean tls, String prefix) {
-    if (tls && file == null) {
-      throw new InvalidRequestException(
-          prefix + "transport is 'tls' and " + name + " is not set: TLS needs it");
-    }
-    if (!tls && file != null) {
-      throw new InvalidRequestException(
-          name + " is set and " + prefix + "transport is 'plain': set it to tls");
-    }
   }
 
   static Transport parse(Setting setting, String value) {
@@ -70,17 +72,4 @@ public record LinkSecurity(
   public boolean isTls() {
     return transport == Transport.TLS;
   }
-
-  /** The files of TLS, if it is. */
-  public Optional<Files> files() {
-    Path cert = tlsCert;
-    Path key = tlsKey;
-    Path ca = tlsCa;
-    return isTls() && cert != null && key != null && ca != null
-        ? Optional.of(new Files(cert, key, ca))
-        : Optional.empty();
-  }
-
-  /** What TLS needs. */
-  public record Files(Path cert, Path key, Path ca) {}
 }

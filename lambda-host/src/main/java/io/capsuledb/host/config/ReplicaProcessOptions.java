@@ -141,6 +141,10 @@ public final class ReplicaProcessOptions {
      */
     public ReplicaProcessOptions build() {
       LinkSecurity links = LinkSecurity.of("", transport, tlsCert, tlsKey, tlsCa);
+      if (links.isTls() && tlsCert == null) {
+        throw new InvalidRequestException(
+            "transport is 'tls' and tls-cert and tls-key are not set: a replica needs both");
+      }
       if (anyOwner && !owners.isEmpty()) {
         throw new InvalidRequestException(
             "any-owner and owner are both set: either everybody's capsules are held, or those of"

@@ -70,6 +70,11 @@ public enum ReplicaSetting implements Setting {
     return description;
   }
 
+  @Override
+  public boolean repeats() {
+    return this == OWNER;
+  }
+
   /** The setting with that name in files, or null if there is none. */
   static @Nullable ReplicaSetting ofKey(String key) {
     for (ReplicaSetting setting : values()) {

@@ -11,4 +11,9 @@ public interface Setting {
 
   /** One sentence or two for help texts. */
   String description();
+
+  /** Whether it can be given more than once. */
+  default boolean repeats() {
+    return false;
+  }
 }
