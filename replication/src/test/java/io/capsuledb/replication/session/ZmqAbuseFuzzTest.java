@@ -166,11 +166,13 @@ class ZmqAbuseFuzzTest {
     Socket socket = connect();
     write(socket, greeting(), dealer());
     byte[] part = longFrame(1, 200_000, new byte[200_000]);
-    for (int i = 0; i < 2_000; i++) {
+    for (int i = 1; i <= 2_000; i++) {
       write(socket, part);
+      if (i % 250 == 0) {
+        assertThat(usedBytes() - before).isLessThan(40L << 20);
+      }
     }
     assertCutOff(socket);
-    assertThat(usedBytes() - before).isLessThan(128L << 20);
     pair.work();
   }
 
