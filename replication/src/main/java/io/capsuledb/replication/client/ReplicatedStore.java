@@ -409,9 +409,9 @@ public final class ReplicatedStore implements RecordStore {
   public void scan(long writer, long fromSequence, Visitor visitor) {
     long[] next = {Math.max(1, fromSequence)};
     boolean[] stopped = {false};
+    boolean[] visiting = {false};
     long newest = newestSequence(writer);
     while (!stopped[0] && next[0] <= newest) {
-      long before = next[0];
       try {
         cache.scan(
             writer,
@@ -422,11 +422,14 @@ public final class ReplicatedStore implements RecordStore {
               }
               byte[] mended = repaired.get(new At(w, sequence));
               next[0]++;
+              visiting[0] = true;
               stopped[0] = !visitor.visit(w, sequence, mended == null ? bytes : mended.clone());
+              visiting[0] = false;
               return !stopped[0];
             });
       } catch (IntegrityException damaged) {
-        if (next[0] > before && stopped[0]) {
+        if (visiting[0]) {
+          // The visitor's, not the cache's.
           throw damaged;
         }
       }
