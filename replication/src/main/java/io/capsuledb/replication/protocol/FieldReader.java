@@ -138,6 +138,16 @@ final class FieldReader {
         : Blob.of(Arrays.copyOfRange(bytes, offset, offset + length));
   }
 
+  /** All bytes that follow: copied. */
+  Blob rest(int most) {
+    int length = bytes.length - at;
+    if (length > most) {
+      reject(Reason.TOO_LARGE, length + " bytes in one, at most " + most);
+    }
+    int offset = take(length);
+    return offset < 0 ? NOTHING : Blob.of(Arrays.copyOfRange(bytes, offset, offset + length));
+  }
+
   /** A length of two bytes, then that many bytes of printable UTF-8. */
   String text(int most) {
     int length = unsignedShort();

@@ -34,7 +34,7 @@ public record Statement(
   public enum Kind {
     /** Some chains: everything up to their heads is held durably. */
     HELD(1),
-    /** All chains of the capsule that the replica has anything of. */
+    /** All chains of the capsule that the replica holds a record of or has promised to seal. */
     FRONTIER(2),
     /** One writer: what was promised about it. */
     SEALED(3);

@@ -64,7 +64,8 @@ final class SimCluster {
       boolean rot,
       boolean partitions,
       boolean seals,
-      boolean full) {
+      boolean full,
+      int maxCommitMs) {
     static Faults of(SplittableRandom random) {
       return new Faults(
           random.nextInt(3) == 0 ? 0 : random.nextDouble() * 0.3,

@@ -79,6 +79,22 @@ public final class EquivocationProof {
   /** Decodes and checks a proof against the accused writer's key. Takes any bytes. */
   public static Decoded<EquivocationProof> decode(
       CapsuleName capsule, byte[] bytes, PublicKey writerKey, Secp256k1 curve) {
+    return headers(capsule, bytes)
+        .then(headers -> check(headers.first(), headers.second(), writerKey, curve));
+  }
+
+  /**
+   * The writer that a proof is about, so that its key can be looked up. Takes any bytes; says only
+   * that they are well formed, and nothing of whether they prove anything.
+   */
+  public static Decoded<Long> accused(CapsuleName capsule, byte[] bytes) {
+    return headers(capsule, bytes)
+        .then(headers -> Decoded.accept(headers.first().header().writer()));
+  }
+
+  private record Headers(SignedHeader first, SignedHeader second) {}
+
+  private static Decoded<Headers> headers(CapsuleName capsule, byte[] bytes) {
     if (bytes.length < FIRST_OFFSET) {
       return Decoded.reject(Reason.TRUNCATED, "evidence has " + bytes.length + " bytes");
     }
@@ -101,7 +117,7 @@ public final class EquivocationProof {
         .then(
             first ->
                 RecordCodec.decodeBare(capsule, other)
-                    .then(second -> check(first, second, writerKey, curve)));
+                    .then(second -> Decoded.accept(new Headers(first, second))));
   }
 
   private static Decoded<EquivocationProof> check(

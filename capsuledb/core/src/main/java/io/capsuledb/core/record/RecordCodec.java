@@ -145,6 +145,31 @@ public final class RecordCodec {
         : decode(capsule, bytes).then(Decoded::accept);
   }
 
+  // ------------------------------------------------------------------ headers alone
+
+  /** A record's header, as it is encoded, without payload and signature: a fresh array. */
+  public static byte[] headerOf(SignedHeader record) {
+    return Arrays.copyOf(
+        record.bytes(), RecordLayout.headerBytes(record.header().parents().size()));
+  }
+
+  /**
+   * Decodes a header that stands alone, of a record of any type. Takes any bytes. The record hash
+   * covers every byte of it, so whoever knows that hash needs no signature.
+   */
+  public static Decoded<HashedHeader> decodeHashed(CapsuleName capsule, byte[] bytes) {
+    return decodeHeader(bytes)
+        .then(
+            header -> {
+              int expected = RecordLayout.headerBytes(header.parents().size());
+              return bytes.length == expected
+                  ? Decoded.accept(new HashedHeader(header, hashOf(capsule, bytes, expected)))
+                  : Decoded.reject(
+                      Reason.TRAILING_BYTES,
+                      "a header has " + expected + " bytes, not " + bytes.length);
+            });
+  }
+
   /** Decodes header and signature of a record of any type. */
   static Decoded<RecordStub> decodeBare(CapsuleName capsule, byte[] bytes) {
     return decodeHeader(bytes)

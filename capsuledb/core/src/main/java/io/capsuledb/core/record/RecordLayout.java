@@ -67,6 +67,9 @@ public final class RecordLayout {
   public static final int MAX_PLAINTEXT_BYTES =
       MAX_RECORD_BYTES - headerBytes(MAX_PARENTS) - TAG_BYTES - SIGNATURE_BYTES;
 
+  /** Most bytes of a header. */
+  public static final int MAX_HEADER_BYTES = headerBytes(MAX_PARENTS);
+
   private RecordLayout() {}
 
   static int headerBytes(int parents) {
