@@ -1,2 +1,2 @@
-/** A network under virtual time, for simulations: same seed, same run. */
+/** Simulated disks and networks of replicas: faults on demand, and the same seed, the same run. */
 package io.capsuledb.replication.sim;
