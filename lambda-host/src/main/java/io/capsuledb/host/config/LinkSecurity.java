@@ -2,6 +2,7 @@ package io.capsuledb.host.config;
 
 import io.capsuledb.core.error.InvalidRequestException;
 import java.nio.file.Path;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -34,7 +35,7 @@ public record LinkSecurity(
    * @param prefix of the settings' names, such as {@code replica-}, for messages
    * @throws InvalidRequestException if they do not fit together
    */
-  static LinkSecurity of(
+  public static LinkSecurity of(
       String prefix,
       Transport transport,
       @Nullable Path tlsCert,
@@ -60,12 +61,39 @@ public record LinkSecurity(
     return new LinkSecurity(transport, tlsCert, tlsKey, tlsCa);
   }
 
-  static Transport parse(Setting setting, String value) {
+  /**
+   * The transport of a name.
+   *
+   * @throws InvalidRequestException if there is none
+   */
+  public static Transport parse(String value) {
     return switch (value) {
       case "plain" -> Transport.PLAIN;
       case "tls" -> Transport.TLS;
-      default -> throw SettingValues.wrong(setting, value, "plain or tls", null);
+      default ->
+          throw new InvalidRequestException(
+              "the transport is '" + value + "': allowed is plain or tls");
     };
+  }
+
+  /**
+   * Checks that nothing leaves the machine in clear.
+   *
+   * @param setting where the replicas were named, for the message
+   * @throws InvalidRequestException if one of {@code replicas} is elsewhere and there is no TLS
+   */
+  public static void requireLoopbackWithoutTls(
+      String setting, List<ReplicaAddress> replicas, LinkSecurity links) {
+    for (ReplicaAddress replica : replicas) {
+      if (!links.isTls() && !replica.address().resolve().getAddress().isLoopbackAddress()) {
+        throw new InvalidRequestException(
+            setting
+                + ": "
+                + replica.address()
+                + " is not on loopback, and the transport is 'plain', which everybody on the way"
+                + " can read: use tls");
+      }
+    }
   }
 
   /** Whether it is TLS. */

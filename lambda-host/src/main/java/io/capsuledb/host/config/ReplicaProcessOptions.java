@@ -92,7 +92,7 @@ public final class ReplicaProcessOptions {
         case PEERS -> peers = peers(setting, value, base);
         case OWNER -> owners = owners(setting, value);
         case ANY_OWNER -> anyOwner = SettingValues.flag(setting, value);
-        case TRANSPORT -> transport = LinkSecurity.parse(setting, value);
+        case TRANSPORT -> transport = LinkSecurity.parse(value);
         case TLS_CERT -> tlsCert = SettingValues.path(setting, value, base);
         case TLS_KEY -> tlsKey = SettingValues.path(setting, value, base);
         case TLS_CA -> tlsCa = SettingValues.path(setting, value, base);
@@ -168,31 +168,12 @@ public final class ReplicaProcessOptions {
                   + " owner, or set any-owner");
         }
       }
-      requireLoopbackWithoutTls("peers", peers, links);
+      LinkSecurity.requireLoopbackWithoutTls("peers", peers, links);
       if (http != null && http.port() != 0 && http.port() == listen.port()) {
         throw new InvalidRequestException(
             "http is '" + http + "': the port is that of listen; allowed is another one, or none");
       }
       return new ReplicaProcessOptions(this, links);
-    }
-  }
-
-  /**
-   * Checks that nothing leaves the machine in clear.
-   *
-   * @throws InvalidRequestException if one of {@code replicas} is elsewhere and there is no TLS
-   */
-  static void requireLoopbackWithoutTls(
-      String setting, List<ReplicaAddress> replicas, LinkSecurity links) {
-    for (ReplicaAddress replica : replicas) {
-      if (!links.isTls() && !replica.address().resolve().getAddress().isLoopbackAddress()) {
-        throw new InvalidRequestException(
-            setting
-                + ": "
-                + replica.address()
-                + " is not on loopback, and the transport is 'plain', which everybody on the way"
-                + " can read: use tls");
-      }
     }
   }
 
