@@ -10,8 +10,8 @@ import org.jspecify.annotations.Nullable;
  *
  * @param certificate PEM chain this side shows; needed for listening
  * @param key its unencrypted PKCS#8 key in PEM
- * @param authority PEM certificates that have to have signed the peer's; then whoever connects needs
- *     one. Null: whoever connects needs none, and who is dialled needs one of the system's
+ * @param authority PEM certificates that have to have signed the peer's; then whoever connects
+ *     needs one. Null: whoever connects needs none, and who is dialled needs one of the system's
  * @param maxLinks most connections that peers made, at once
  * @param linkQueueBytes most bytes of frames that wait for one link; more are refused
  * @param handshakeMs most for a TLS handshake

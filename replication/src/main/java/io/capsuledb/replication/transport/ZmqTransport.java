@@ -704,9 +704,9 @@ public final class ZmqTransport implements Network {
   }
 
   /**
-   * Of about a hundred connections JeroMQ forgets one: if it lets go of a channel as a connecter and
-   * takes it up as a connection in one pass of its poller, it deregisters it. Such a connection is
-   * dead from birth, and a new attempt is what helps.
+   * Of about a hundred connections JeroMQ forgets one: if it lets go of a channel as a connecter
+   * and takes it up as a connection in one pass of its poller, it deregisters it. Such a connection
+   * is dead from birth, and a new attempt is what helps.
    */
   private void sweepDial(ZmqLink link, long now) {
     if (now - link.deadline >= 0) {

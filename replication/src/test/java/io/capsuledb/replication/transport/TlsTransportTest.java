@@ -71,8 +71,7 @@ class TlsTransportTest extends TransportContract {
   @Test
   void aServerWithoutACertificateOfTheAuthorityIsNotTalkedTo() {
     RecordingEvents events = new RecordingEvents();
-    try (Network server =
-        TlsTransport.start(options("stranger", "one"), Telemetry.NONE, events)) {
+    try (Network server = TlsTransport.start(options("stranger", "one"), Telemetry.NONE, events)) {
       String address = server.listen(anyAddress());
       RecordingEvents clientEvents = new RecordingEvents();
       Network client = open(clientEvents);
@@ -85,8 +84,7 @@ class TlsTransportTest extends TransportContract {
   @Test
   void listeningNeedsACertificateAndFilesHaveToBeThere() {
     Network client =
-        TlsTransport.start(
-            TlsOptions.of(null, null, null), Telemetry.NONE, new RecordingEvents());
+        TlsTransport.start(TlsOptions.of(null, null, null), Telemetry.NONE, new RecordingEvents());
     assertThatThrownBy(() -> client.listen(anyAddress()))
         .isInstanceOf(InvalidRequestException.class);
     client.close();
