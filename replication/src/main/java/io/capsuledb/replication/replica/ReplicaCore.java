@@ -22,6 +22,7 @@ import io.capsuledb.core.record.RecordType;
 import io.capsuledb.core.record.SignedHeader;
 import io.capsuledb.replication.protocol.Blob;
 import io.capsuledb.replication.protocol.Evidence;
+import io.capsuledb.replication.protocol.EvidenceCodec;
 import io.capsuledb.replication.protocol.Membership;
 import io.capsuledb.replication.protocol.MembershipChain;
 import io.capsuledb.replication.protocol.Message;
@@ -724,7 +725,7 @@ public final class ReplicaCore {
       return;
     }
     Decoded<Evidence> decoded =
-        Evidence.decode(
+        EvidenceCodec.decode(
             capsule.name,
             accuse.evidence().bytes(),
             writer -> {

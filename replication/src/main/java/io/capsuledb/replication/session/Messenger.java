@@ -10,6 +10,7 @@ import io.capsuledb.core.port.Telemetry;
 import io.capsuledb.core.port.Transport;
 import io.capsuledb.replication.protocol.Blob;
 import io.capsuledb.replication.protocol.Message;
+import io.capsuledb.replication.protocol.MessageCodec;
 import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.HashMap;
@@ -77,15 +78,6 @@ public final class Messenger implements AutoCloseable {
     void down(long link, DropReason reason, String detail);
   }
 
-  /**
-   * How messages become bytes.
-   *
-   * @param encode never fails for a message within its bounds
-   * @param decode takes any bytes
-   */
-  public record Format(
-      Function<Message, byte[]> encode, Function<byte[], Decoded<Message>> decode) {}
-
   /** What a messenger needs from outside. */
   public record Ports(Clock clock, Entropy entropy, Scheduler scheduler, Telemetry telemetry) {}
 
@@ -124,7 +116,6 @@ public final class Messenger implements AutoCloseable {
   private final Identity self;
   private final MessengerOptions options;
   private final Ports ports;
-  private final Format format;
   private final Events events;
   private final Network network;
   private final ConcurrentLinkedQueue<Runnable> inbox = new ConcurrentLinkedQueue<>();
@@ -150,13 +141,11 @@ public final class Messenger implements AutoCloseable {
       Identity self,
       MessengerOptions options,
       Ports ports,
-      Format format,
       Function<Transport.Events, Network> network,
       Events events) {
     this.self = self;
     this.options = options;
     this.ports = ports;
-    this.format = format;
     this.events = events;
     for (DropReason reason : DropReason.values()) {
       dropped.put(reason, new LongAdder());
@@ -175,10 +164,9 @@ public final class Messenger implements AutoCloseable {
       Identity self,
       MessengerOptions options,
       Ports ports,
-      Format format,
       Function<Transport.Events, Network> network,
       Events events) {
-    Messenger messenger = new Messenger(self, options, ports, format, network, events);
+    Messenger messenger = new Messenger(self, options, ports, network, events);
     messenger.running = ports.scheduler().start("messenger", messenger::step, TICK_MS);
     return messenger;
   }
@@ -242,7 +230,7 @@ public final class Messenger implements AutoCloseable {
       notSent.increment();
       return false;
     }
-    byte[] body = format.encode().apply(message);
+    byte[] body = MessageCodec.encode(message);
     boolean taken = false;
     synchronized (link.sending) {
       // A frame that finds no room leaves a gap in the counters, which the peer allows.
@@ -399,7 +387,7 @@ public final class Messenger implements AutoCloseable {
       }
       case Outcome.Delivered(Blob body) -> {
         ports.telemetry().count(Telemetry.Counter.BYTES_IN, body.length());
-        switch (format.decode().apply(body.bytes())) {
+        switch (MessageCodec.decode(body.bytes())) {
           case Decoded.Accepted<Message>(Message message) -> {
             received.increment();
             tell(link, () -> events.received(link.id, message));
@@ -437,17 +425,17 @@ public final class Messenger implements AutoCloseable {
     }
     count(dropped, reason, 1);
     reject(reason);
-    if (reason.rejection() != null || reason == DropReason.HANDSHAKE_TIMEOUT) {
-      LOG.log(
-          System.Logger.Level.INFO,
-          "event=messenger.dropped link="
-              + link.id
-              + " reason="
-              + reason.label()
-              + " detail=\""
-              + detail
-              + "\"");
-    }
+    // Only for debugging: whoever can connect could fill a log. The counters say the same.
+    LOG.log(
+        System.Logger.Level.DEBUG,
+        () ->
+            "event=messenger.dropped link="
+                + link.id
+                + " reason="
+                + reason.label()
+                + " detail=\""
+                + detail
+                + "\"");
     network.drop(link.id);
     enqueue(() -> finish(link, reason, detail));
   }

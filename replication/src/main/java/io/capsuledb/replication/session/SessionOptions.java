@@ -12,8 +12,8 @@ import io.capsuledb.core.error.InvalidRequestException;
  */
 public record SessionOptions(long handshakeMs, long pingMs, long idleMs) {
 
-  /** Five seconds, two seconds, ten seconds. */
-  public static final SessionOptions DEFAULT = new SessionOptions(5_000, 2_000, 10_000);
+  /** Five, three and fifteen seconds: the longest frame needs 2.3 MB/s not to look like silence. */
+  public static final SessionOptions DEFAULT = new SessionOptions(5_000, 3_000, 15_000);
 
   private static final long MAX_MS = 3_600_000;
 

@@ -31,6 +31,8 @@ final class ZmqLink {
   static final int PART_HEADER_BYTES = 9;
   static final int MAX_MESSAGE_BYTES = PART_HEADER_BYTES + PIECE_BYTES;
 
+  private static final long FIRST_GREETING_NANOS = 150_000_000;
+
   /** What became of a message that arrived. */
   enum Arrival {
     COMPLETE,
@@ -48,6 +50,13 @@ final class ZmqLink {
 
   @Nullable SelectableChannel channel;
   long deadline;
+  @Nullable String endpoint;
+  int attempt;
+  long greetingDeadline;
+
+  /** How long a connection may take until the peer's greeting; doubles with each attempt. */
+  long greetingNanos = FIRST_GREETING_NANOS;
+
   boolean opened;
   volatile boolean gone;
   volatile boolean admitted;

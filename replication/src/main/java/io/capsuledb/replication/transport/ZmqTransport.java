@@ -84,6 +84,7 @@ public final class ZmqTransport implements Network {
           | ZMQ.ZMQ_EVENT_CONNECTED
           | ZMQ.ZMQ_EVENT_CONNECT_RETRIED
           | ZMQ.ZMQ_EVENT_DISCONNECTED
+          | ZMQ.ZMQ_EVENT_HANDSHAKE_PROTOCOL
           | ZMQ.ZMQ_EVENT_LISTENING;
 
   /** A connection a peer made. {@code link} belongs to the owner. */
@@ -117,6 +118,7 @@ public final class ZmqTransport implements Network {
   private final LongAdder malformed = new LongAdder();
   private final LongAdder unclaimed = new LongAdder();
   private final LongAdder silent = new LongAdder();
+  private final LongAdder redials = new LongAdder();
   private final LongAdder faults = new LongAdder();
   private final LongAdder restarts = new LongAdder();
   private volatile boolean closing;
@@ -259,6 +261,7 @@ public final class ZmqTransport implements Network {
     counters.put("zmq.dropped.malformed", malformed.sum());
     counters.put("zmq.refused.unclaimed", unclaimed.sum());
     counters.put("zmq.dropped.silent", silent.sum());
+    counters.put("zmq.redials", redials.sum());
     counters.put("zmq.faults", faults.sum());
     counters.put("zmq.restarts", restarts.sum());
     return counters;
@@ -354,20 +357,36 @@ public final class ZmqTransport implements Network {
     acceptedByPeer.put(peer, connection);
   }
 
-  private void dealerEvent(ZmqLink link, ZMQ.Event event) {
+  private void dealerEvent(ZmqLink link, int attempt, ZMQ.Event event) {
     switch (event.event) {
       case ZMQ.ZMQ_EVENT_CONNECTED ->
           enqueue(
               () -> {
-                if (event.arg instanceof SelectableChannel channel) {
+                if (link.attempt == attempt && event.arg instanceof SelectableChannel channel) {
                   link.channel = channel;
+                  link.greetingDeadline = System.nanoTime() + link.greetingNanos;
                 }
-                open(link);
               });
-      case ZMQ.ZMQ_EVENT_CONNECT_RETRIED -> enqueue(() -> close(link, "cannot connect"));
-      case ZMQ.ZMQ_EVENT_DISCONNECTED -> enqueue(() -> close(link, "disconnected"));
+      case ZMQ.ZMQ_EVENT_HANDSHAKE_PROTOCOL ->
+          enqueue(
+              () -> {
+                if (link.attempt == attempt) {
+                  open(link);
+                }
+              });
+      case ZMQ.ZMQ_EVENT_CONNECT_RETRIED -> ended(link, attempt, "cannot connect");
+      case ZMQ.ZMQ_EVENT_DISCONNECTED -> ended(link, attempt, "disconnected");
       default -> {}
     }
+  }
+
+  private void ended(ZmqLink link, int attempt, String reason) {
+    enqueue(
+        () -> {
+          if (link.attempt == attempt) {
+            close(link, reason);
+          }
+        });
   }
 
   // ------------------------------------------------------------------ the owner
@@ -609,10 +628,16 @@ public final class ZmqTransport implements Network {
     if (link.gone || closing) {
       return;
     }
-    SocketBase dealer = socket(ZMQ.ZMQ_DEALER, event -> dealerEvent(link, event));
+    link.endpoint = endpoint;
+    link.deadline = deadline();
+    attempt(link, endpoint);
+  }
+
+  private void attempt(ZmqLink link, String endpoint) {
+    int attempt = ++link.attempt;
+    SocketBase dealer = socket(ZMQ.ZMQ_DEALER, event -> dealerEvent(link, attempt, event));
     dealer.setSocketOpt(ZMQ.ZMQ_IPV6, endpoint.contains("["));
     link.dealer = dealer;
-    link.deadline = deadline();
     itemsChanged = true;
     boolean dialled;
     try {
@@ -669,12 +694,36 @@ public final class ZmqTransport implements Network {
       }
     }
     for (ZmqLink link : links.values()) {
-      if (link.dealer != null && !link.opened && now - link.deadline >= 0) {
-        close(link, "no connection in time");
+      if (link.dealer != null && !link.opened) {
+        sweepDial(link, now);
       }
     }
     if (cutEngines > MAX_CUT_ENGINES) {
       broken = new IllegalStateException(cutEngines + " connections were cut off inside JeroMQ");
+    }
+  }
+
+  /**
+   * Of about a hundred connections JeroMQ forgets one: if it lets go of a channel as a connecter
+   * and takes it up as a connection in one pass of its poller, it deregisters it. Such a connection
+   * is dead from birth, and a new attempt is what helps.
+   */
+  private void sweepDial(ZmqLink link, long now) {
+    if (now - link.deadline >= 0) {
+      close(link, "no connection in time");
+      return;
+    }
+    @Nullable SocketBase dealer = link.dealer;
+    @Nullable String endpoint = link.endpoint;
+    if (link.channel != null
+        && now - link.greetingDeadline >= 0
+        && dealer != null
+        && endpoint != null) {
+      redials.increment();
+      link.channel = null;
+      link.greetingNanos *= 2;
+      dealer.close();
+      attempt(link, endpoint);
     }
   }
 

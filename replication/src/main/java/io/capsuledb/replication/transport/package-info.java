@@ -1,6 +1,6 @@
 /**
- * Links between processes: {@link io.capsuledb.replication.transport.ZmqTransport} over JeroMQ and
- * over TLS 1.3.
+ * Links between processes: {@link io.capsuledb.replication.transport.ZmqTransport} over JeroMQ,
+ * {@link io.capsuledb.replication.transport.TlsTransport} over TLS 1.3.
  */
 @NullMarked
 package io.capsuledb.replication.transport;
