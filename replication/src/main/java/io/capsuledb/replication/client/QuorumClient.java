@@ -350,6 +350,19 @@ public final class QuorumClient implements ReplicaLinks.Events, AutoCloseable {
     return value;
   }
 
+  /**
+   * Waits a while.
+   *
+   * @throws CapsuleException as {@link #await}, if the client stops
+   */
+  void pause(long nanos) {
+    long end = ports.clock().monotonicNanos() + nanos;
+    while (ports.clock().monotonicNanos() - end < 0) {
+      checkRunning();
+      gate.await(this::isStopped, end - ports.clock().monotonicNanos());
+    }
+  }
+
   private boolean isStopped() {
     return closed || failure != null;
   }

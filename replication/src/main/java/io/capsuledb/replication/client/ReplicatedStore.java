@@ -60,7 +60,7 @@ public final class ReplicatedStore implements RecordStore {
 
   private static final System.Logger LOG = System.getLogger(ReplicatedStore.class.getName());
   private static final long READ_TIMEOUT_NANOS = TimeUnit.SECONDS.toNanos(10);
-  private static final long RETRY_NANOS = TimeUnit.SECONDS.toNanos(1);
+  private static final long RETRY_NANOS = TimeUnit.MILLISECONDS.toNanos(200);
 
   private record At(long writer, long sequence) {}
 
@@ -143,6 +143,7 @@ public final class ReplicatedStore implements RecordStore {
           throw e;
         }
         LOG.log(System.Logger.Level.WARNING, "event=store.recovery_waits reason=\"{0}\"", e);
+        client.pause(RETRY_NANOS);
       }
     }
     if (cache.metadata() == null) {

@@ -268,8 +268,7 @@ class ReplicatedStoreTest {
     net.cut.add(keys.get(2));
     CompletableFuture<ReplicatedStore> opening = CompletableFuture.supplyAsync(() -> open(null));
     eventually("a client", () -> net.events != null);
-    eventually(
-        "a quorum", () -> net.events instanceof QuorumClient client && client.available());
+    eventually("a quorum", () -> net.events instanceof QuorumClient client && client.available());
     assertThat(opening.isDone()).isFalse();
 
     net.mend(2);
@@ -334,8 +333,7 @@ class ReplicatedStoreTest {
           FakeCluster.stored(
               coordinator.next(
                   RecordType.SEAL,
-                  SealOrderCodec.encode(
-                      new SealOrder(SealOrder.Kind.FINAL, W, 1, last)))));
+                  SealOrderCodec.encode(new SealOrder(SealOrder.Kind.FINAL, W, 1, last)))));
     }
     SimRecordStore cache = disk.open();
     cache.initialize(capsule.signedMetadata);
@@ -347,11 +345,7 @@ class ReplicatedStoreTest {
           .get(i)
           .handle(
               new Message.Append(
-                  1,
-                  capsule.name,
-                  sealer.stream()
-                      .map(r -> Blob.of(r.bytes()))
-                      .toList()));
+                  1, capsule.name, sealer.stream().map(r -> Blob.of(r.bytes())).toList()));
     }
     ReplicatedStore store = open(null);
     same(store, chain.subList(0, 6));
@@ -395,10 +389,7 @@ class ReplicatedStoreTest {
                   RecordType.CHECKPOINT,
                   CheckpointCodec.encode(
                       new Checkpoint(
-                          Hash32.ZERO,
-                          Hash32.ZERO,
-                          0,
-                          List.of(new Checkpoint.Range(W, 2, 5))))));
+                          Hash32.ZERO, Hash32.ZERO, 0, List.of(new Checkpoint.Range(W, 2, 5))))));
       store.append(List.of(first, checkpoint));
     }
     List<StoredRecord> stubs =
@@ -423,8 +414,7 @@ class ReplicatedStoreTest {
     List<StoredRecord> chain = chain(W, Role.WORKER, 10);
     List<StoredRecord> bare = new ArrayList<>(chain);
     bare.set(
-        4,
-        new StoredRecord(W, 5, chain.get(4).hash(), RecordCodec.stub(chain.get(4).bytes())));
+        4, new StoredRecord(W, 5, chain.get(4).hash(), RecordCodec.stub(chain.get(4).bytes())));
     hold(0, bare);
     hold(1, bare);
     hold(2, chain);
