@@ -166,24 +166,29 @@ public final class RocksReplicaLog implements ReplicaLog {
    */
   @Override
   public void commit(Batch batch) {
-    synchronized (committing) {
-      database.enter();
-      try {
-        storage.checkWritable();
-        if (batch.isEmpty()) {
-          return;
-        }
-        try (WriteBatch writes = new WriteBatch()) {
-          Changes changes = new Changes(writes);
-          batch.replay(changes);
-          changes.finish();
-          refuseWithoutSpace(writes.getDataSize(), changes.storesRecords);
-          write(writes);
-          changes.publish();
-        }
-      } finally {
-        database.exit();
+    // First this, then the monitor: the order in which readers take them, with close in between.
+    database.enter();
+    try {
+      synchronized (committing) {
+        commitAlone(batch);
       }
+    } finally {
+      database.exit();
+    }
+  }
+
+  private void commitAlone(Batch batch) {
+    storage.checkWritable();
+    if (batch.isEmpty()) {
+      return;
+    }
+    try (WriteBatch writes = new WriteBatch()) {
+      Changes changes = new Changes(writes);
+      batch.replay(changes);
+      changes.finish();
+      refuseWithoutSpace(writes.getDataSize(), changes.storesRecords);
+      write(writes);
+      changes.publish();
     }
   }
 
@@ -648,9 +653,7 @@ public final class RocksReplicaLog implements ReplicaLog {
   /** Waits for what is under way. Closing twice is allowed. */
   @Override
   public void close() {
-    synchronized (committing) {
-      storage.close();
-    }
+    storage.close();
   }
 
   /**

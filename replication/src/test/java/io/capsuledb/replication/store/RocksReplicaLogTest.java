@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.capsuledb.core.capsule.CapsuleName;
+import io.capsuledb.core.crypto.Hash32;
 import io.capsuledb.core.error.Decoded;
 import io.capsuledb.core.error.IntegrityException;
 import io.capsuledb.core.error.InvalidRequestException;
@@ -13,12 +14,21 @@ import io.capsuledb.core.record.RecordCodec;
 import io.capsuledb.core.record.SignedHeader;
 import io.capsuledb.core.sim.SimEntropy;
 import io.capsuledb.replication.protocol.Blob;
+import io.capsuledb.replication.protocol.SealState;
 import io.capsuledb.replication.replica.ReplicaLog;
 import io.capsuledb.replication.sim.ReplicaLogContract;
 import io.capsuledb.replication.sim.TestChain;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Supplier;
 import org.junit.jupiter.api.Test;
 
 /** The log on RocksDB keeps the contract; and what is its own. */
@@ -45,7 +55,7 @@ class RocksReplicaLogTest extends ReplicaLogContract {
     List<String> findings = new ArrayList<>();
     try (RocksStorage storage = RocksStorage.openReadOnly(directory, SMALL)) {
       for (byte[] name : storage.capsules()) {
-        CapsuleName capsule = new CapsuleName(io.capsuledb.core.crypto.Hash32.of(name));
+        CapsuleName capsule = new CapsuleName(Hash32.of(name));
         storage
             .capsule(name)
             .auditHashes(
@@ -193,6 +203,63 @@ class RocksReplicaLogTest extends ReplicaLogContract {
     assertThat(audit(directory)).isEmpty();
   }
 
+  /** Reads that miss a record wait for commits, and closing waits for both. */
+  @Test
+  void closingBesideCommitsAndReadsEndsThemAll() throws Exception {
+    TestChain chain = chain(ONE, 1);
+    append(chain, 100, 100, 100);
+    raw(raw -> raw.delete("records", StoreCodec.recordKey(ONE.toBytes(), 1, 2)));
+    for (int round = 0; round < 10; round++) {
+      RocksReplicaLog opened = openSmall(directory);
+      log = opened;
+      CountDownLatch missed = new CountDownLatch(20);
+      try (ExecutorService threads = Executors.newFixedThreadPool(3)) {
+        List<Future<?>> all = new ArrayList<>();
+        for (int t = 0; t < 2; t++) {
+          all.add(
+              threads.submit(
+                  () ->
+                      untilClosed(
+                          () -> {
+                            assertThatThrownBy(() -> opened.read(ONE, 1, 2))
+                                .isInstanceOfAny(
+                                    IntegrityException.class, IllegalStateException.class);
+                            missed.countDown();
+                            return opened.read(ONE, 1, 1);
+                          })));
+        }
+        long floor = opened.recovered().numberFloor();
+        AtomicLong next = new AtomicLong(floor);
+        all.add(
+            threads.submit(
+                () ->
+                    untilClosed(
+                        () -> {
+                          long to = next.incrementAndGet();
+                          opened.commit(batch(w -> w.numberFloor(to)));
+                          return null;
+                        })));
+        assertThat(missed.await(60, TimeUnit.SECONDS)).isTrue();
+        opened.close();
+        for (Future<?> one : all) {
+          one.get(60, TimeUnit.SECONDS);
+        }
+      }
+    }
+  }
+
+  /** Repeats until the log says that it is closed. */
+  private static void untilClosed(Supplier<byte[]> use) {
+    while (true) {
+      try {
+        byte[] _ = use.get();
+      } catch (IllegalStateException e) {
+        assertThat(e).hasMessageContaining("closed");
+        return;
+      }
+    }
+  }
+
   @Test
   void aTruncationOverDamageLeavesNoTrace() throws Exception {
     TestChain chain = chain(ONE, 1);
@@ -221,7 +288,7 @@ class RocksReplicaLogTest extends ReplicaLogContract {
         w -> w.membership(ONE, 2, text("second")),
         w -> w.evidence(ONE, text("proof")),
         w -> w.rebuilding(ONE, true),
-        w -> w.seal(ONE, 1, io.capsuledb.replication.protocol.SealState.OPEN));
+        w -> w.seal(ONE, 1, SealState.OPEN));
     log.close();
     List<RawDatabase.Entry> rows;
     try (RawDatabase raw = RawDatabase.open(directory)) {
@@ -236,7 +303,6 @@ class RocksReplicaLogTest extends ReplicaLogContract {
       damaged[damaged.length / 2] ^= 1;
       raw(raw -> raw.put(row, damaged));
       assertThatThrownBy(() -> open(directory)).isInstanceOf(IntegrityException.class);
-      // Whole, but under another key of the same kind: the checksum covers the key.
       raw(raw -> raw.put(row, row.value()));
     }
     log = open(directory);
@@ -252,7 +318,7 @@ class RocksReplicaLogTest extends ReplicaLogContract {
     TestChain chain = chain(ONE, 1);
     append(chain, 5000);
     log.close();
-    long usable = java.nio.file.Files.getFileStore(directory).getUsableSpace();
+    long usable = Files.getFileStore(directory).getUsableSpace();
     log =
         RocksReplicaLog.open(
             directory,

@@ -449,6 +449,6 @@ class ScrubberTest {
   @Test
   @Tag("long")
   void damageAnywhereInATableIsHealedOrSaidManyTimes() throws Exception {
-    damageAnywhere(300, 4);
+    damageAnywhere(100, 4);
   }
 }
