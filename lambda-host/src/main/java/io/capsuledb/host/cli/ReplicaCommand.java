@@ -85,9 +85,7 @@ final class ReplicaCommand implements Callable<Integer> {
     @SuppressWarnings("resource")
     ReplicaNode node =
         ReplicaNode.start(
-            options,
-            isProtected -> passphrase(options, isProtected),
-            VersionCommand.version());
+            options, isProtected -> passphrase(options, isProtected), VersionCommand.version());
     Runtime.getRuntime().addShutdownHook(new Thread(() -> stop(node), "capsule-stop"));
     announce(node);
     if (untilInputEnds) {

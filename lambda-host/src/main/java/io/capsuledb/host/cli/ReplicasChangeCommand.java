@@ -443,8 +443,7 @@ abstract class ReplicasChangeCommand implements Callable<Integer> {
     }
 
     @Override
-    Function<ReplicaSet, ReplicaSet> target(
-        ReplicaCaller caller, @Nullable ReplicaSet underWay) {
+    Function<ReplicaSet, ReplicaSet> target(ReplicaCaller caller, @Nullable ReplicaSet underWay) {
       return before -> underWay == null ? before : underWay;
     }
   }

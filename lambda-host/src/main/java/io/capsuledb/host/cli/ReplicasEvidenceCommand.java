@@ -105,8 +105,7 @@ final class ReplicasEvidenceCommand implements Callable<Integer> {
   }
 
   /** Whether it proves something. */
-  private boolean report(
-      ReplicaCaller caller, CapsuleView view, Blob proof, ReplicaAddress from) {
+  private boolean report(ReplicaCaller caller, CapsuleView view, Blob proof, ReplicaAddress from) {
     EvidenceFile file =
         new EvidenceFile(
             view.signedMetadata(), view.memberships(), roster(caller, view, proof), proof);

@@ -234,8 +234,7 @@ final class ReplicasStatusCommand implements Callable<Integer> {
     for (Replica replica : found) {
       PublicKey key = replica.key();
       if (key == null) {
-        out.println(
-            String.format(Locale.ROOT, "%-22s not reachable", replica.address().address()));
+        out.println(String.format(Locale.ROOT, "%-22s not reachable", replica.address().address()));
         continue;
       }
       out.println(

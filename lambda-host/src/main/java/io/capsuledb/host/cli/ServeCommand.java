@@ -115,8 +115,7 @@ final class ServeCommand implements Callable<Integer> {
       ServeOptionsFile.apply(file, builder);
     }
     for (ServeSetting setting : ServeSetting.values()) {
-      SettingFlags.apply(
-          spec, setting, value -> builder.set(setting, value, Path.of("")));
+      SettingFlags.apply(spec, setting, value -> builder.set(setting, value, Path.of("")));
     }
     return builder.build();
   }

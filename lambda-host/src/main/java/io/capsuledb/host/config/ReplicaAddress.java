@@ -61,7 +61,9 @@ public record ReplicaAddress(HostPort address, @Nullable PublicKey key) {
    */
   public static List<ReplicaAddress> parseList(String text, Path base) {
     List<String> parts =
-        text.startsWith("@") ? lines(base.resolve(text.substring(1))) : List.of(text.split(",", -1));
+        text.startsWith("@")
+            ? lines(base.resolve(text.substring(1)))
+            : List.of(text.split(",", -1));
     List<ReplicaAddress> list = new ArrayList<>();
     Set<HostPort> addresses = new HashSet<>();
     Set<PublicKey> keys = new HashSet<>();

@@ -9,7 +9,9 @@ import java.util.List;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
-/** How a replica's process is to run. Immutable; made by a {@link Builder} from flags and a file. */
+/**
+ * How a replica's process is to run. Immutable; made by a {@link Builder} from flags and a file.
+ */
 public final class ReplicaProcessOptions {
 
   private static final int MAX_MB_PER_SECOND = 16 << 10;
@@ -89,7 +91,7 @@ public final class ReplicaProcessOptions {
             http =
                 value.equals("none") ? null : SettingValues.hostPort(setting, value, ", or none");
         case PASSPHRASE_FILE -> passphraseFile = SettingValues.path(setting, value, base);
-        case PEERS -> peers = peers(setting, value, base);
+        case PEERS -> peers = SettingValues.replicas(setting, value, base);
         case OWNER -> owners = owners(setting, value);
         case ANY_OWNER -> anyOwner = SettingValues.flag(setting, value);
         case TRANSPORT -> transport = LinkSecurity.parse(value);
@@ -101,18 +103,11 @@ public final class ReplicaProcessOptions {
         case SCRUB_MB_PER_SECOND ->
             scrubMbPerSecond = SettingValues.number(setting, value, 0, MAX_MB_PER_SECOND);
         case MIN_FREE_MB -> minFreeMb = SettingValues.number(setting, value, 0, MAX_MIN_FREE_MB);
-        case MAX_CAPSULES -> maxCapsules = SettingValues.number(setting, value, 1, MAX_MAX_CAPSULES);
+        case MAX_CAPSULES ->
+            maxCapsules = SettingValues.number(setting, value, 1, MAX_MAX_CAPSULES);
         case LOG_LEVEL -> logLevel = SettingValues.detail(setting, value);
       }
       return this;
-    }
-
-    private static List<ReplicaAddress> peers(Setting setting, String value, Path base) {
-      try {
-        return value.isEmpty() ? List.of() : ReplicaAddress.parseList(value, base);
-      } catch (InvalidRequestException e) {
-        throw new InvalidRequestException(setting.key() + ": " + e.getMessage(), e);
-      }
     }
 
     private static List<PublicKey> owners(Setting setting, String value) {

@@ -1,8 +1,10 @@
 package io.capsuledb.host.config;
 
+import io.capsuledb.core.capsule.CapsuleMetadata;
 import io.capsuledb.core.error.InvalidRequestException;
 import io.capsuledb.host.log.EventLog;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
@@ -30,6 +32,10 @@ public final class ServeOptions {
   private final @Nullable Path tlsKey;
   private final @Nullable Path tlsCa;
   private final @Nullable Path users;
+  private final List<ReplicaAddress> replicas;
+  private final @Nullable Path replicasFile;
+  private final int quorum;
+  private final LinkSecurity replicaLinks;
   private final int memtableMb;
   private final int cacheMb;
   private final int historyMinutes;
@@ -38,7 +44,11 @@ public final class ServeOptions {
   private final int maxClients;
   private final EventLog.Detail logLevel;
 
-  private ServeOptions(Builder builder) {
+  private ServeOptions(Builder builder, LinkSecurity replicaLinks) {
+    this.replicas = List.copyOf(builder.replicas);
+    this.replicasFile = builder.replicasFile;
+    this.quorum = builder.quorum;
+    this.replicaLinks = replicaLinks;
     this.data = builder.data;
     this.listen = builder.listen;
     this.http = builder.http;
@@ -70,6 +80,13 @@ public final class ServeOptions {
     private @Nullable Path tlsKey;
     private @Nullable Path tlsCa;
     private @Nullable Path users;
+    private List<ReplicaAddress> replicas = List.of();
+    private @Nullable Path replicasFile;
+    private int quorum;
+    private LinkSecurity.Transport replicaTransport = LinkSecurity.Transport.PLAIN;
+    private @Nullable Path replicaTlsCert;
+    private @Nullable Path replicaTlsKey;
+    private @Nullable Path replicaTlsCa;
     private int memtableMb = DEFAULT_MEMTABLE_MB;
     private int cacheMb = defaultCacheMb();
     private int historyMinutes = DEFAULT_HISTORY_MINUTES;
@@ -113,11 +130,23 @@ public final class ServeOptions {
         case TLS_KEY -> tlsKey = SettingValues.path(setting, value, base);
         case TLS_CA -> tlsCa = SettingValues.path(setting, value, base);
         case USERS -> users = SettingValues.path(setting, value, base);
+        case REPLICAS -> {
+          replicas = SettingValues.replicas(setting, value, base);
+          replicasFile = value.startsWith("@") ? base.resolve(value.substring(1)) : null;
+        }
+        case QUORUM ->
+            quorum = SettingValues.number(setting, value, 1, CapsuleMetadata.MAX_REPLICAS);
+        case REPLICA_TRANSPORT -> replicaTransport = LinkSecurity.parse(value);
+        case REPLICA_TLS_CERT -> replicaTlsCert = SettingValues.path(setting, value, base);
+        case REPLICA_TLS_KEY -> replicaTlsKey = SettingValues.path(setting, value, base);
+        case REPLICA_TLS_CA -> replicaTlsCa = SettingValues.path(setting, value, base);
         case MEMTABLE_MB -> memtableMb = SettingValues.number(setting, value, 1, MAX_MEMTABLE_MB);
         case CACHE_MB -> cacheMb = SettingValues.number(setting, value, 0, MAX_CACHE_MB);
-        case HISTORY_MINUTES -> historyMinutes = SettingValues.number(setting, value, 0, MAX_HISTORY_MINUTES);
+        case HISTORY_MINUTES ->
+            historyMinutes = SettingValues.number(setting, value, 0, MAX_HISTORY_MINUTES);
         case COMPACTION_MB_PER_SECOND ->
-            compactionMbPerSecond = SettingValues.number(setting, value, 0, MAX_COMPACTION_MB_PER_SECOND);
+            compactionMbPerSecond =
+                SettingValues.number(setting, value, 0, MAX_COMPACTION_MB_PER_SECOND);
         case IO_THREADS -> ioThreads = SettingValues.number(setting, value, 1, MAX_IO_THREADS);
         case MAX_CLIENTS -> maxClients = SettingValues.number(setting, value, 1, MAX_MAX_CLIENTS);
         case LOG_LEVEL -> logLevel = SettingValues.detail(setting, value);
@@ -146,7 +175,27 @@ public final class ServeOptions {
         throw new InvalidRequestException(
             "http is '" + http + "': the port is that of listen; allowed is another one, or none");
       }
-      return new ServeOptions(this);
+      LinkSecurity links =
+          LinkSecurity.of(
+              "replica-", replicaTransport, replicaTlsCert, replicaTlsKey, replicaTlsCa);
+      if (replicas.isEmpty() && (quorum != 0 || links.isTls())) {
+        throw new InvalidRequestException(
+            (quorum != 0 ? "quorum" : "replica-transport")
+                + " is set and replicas is not: name the replicas");
+      }
+      if (quorum != 0 && (quorum > replicas.size() || quorum < replicas.size() / 2 + 1)) {
+        throw new InvalidRequestException(
+            "quorum is '"
+                + quorum
+                + "' of "
+                + replicas.size()
+                + " replicas: allowed is "
+                + (replicas.size() / 2 + 1)
+                + " to "
+                + replicas.size());
+      }
+      LinkSecurity.requireLoopbackWithoutTls("replicas", replicas, links);
+      return new ServeOptions(this, links);
     }
   }
 
@@ -188,6 +237,26 @@ public final class ServeOptions {
   /** The file of users, if clients must authenticate. */
   public Optional<Path> users() {
     return Optional.ofNullable(users);
+  }
+
+  /** The replicas that hold the data; empty: this node's disk does. */
+  public List<ReplicaAddress> replicas() {
+    return replicas;
+  }
+
+  /** The file that the list of replicas came from, if it came from one. */
+  public Optional<Path> replicasFile() {
+    return Optional.ofNullable(replicasFile);
+  }
+
+  /** How many replicas make a write durable in data that are founded; 0: a majority. */
+  public int quorum() {
+    return quorum;
+  }
+
+  /** What carries links to replicas. */
+  public LinkSecurity replicaLinks() {
+    return replicaLinks;
   }
 
   /** Size at which writes in memory go to tables, in MiB. */

@@ -13,8 +13,8 @@ import org.tomlj.TomlParseResult;
 import org.tomlj.TomlPosition;
 
 /**
- * Reads a process's settings from a TOML file: settings by their names, texts as strings, numbers as
- * integers, yes and no as booleans, lists as arrays of strings. Anything else in the file is an
+ * Reads a process's settings from a TOML file: settings by their names, texts as strings, numbers
+ * as integers, yes and no as booleans, lists as arrays of strings. Anything else in the file is an
  * error that says where. Paths are relative to the file.
  */
 public final class ServeOptionsFile {

@@ -23,6 +23,20 @@ public enum ServeSetting implements Setting {
   TLS_KEY("FILE", "PEM file of the certificate's private key (PKCS #8)."),
   TLS_CA("FILE", "PEM file of the authorities that must vouch for clients' certificates."),
   USERS("FILE", "File of users and password hashes, kept with 'capsule users'."),
+  REPLICAS(
+      "LIST",
+      "Keep the data on these replicas: HOST:PORT or HOST:PORT=KEY with commas between, or @FILE"
+          + " with one on each line, which is read again when it changes. KEY is required where"
+          + " they are not on loopback."),
+  QUORUM(
+      "N",
+      "How many replicas must have signed for a write before it is answered, when the data are"
+          + " founded; a majority if not given. Fixed from then on, but for 'capsule replicas'."),
+  REPLICA_TRANSPORT(
+      "plain|tls", "What carries links to replicas; plain if not given, for loopback only."),
+  REPLICA_TLS_CERT("FILE", "PEM file of the certificate to show to replicas, if they ask for one."),
+  REPLICA_TLS_KEY("FILE", "PEM file of that certificate's private key (PKCS #8)."),
+  REPLICA_TLS_CA("FILE", "PEM file of the authorities that vouch for replicas."),
   MEMTABLE_MB(
       "N",
       "Size in MiB at which writes in memory, off the heap, go to tables on disk; 1 to 1024, 256 if"

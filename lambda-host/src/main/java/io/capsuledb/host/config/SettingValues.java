@@ -4,6 +4,7 @@ import io.capsuledb.core.error.InvalidRequestException;
 import io.capsuledb.host.log.EventLog;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
@@ -37,10 +38,7 @@ final class SettingValues {
       return HostPort.parse(value);
     } catch (InvalidRequestException e) {
       throw wrong(
-          setting,
-          value,
-          "HOST:PORT with a port of 0 to 65535 (IPv6 as [::1]:6380)" + orElse,
-          e);
+          setting, value, "HOST:PORT with a port of 0 to 65535 (IPv6 as [::1]:6380)" + orElse, e);
     }
   }
 
@@ -72,6 +70,15 @@ final class SettingValues {
       case "false" -> false;
       default -> throw wrong(setting, value, "true or false", null);
     };
+  }
+
+  /** A list of replicas; empty text is an empty list. */
+  static List<ReplicaAddress> replicas(Setting setting, String value, Path base) {
+    try {
+      return value.isEmpty() ? List.of() : ReplicaAddress.parseList(value, base);
+    } catch (InvalidRequestException e) {
+      throw new InvalidRequestException(setting.key() + ": " + e.getMessage(), e);
+    }
   }
 
   static InvalidRequestException wrong(

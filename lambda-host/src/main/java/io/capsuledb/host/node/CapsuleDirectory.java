@@ -20,7 +20,7 @@ import org.jspecify.annotations.Nullable;
  * A data directory:
  *
  * <ul>
- *   <li>{@code store/}: the records;
+ *   <li>{@code store/}: the records; or {@code cache/}, copies of them, if replicas hold them;
  *   <li>{@code owner.key}: the owner's key file;
  *   <li>{@code capsule}: the capsule's name in hex and a line feed. It makes sure that a store that
  *       got lost is missed, instead of a new, empty capsule being founded in its place.
@@ -53,6 +53,11 @@ public final class CapsuleDirectory {
   /** Where the records are. */
   public Path store() {
     return path.resolve("store");
+  }
+
+  /** Where copies of the records are that replicas hold. */
+  public Path cache() {
+    return path.resolve("cache");
   }
 
   /** Where the owner's key is. */

@@ -17,8 +17,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A replica's key, from its file: the same kind of file as an owner's, with words of its own, and
- * the replica's public key is the one that the file names. So what {@code capsule keys} does with an
- * owner's file it does with a replica's.
+ * the replica's public key is the one that the file names. So what {@code capsule keys} does with
+ * an owner's file it does with a replica's.
  *
  * <p>The private key is here twice, for statements and for links; {@link #close} clears both.
  */
@@ -32,8 +32,7 @@ final class ReplicaKeys implements AutoCloseable {
   private final Identity links;
 
   private ReplicaKeys(SecretBytes privateKey) {
-    statements =
-        new ReplicaIdentity(Secp256k1.best(), SecretBytes.copyOf(privateKey.expose()));
+    statements = new ReplicaIdentity(Secp256k1.best(), SecretBytes.copyOf(privateKey.expose()));
     linkKey = SecretBytes.copyOf(privateKey.expose());
     links = Identity.of(linkKey);
   }

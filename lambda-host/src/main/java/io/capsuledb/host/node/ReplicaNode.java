@@ -116,8 +116,7 @@ public final class ReplicaNode implements AutoCloseable {
                 options.key(), Files.exists(directory.store()), passphrases, entropy));
     directory.markReplica(keys.links().key());
     long minFreeBytes = (long) options.minFreeMb() << 20;
-    RocksStorageOptions storage =
-        RocksStorageOptions.builder().minFreeBytes(minFreeBytes).build();
+    RocksStorageOptions storage = RocksStorageOptions.builder().minFreeBytes(minFreeBytes).build();
     ReplicaServer server =
         started(
             "replica",

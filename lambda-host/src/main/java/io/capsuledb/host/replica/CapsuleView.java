@@ -77,8 +77,7 @@ public record CapsuleView(
             longer -> {
               List<Blob> all = new java.util.ArrayList<>(memberships);
               all.add(membership);
-              return Decoded.accept(
-                  new CapsuleView(name, metadata, signedMetadata, all, longer));
+              return Decoded.accept(new CapsuleView(name, metadata, signedMetadata, all, longer));
             });
   }
 }

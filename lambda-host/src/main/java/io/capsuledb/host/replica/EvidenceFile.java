@@ -80,8 +80,7 @@ public record EvidenceFile(
       return Decoded.reject(
           Rejection.Reason.TOO_LARGE, "an evidence file has at most " + MAX_BYTES + " bytes");
     }
-    List<String> lines =
-        List.of(new String(bytes, StandardCharsets.ISO_8859_1).split("\n", -1));
+    List<String> lines = List.of(new String(bytes, StandardCharsets.ISO_8859_1).split("\n", -1));
     if (!lines.getFirst().equals(FORMAT)) {
       return Decoded.reject(
           Rejection.Reason.UNKNOWN_FORMAT, "the file does not begin with '" + FORMAT + "'");
@@ -118,8 +117,7 @@ public record EvidenceFile(
       }
     }
     if (metadata == null || proof == null) {
-      return Decoded.reject(
-          Rejection.Reason.TRUNCATED, "the file has no metadata or no proof");
+      return Decoded.reject(Rejection.Reason.TRUNCATED, "the file has no metadata or no proof");
     }
     return Decoded.accept(new EvidenceFile(metadata, memberships, roster, proof));
   }
@@ -158,8 +156,7 @@ public record EvidenceFile(
                               view.metadata().ownerKey(),
                               Long.toHexString(shown.writer()),
                               Evidence.Kind.EQUIVOCATION,
-                              "the writer signed two different records "
-                                  + shown.sequence()));
+                              "the writer signed two different records " + shown.sequence()));
                   case Evidence.Contradiction(ContradictionProof shown) -> against(view, shown);
                 });
   }

@@ -7,7 +7,6 @@ import io.capsuledb.core.port.Telemetry;
 import io.capsuledb.core.port.Transport;
 import io.capsuledb.host.config.HostPort;
 import io.capsuledb.host.config.LinkSecurity;
-import io.capsuledb.replication.protocol.MessageCodec;
 import io.capsuledb.replication.session.Identity;
 import io.capsuledb.replication.session.Messenger;
 import io.capsuledb.replication.session.MessengerOptions;
@@ -36,7 +35,6 @@ public final class LinkNetwork {
         self,
         MessengerOptions.DEFAULT,
         new Messenger.Ports(clock, entropy, scheduler, telemetry),
-        new Messenger.Format(MessageCodec::encode, MessageCodec::decode),
         transport(security, telemetry),
         events);
   }
@@ -44,8 +42,7 @@ public final class LinkNetwork {
   private static Function<Transport.Events, Network> transport(
       LinkSecurity security, Telemetry telemetry) {
     if (security.isTls()) {
-      TlsOptions options =
-          TlsOptions.of(security.tlsCert(), security.tlsKey(), security.tlsCa());
+      TlsOptions options = TlsOptions.of(security.tlsCert(), security.tlsKey(), security.tlsCa());
       return events -> TlsTransport.start(options, telemetry, events);
     }
     return events -> ZmqTransport.start(ZmqOptions.DEFAULT, telemetry, events);

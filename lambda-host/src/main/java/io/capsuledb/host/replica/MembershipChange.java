@@ -18,7 +18,6 @@ import io.capsuledb.replication.protocol.Message;
 import io.capsuledb.replication.protocol.Statement;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
@@ -104,8 +103,7 @@ public final class MembershipChange {
    * @throws UnavailableException if not enough replicas can be reached, or the time is over; doing
    *     it again goes on
    */
-  public Membership run(
-      Function<Membership.ReplicaSet, Membership.ReplicaSet> target) {
+  public Membership run(Function<Membership.ReplicaSet, Membership.ReplicaSet> target) {
     CapsuleView view = view();
     if (!view.metadata().ownerKey().equals(owner.key())) {
       throw new DeniedException(
@@ -201,7 +199,8 @@ public final class MembershipChange {
       waitOr(
           longest == null
               ? "no replica that can be reached holds capsule " + capsule
-              : "no quorum of the replicas can be reached: " + text(longest.membership().current()));
+              : "no quorum of the replicas can be reached: "
+                  + text(longest.membership().current()));
     }
   }
 
@@ -227,11 +226,7 @@ public final class MembershipChange {
       CapsuleView view, Membership.ReplicaSet current, Membership.ReplicaSet outgoing) {
     Membership next =
         new Membership(
-            capsule,
-            view.membership().version() + 1,
-            view.chain().hash(),
-            current,
-            outgoing);
+            capsule, view.membership().version() + 1, view.chain().hash(), current, outgoing);
     byte[] signed = MembershipCodec.encode(next, owner::sign);
     CapsuleView longer = view.then(Blob.of(signed)).orThrow();
     journal.keep(signed);
@@ -285,10 +280,10 @@ public final class MembershipChange {
     } else {
       return done(described);
     }
-    for (Blob membership : view.memberships().subList(
-        Math.min(known, view.memberships().size()), view.memberships().size())) {
-      String refusal =
-          done(caller.ask(replica, n -> new Message.Install(n, capsule, membership)));
+    for (Blob membership :
+        view.memberships()
+            .subList(Math.min(known, view.memberships().size()), view.memberships().size())) {
+      String refusal = done(caller.ask(replica, n -> new Message.Install(n, capsule, membership)));
       if (refusal != null) {
         return refusal;
       }
@@ -336,16 +331,14 @@ public final class MembershipChange {
       StringBuilder behind = new StringBuilder();
       for (PublicKey replica : joint.current().replicas()) {
         Statement statement = stated.get(replica);
-        long lacking =
-            statement == null ? -1 : SignedFrontiers.lacking(statement, heads);
+        long lacking = statement == null ? -1 : SignedFrontiers.lacking(statement, heads);
         if (lacking == 0) {
           whole.add(replica);
         } else {
           behind
               .append(behind.isEmpty() ? "" : "; ")
               .append(brief(replica))
-              .append(
-                  lacking < 0 ? " says nothing yet" : " lacks " + lacking + " records");
+              .append(lacking < 0 ? " says nothing yet" : " lacks " + lacking + " records");
         }
       }
       String now =

@@ -1,8 +1,6 @@
 package io.capsuledb.host.replica;
 
 import io.capsuledb.core.crypto.PublicKey;
-import io.capsuledb.core.crypto.SecretBytes;
-import io.capsuledb.core.error.UnavailableException;
 import io.capsuledb.core.port.Clock;
 import io.capsuledb.core.port.Entropy;
 import io.capsuledb.core.port.Telemetry;
@@ -13,7 +11,6 @@ import io.capsuledb.host.config.LinkSecurity;
 import io.capsuledb.host.config.ReplicaAddress;
 import io.capsuledb.replication.protocol.Message;
 import io.capsuledb.replication.session.DropReason;
-import io.capsuledb.replication.session.Identity;
 import io.capsuledb.replication.session.Messenger;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -30,18 +27,16 @@ import java.util.function.LongFunction;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Asks replicas and waits for their answers, under a key that is made for the occasion: for commands
- * and tests. What a replica says is its claim; who needs more verifies it. Thread-safe.
+ * Asks replicas and waits for their answers, under a key that is made for the occasion: for
+ * commands and tests. What a replica says is its claim; who needs more verifies it. Thread-safe.
  */
 public final class ReplicaCaller implements Messenger.Events, AutoCloseable {
-
-  private static final int DRAWS = 8;
 
   private record Up(long link, PublicKey peer) {}
 
   private final Clock clock = new SystemClock();
   private final long timeoutNanos;
-  private final SecretBytes privateKey;
+  private final LinkKey key;
   private final Messenger messenger;
   private final Map<ReplicaAddress, Long> dials = new LinkedHashMap<>();
   private final AtomicLong lastRequest = new AtomicLong();
@@ -54,32 +49,10 @@ public final class ReplicaCaller implements Messenger.Events, AutoCloseable {
   private ReplicaCaller(LinkSecurity security, long timeoutMs) {
     timeoutNanos = TimeUnit.MILLISECONDS.toNanos(timeoutMs);
     Entropy entropy = new SystemEntropy();
-    privateKey = draw(entropy);
+    key = LinkKey.draw(entropy);
     messenger =
         LinkNetwork.start(
-            Identity.of(privateKey),
-            security,
-            clock,
-            entropy,
-            new ThreadScheduler(),
-            Telemetry.NONE,
-            this);
-  }
-
-  /** A private key; nearly every draw is one. */
-  private static SecretBytes draw(Entropy entropy) {
-    for (int i = 0; i < DRAWS; i++) {
-      byte[] bytes = new byte[32];
-      entropy.fill(bytes);
-      SecretBytes drawn = SecretBytes.own(bytes);
-      try {
-        Identity.of(drawn);
-        return drawn;
-      } catch (IllegalArgumentException e) {
-        drawn.close();
-      }
-    }
-    throw new UnavailableException("the system's entropy gives no private key");
+            key.identity(), security, clock, entropy, new ThreadScheduler(), Telemetry.NONE, this);
   }
 
   /**
@@ -96,8 +69,7 @@ public final class ReplicaCaller implements Messenger.Events, AutoCloseable {
   }
 
   private void dial(ReplicaAddress replica) {
-    dials.put(
-        replica, messenger.connect(replica.address().toString(), replica.key()));
+    dials.put(replica, messenger.connect(replica.address().toString(), replica.key()));
   }
 
   private void awaitUp() {
@@ -186,8 +158,7 @@ public final class ReplicaCaller implements Messenger.Events, AutoCloseable {
 
   private Message.@Nullable Reply await(CompletableFuture<Message.Reply> answer, long deadline) {
     try {
-      return answer.get(
-          Math.max(0, deadline - clock.monotonicNanos()), TimeUnit.NANOSECONDS);
+      return answer.get(Math.max(0, deadline - clock.monotonicNanos()), TimeUnit.NANOSECONDS);
     } catch (TimeoutException e) {
       return null;
     } catch (InterruptedException e) {
@@ -242,6 +213,6 @@ public final class ReplicaCaller implements Messenger.Events, AutoCloseable {
   @Override
   public void close() {
     messenger.close();
-    privateKey.close();
+    key.close();
   }
 }

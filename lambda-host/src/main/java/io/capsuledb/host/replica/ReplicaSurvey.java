@@ -197,12 +197,10 @@ public final class ReplicaSurvey {
       String wrong = frontiers.wrong().get(replica);
       if (statement == null) {
         holdings.put(
-            replica,
-            new Holding(member, 0, 0, 0, 0, wrong == null ? "gives no frontier" : wrong));
+            replica, new Holding(member, 0, 0, 0, 0, wrong == null ? "gives no frontier" : wrong));
         continue;
       }
-      int chains =
-          (int) statement.entries().stream().filter(e -> e.head().sequence() > 0).count();
+      int chains = (int) statement.entries().stream().filter(e -> e.head().sequence() > 0).count();
       holdings.put(
           replica,
           new Holding(

@@ -92,8 +92,7 @@ public record SignedFrontiers(
 
   /** Whether a replica does not hold the capsule at all. */
   static boolean isUnknownCapsule(Message.@Nullable Reply reply) {
-    return reply instanceof Message.Refused refused
-        && refused.code() == Refusal.UNKNOWN_CAPSULE;
+    return reply instanceof Message.Refused refused && refused.code() == Refusal.UNKNOWN_CAPSULE;
   }
 
   /** The highest head that anybody states, of each writer. */
