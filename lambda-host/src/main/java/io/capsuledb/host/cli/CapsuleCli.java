@@ -84,6 +84,8 @@ public final class CapsuleCli {
       commands.keySet().retainAll(Set.of(arguments[0]));
     }
     commands.forEach((name, command) -> root.addSubcommand(name, command.get()));
+    // An argument that begins with @ is ours: a file that lists replicas.
+    root.setExpandAtFiles(false);
     root.setColorScheme(CommandLine.Help.defaultColorScheme(Ansi.OFF));
     root.setUsageHelpWidth(HELP_WIDTH);
     root.setUsageHelpLongOptionsMaxWidth(32);

@@ -186,7 +186,8 @@ final class ChildProcess {
 
   /** Asks it to stop. */
   void stop() {
-    process.destroy();
+    // Not Process.destroy, which would close the pipe with its last words, too.
+    process.toHandle().destroy();
   }
 
   /** Waits until it has stopped; kills it if that takes too long. Says whether it had to. */
