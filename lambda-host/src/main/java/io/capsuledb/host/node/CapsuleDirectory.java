@@ -90,6 +90,10 @@ public final class CapsuleDirectory {
    * @throws InvalidRequestException if there is none
    */
   public void requireExisting() {
+    if (!Files.isDirectory(store()) && Files.isDirectory(cache())) {
+      throw new InvalidRequestException(
+          "the data of " + path + " are on replicas: name the directory of one of them");
+    }
     if (!Files.isDirectory(store())) {
       throw new InvalidRequestException(
           path + " is no data directory of a server: there is no " + store());
