@@ -195,9 +195,7 @@ class ZmqAbuseFuzzTest {
     }
     pair.work();
     pair.welcomesAnother(NETWORK);
-    Await.until(
-        "only the honest link",
-        () -> pair.server.counters().get("zmq.connections") == 1L);
+    Await.until("only the honest link", () -> pair.server.counters().get("zmq.connections") == 1L);
   }
 
   @Test
