@@ -56,6 +56,9 @@ public final class CapsuleCli {
             new CommandLine(new ProofCommand())
                 .addSubcommand(new ProofGetCommand(context))
                 .addSubcommand(new ProofCheckCommand(context)));
+    commands.put(
+        "cert",
+        () -> new CommandLine(new CertCommand()).addSubcommand(new CertCheckCommand(context)));
     commands.put("stats", () -> new CommandLine(new StatsCommand(context)));
     commands.put("backup", () -> new CommandLine(new BackupCommand(context)));
     commands.put("restore", () -> new CommandLine(new RestoreCommand(context)));

@@ -34,10 +34,11 @@ public final class Golden {
     }
   }
 
-  /** The text of a document in docs/format. The working directory is that of a module below it. */
+  /** The text of a document in docs/format. The working directory is that of a module. */
   public static String document(String document) {
+    Path below = Path.of("../../docs/format", document);
     try {
-      return Files.readString(Path.of("../../docs/format", document));
+      return Files.readString(Files.exists(below) ? below : Path.of("../docs/format", document));
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
