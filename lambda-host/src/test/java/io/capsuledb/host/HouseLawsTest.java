@@ -154,7 +154,9 @@ class HouseLawsTest {
 
   @Test
   void eachLibraryHasOnePlace() {
-    confine("io.netty..", "io.capsuledb.scl..");
+    confine("io.netty..", "io.capsuledb.scl..", "io.capsuledb.replication.transport..");
+    confine("org.zeromq..", "nowhere");
+    confine("zmq..", "io.capsuledb.replication.transport..");
     confine(
         "org.rocksdb..", "io.capsuledb.replication.store..", "io.capsuledb.host.bench.engine..");
     confine("net.openhft..", "nowhere");

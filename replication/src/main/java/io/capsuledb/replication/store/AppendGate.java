@@ -154,6 +154,12 @@ final class AppendGate {
     return Long.compareUnsigned(a, b) > 0 ? a : b;
   }
 
+  /** Remembers that a record was stored by other ways than {@link #enter}. */
+  synchronized void stored(Hash32 capsule, StoredRecord r) {
+    newest.computeIfPresent(
+        new Writer(capsule, r.writer()), (w, known) -> later(known, r.sequence()));
+  }
+
   /** Ends what {@link #enter} began, after the batch is written or not. */
   synchronized void leave(Hash32 capsule, List<StoredRecord> batch) {
     for (StoredRecord r : batch) {

@@ -1,15 +1,22 @@
 package io.capsuledb.replication.store;
 
 import io.capsuledb.core.error.CapsuleException;
+import io.capsuledb.core.error.InvalidRequestException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Deque;
-import java.util.Iterator;
+import java.util.EnumMap;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import org.rocksdb.BlockBasedTableConfig;
 import org.rocksdb.BloomFilter;
@@ -25,6 +32,7 @@ import org.rocksdb.DBOptions;
 import org.rocksdb.InfoLogLevel;
 import org.rocksdb.LRUCache;
 import org.rocksdb.Logger;
+import org.rocksdb.Options;
 import org.rocksdb.Range;
 import org.rocksdb.ReadOptions;
 import org.rocksdb.RocksDB;
@@ -73,12 +81,15 @@ final class OpenDatabase implements AutoCloseable {
   private final Deque<AutoCloseable> natives = new ArrayDeque<>();
 
   private final RocksDB db;
-  private final ColumnFamilyHandle defaults;
-  private final ColumnFamilyHandle records;
-  private final ColumnFamilyHandle hashes;
-  private final ColumnFamilyHandle capsules;
+  private final Map<Family, ColumnFamilyHandle> handles = new EnumMap<>(Family.class);
+
+  /** Families of generations that are no longer, or not yet, in force. */
+  private final List<ColumnFamilyHandle> leftOver = new ArrayList<>();
+
+  private final RocksStorageOptions options;
   private final WriteOptions synced;
   private final ReadOptions pointReads;
+  private final ReadOptions readsOnce;
 
   // Guarded by life.
   private boolean closed;
@@ -88,37 +99,47 @@ final class OpenDatabase implements AutoCloseable {
     DEFAULT,
     RECORDS,
     HASHES,
-    CAPSULES
+    CAPSULES,
+    /** Only in a replica's directory. */
+    REPLICA,
+    /** Only while tables are mended: what "records" will be. */
+    NEXT_RECORDS,
+    /** Only while tables are mended: what "hashes" will be. */
+    NEXT_HASHES
   }
 
-  /**
-   * Opens the database in {@code directory}.
-   *
-   * @param readOnly to see it as recovery would leave it, without writing anything anywhere; else
-   *     it is created if it is not there
-   */
-  OpenDatabase(Path directory, RocksStorageOptions options, boolean readOnly) {
+  /** What a database is opened for. */
+  enum Mode {
+    /** To see it as recovery would leave it, without writing anything anywhere. */
+    READ_ONLY,
+    /** As a node's store; it is created if it is not there. */
+    STORE,
+    /** As a replica's store; it is created if it is not there. */
+    REPLICA,
+    /** To mend a replica's store: nothing is merged that is there. */
+    MENDING
+  }
+
+  /** Opens the database in {@code directory}. */
+  OpenDatabase(Path directory, RocksStorageOptions options, Mode mode) {
     this.directory = directory;
-    this.readOnly = readOnly;
+    this.options = options;
+    this.readOnly = mode == Mode.READ_ONLY;
     boolean opened = false;
     try {
       DBOptions dbOptions = databaseOptions(options);
-      List<ColumnFamilyDescriptor> families = families(options);
-      List<ColumnFamilyHandle> handles = new ArrayList<>();
+      List<ColumnFamilyDescriptor> families = families(mode, listFamilies());
+      List<ColumnFamilyHandle> opening = new ArrayList<>();
       db =
           own(
               readOnly
-                  ? RocksDB.openReadOnly(dbOptions, directory.toString(), families, handles)
-                  : RocksDB.open(dbOptions, directory.toString(), families, handles));
-      handles.forEach(this::own);
-      // In the order of families().
-      Iterator<ColumnFamilyHandle> opening = handles.iterator();
-      defaults = opening.next();
-      records = opening.next();
-      hashes = opening.next();
-      capsules = opening.next();
-      synced = own(new WriteOptions()).setSync(true);
+                  ? RocksDB.openReadOnly(dbOptions, directory.toString(), families, opening)
+                  : RocksDB.open(dbOptions, directory.toString(), families, opening));
+      opening.forEach(this::own);
+      synced = own(new WriteOptions()).setSync(options.durable());
       pointReads = own(new ReadOptions()).setVerifyChecksums(true);
+      readsOnce = own(new ReadOptions()).setVerifyChecksums(true).setFillCache(false);
+      assign(families, opening);
       opened = true;
     } catch (RocksDBException e) {
       throw RocksFailures.opening(e, directory);
@@ -160,22 +181,159 @@ final class OpenDatabase implements AutoCloseable {
         .setKeepLogFileNum(LOG_FILES);
   }
 
-  private List<ColumnFamilyDescriptor> families(RocksStorageOptions options) {
-    Cache cache = own(new LRUCache(options.blockCacheBytes()));
-    // A quarter of the memory for a buffer of records, so that one fills while one is written; a
-    // record's entry in the hash index is small, so its buffer may be too.
-    long recordBuffer = options.writeBufferBytes() / 4;
-    long smallBuffer = options.writeBufferBytes() / 16;
-    ColumnFamilyOptions plain = familyOptions(smallBuffer, tables(cache));
-    ColumnFamilyOptions recordOptions = familyOptions(recordBuffer, tables(cache));
-    ColumnFamilyOptions hashOptions =
-        familyOptions(
-            smallBuffer, tables(cache).setFilterPolicy(own(new BloomFilter(HASH_FILTER_BITS))));
-    return List.of(
-        new ColumnFamilyDescriptor(RocksDB.DEFAULT_COLUMN_FAMILY, plain),
-        new ColumnFamilyDescriptor(ascii(StoreLayout.RECORDS_FAMILY), recordOptions),
-        new ColumnFamilyDescriptor(ascii(StoreLayout.HASHES_FAMILY), hashOptions),
-        new ColumnFamilyDescriptor(ascii(StoreLayout.CAPSULES_FAMILY), plain));
+  /** The families there are; none if there is no database. */
+  private List<String> listFamilies() throws RocksDBException {
+    if (!Files.exists(directory.resolve("CURRENT"))) {
+      return List.of();
+    }
+    try (Options plain = new Options()) {
+      return RocksDB.listColumnFamilies(plain, directory.toString()).stream()
+          .map(name -> new String(name, StandardCharsets.US_ASCII))
+          .toList();
+    }
+  }
+
+  private static boolean isGenerationOf(String base, String name) {
+    return name.equals(base)
+        || name.matches(base + Pattern.quote("" + StoreLayout.GENERATION_MARK) + "[1-9][0-9]{0,8}");
+  }
+
+  /** Says which handle is which family; the families of other generations are left over. */
+  private void assign(List<ColumnFamilyDescriptor> families, List<ColumnFamilyHandle> opening)
+      throws RocksDBException {
+    Map<String, ColumnFamilyHandle> byName = new LinkedHashMap<>();
+    for (int i = 0; i < opening.size(); i++) {
+      byName.put(new String(families.get(i).getName(), StandardCharsets.US_ASCII), opening.get(i));
+    }
+    take(byName, Family.DEFAULT, StoreLayout.DEFAULT_FAMILY);
+    take(byName, Family.CAPSULES, StoreLayout.CAPSULES_FAMILY);
+    if (byName.containsKey(StoreLayout.REPLICA_FAMILY)) {
+      take(byName, Family.REPLICA, StoreLayout.REPLICA_FAMILY);
+    }
+    int generation = generation();
+    take(byName, Family.RECORDS, StoreLayout.familyName(StoreLayout.RECORDS_FAMILY, generation));
+    take(byName, Family.HASHES, StoreLayout.familyName(StoreLayout.HASHES_FAMILY, generation));
+    leftOver.addAll(byName.values());
+  }
+
+  private void take(Map<String, ColumnFamilyHandle> byName, Family family, String name) {
+    ColumnFamilyHandle handle = byName.remove(name);
+    if (handle == null) {
+      throw RocksFailures.damaged("the column family " + name + " is missing in " + directory);
+    }
+    handles.put(family, handle);
+  }
+
+  private List<ColumnFamilyDescriptor> families(Mode mode, List<String> existing) {
+    boolean isReplica = existing.contains(StoreLayout.REPLICA_FAMILY);
+    if (isReplica && mode == Mode.STORE) {
+      throw new InvalidRequestException(
+          directory + " is a replica's; it can be looked at, but not used as a store");
+    }
+    Set<String> names = new LinkedHashSet<>();
+    names.add(StoreLayout.DEFAULT_FAMILY);
+    for (String base : List.of(StoreLayout.RECORDS_FAMILY, StoreLayout.HASHES_FAMILY)) {
+      List<String> generations =
+          existing.stream().filter(name -> isGenerationOf(base, name)).toList();
+      names.addAll(generations.isEmpty() ? List.of(base) : generations);
+    }
+    names.add(StoreLayout.CAPSULES_FAMILY);
+    if (isReplica || mode == Mode.REPLICA) {
+      names.add(StoreLayout.REPLICA_FAMILY);
+    }
+    FamilySettings settings = new FamilySettings(own(new LRUCache(options.blockCacheBytes())));
+    return names.stream()
+        .map(
+            name -> {
+              ColumnFamilyOptions chosen = settings.of(name);
+              if (mode == Mode.MENDING) {
+                chosen.setDisableAutoCompactions(true);
+              }
+              return new ColumnFamilyDescriptor(ascii(name), chosen);
+            })
+        .toList();
+  }
+
+  /** The settings of each family. */
+  private final class FamilySettings {
+    private final ColumnFamilyOptions plain;
+    private final ColumnFamilyOptions recordOptions;
+    private final ColumnFamilyOptions hashOptions;
+
+    FamilySettings(Cache cache) {
+      // A quarter of the memory for a buffer of records, so that one fills while one is written; a
+      // record's entry in the hash index is small, so its buffer may be too.
+      long recordBuffer = options.writeBufferBytes() / 4;
+      long smallBuffer = options.writeBufferBytes() / 16;
+      plain = familyOptions(smallBuffer, tables(cache));
+      recordOptions = familyOptions(recordBuffer, tables(cache));
+      hashOptions =
+          familyOptions(
+              smallBuffer, tables(cache).setFilterPolicy(own(new BloomFilter(HASH_FILTER_BITS))));
+    }
+
+    ColumnFamilyOptions of(String name) {
+      return isGenerationOf(StoreLayout.RECORDS_FAMILY, name)
+          ? recordOptions
+          : isGenerationOf(StoreLayout.HASHES_FAMILY, name) ? hashOptions : plain;
+    }
+  }
+
+  // ------------------------------------------------------------------ generations
+
+  /** The generation of "records" and "hashes" in force. */
+  int generation() {
+    byte[] key = StoreLayout.generationKey();
+    byte[] value = get(Family.DEFAULT, key, "the store's generation");
+    if (value == null) {
+      return 0;
+    }
+    byte[] body = StoreCodec.open(key, value);
+    int generation = body == null ? -1 : StoreCodec.format(body);
+    if (generation < 1) {
+      throw RocksFailures.damaged("the store's generation in " + directory);
+    }
+    return generation;
+  }
+
+  /** Drops the families of generations that are not in force. */
+  void dropLeftOver() {
+    try {
+      for (ColumnFamilyHandle handle : leftOver) {
+        db.dropColumnFamily(handle);
+      }
+      leftOver.clear();
+    } catch (RocksDBException e) {
+      throw RocksFailures.of(e, directory, "dropping tables");
+    }
+  }
+
+  /**
+   * Drops the families that the next generation has replaced; the database is to be closed then.
+   */
+  void dropSuperseded() {
+    leftOver.add(handle(Family.RECORDS));
+    leftOver.add(handle(Family.HASHES));
+    dropLeftOver();
+  }
+
+  /** Makes the families of the next generation, empty; see {@link Family#NEXT_RECORDS}. */
+  void beginGeneration() {
+    FamilySettings settings = new FamilySettings(own(new LRUCache(options.blockCacheBytes())));
+    int next = generation() + 1;
+    create(settings, Family.NEXT_RECORDS, StoreLayout.RECORDS_FAMILY, next);
+    create(settings, Family.NEXT_HASHES, StoreLayout.HASHES_FAMILY, next);
+  }
+
+  private void create(FamilySettings settings, Family family, String base, int generation) {
+    String name = StoreLayout.familyName(base, generation);
+    try {
+      handles.put(
+          family,
+          own(db.createColumnFamily(new ColumnFamilyDescriptor(ascii(name), settings.of(name)))));
+    } catch (RocksDBException e) {
+      throw RocksFailures.of(e, directory, "making tables");
+    }
   }
 
   private ColumnFamilyOptions familyOptions(long bufferBytes, BlockBasedTableConfig tables) {
@@ -265,12 +423,16 @@ final class OpenDatabase implements AutoCloseable {
   // ------------------------------------------------------------------ operations
 
   private ColumnFamilyHandle handle(Family family) {
-    return switch (family) {
-      case DEFAULT -> defaults;
-      case RECORDS -> records;
-      case HASHES -> hashes;
-      case CAPSULES -> capsules;
-    };
+    ColumnFamilyHandle handle = handles.get(family);
+    if (handle == null) {
+      throw new IllegalStateException("no family " + family + " in " + directory);
+    }
+    return handle;
+  }
+
+  /** The families there are. */
+  Set<Family> families() {
+    return handles.keySet();
   }
 
   Path directory() {
@@ -292,8 +454,17 @@ final class OpenDatabase implements AutoCloseable {
    * @param what names the value in the exception if it cannot be read
    */
   byte @Nullable [] get(Family family, byte[] key, Object what) {
+    return get(pointReads, family, key, what);
+  }
+
+  /** Like {@link #get}, for what will not soon be read again. */
+  byte @Nullable [] getOnce(Family family, byte[] key, Object what) {
+    return get(readsOnce, family, key, what);
+  }
+
+  private byte @Nullable [] get(ReadOptions reads, Family family, byte[] key, Object what) {
     try {
-      return db.get(handle(family), pointReads, key);
+      return db.get(handle(family), reads, key);
     } catch (RocksDBException e) {
       throw RocksFailures.of(e, directory, "reading " + what);
     }
@@ -307,9 +478,17 @@ final class OpenDatabase implements AutoCloseable {
     }
   }
 
+  void delete(WriteBatch batch, Family family, byte[] key) {
+    try {
+      batch.delete(handle(family), key);
+    } catch (RocksDBException e) {
+      throw RocksFailures.of(e, directory, "preparing a write");
+    }
+  }
+
   /**
-   * Writes a batch and waits until it is on stable storage. Batches of several threads that wait at
-   * once share one sync: RocksDB's first waiter writes for all.
+   * Writes a batch and waits until it is on stable storage, if the store is durable. Batches of
+   * several threads that wait at once share one sync: RocksDB's first waiter writes for all.
    */
   void write(WriteBatch batch) {
     try {
@@ -337,7 +516,7 @@ final class OpenDatabase implements AutoCloseable {
     try (CompactRangeOptions whole =
         new CompactRangeOptions()
             .setBottommostLevelCompaction(BottommostLevelCompaction.kForceOptimized)) {
-      for (ColumnFamilyHandle family : List.of(defaults, records, hashes, capsules)) {
+      for (ColumnFamilyHandle family : handles.values()) {
         db.compactRange(family, null, null, whole);
       }
     } catch (RocksDBException e) {
@@ -348,7 +527,7 @@ final class OpenDatabase implements AutoCloseable {
   /** Whether RocksDB is writing, merging or about to. */
   boolean isBusy() {
     try {
-      for (ColumnFamilyHandle family : List.of(defaults, records, hashes, capsules)) {
+      for (ColumnFamilyHandle family : handles.values()) {
         if (db.getLongProperty(family, "rocksdb.compaction-pending") > 0
             || db.getLongProperty(family, "rocksdb.mem-table-flush-pending") > 0) {
           return true;

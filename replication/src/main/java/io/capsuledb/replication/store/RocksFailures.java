@@ -41,6 +41,13 @@ final class RocksFailures {
         e);
   }
 
+  /** Whether a failure is that of a write for which there was no space. */
+  static boolean isFull(CapsuleException e) {
+    return e.getCause() instanceof RocksDBException cause
+        && cause.getStatus() != null
+        && cause.getStatus().getSubCode() == Status.SubCode.NoSpace;
+  }
+
   /** The failure to open a database. */
   static CapsuleException opening(RocksDBException e, Path directory) {
     Status status = e.getStatus();

@@ -175,6 +175,64 @@ public final class RocksRecordStore implements RecordStore {
   }
 
   /**
+   * Puts a record in the place of a damaged or missing one, or of its stub: for a store that is a
+   * cache of what others hold. Its index entry is written too. A record stored whole and undamaged
+   * stays as it is.
+   *
+   * @param record verified by the caller, in either form
+   * @throws IntegrityException if another record is there, undamaged
+   * @throws io.capsuledb.core.error.UnavailableException if a record is being appended there at
+   *     this moment
+   */
+  public void repair(StoredRecord record) {
+    List<StoredRecord> taken = List.of(record);
+    long bytes = check(taken);
+    enter();
+    try {
+      storage.checkWritable();
+      storage.gate().enterRelease(name, taken);
+      try (WriteBatch writes = new WriteBatch((int) bytes)) {
+        byte[] present = intactOrNull(record);
+        byte[] key = StoreCodec.recordKey(capsule, record.writer(), record.sequence());
+        byte[] stays = record.bytes();
+        if (present != null && !Arrays.equals(present, stays)) {
+          if (RecordCodec.isStubOf(stays, present)) {
+            stays = present;
+          } else if (!RecordCodec.isStubOf(present, stays)) {
+            throw new IntegrityException(
+                Rejection.of(
+                    Rejection.Reason.EQUIVOCATION,
+                    "another record is stored already at "
+                        + StoreCodec.describe(record.writer(), record.sequence())
+                        + " of capsule "
+                        + name));
+          }
+        }
+        database.put(writes, Family.RECORDS, key, StoreCodec.seal(key, stays));
+        byte[] hashKey = StoreCodec.hashKey(capsule, record.hash());
+        byte[] position = StoreCodec.positionBody(record.writer(), record.sequence());
+        database.put(writes, Family.HASHES, hashKey, StoreCodec.seal(hashKey, position));
+        storage.commit(writes);
+        storage.gate().stored(name, record);
+      } finally {
+        storage.gate().leave(name, taken);
+      }
+    } finally {
+      exit();
+    }
+  }
+
+  /** What is stored in the place of {@code record}, or null if nothing undamaged is. */
+  private byte @Nullable [] intactOrNull(StoredRecord record) {
+    try {
+      return readAt(record.writer(), record.sequence());
+    } catch (IntegrityException e) {
+      // Damaged: that is what a repair is for.
+      return null;
+    }
+  }
+
+  /**
    * Whether the record of {@code stub} is stored whole; false if it is that stub already.
    *
    * @throws InvalidRequestException if it is neither

@@ -62,12 +62,31 @@ public final class RocksStorage implements AutoCloseable {
    * @throws io.capsuledb.core.error.UnavailableException if another process has it open
    * @throws IntegrityException if something that was stored is damaged or gone
    * @throws StorageException if the directory cannot be read or written
-   * @throws InvalidRequestException if it holds a database that is not ours
+   * @throws InvalidRequestException if it holds a database that is not ours, or is a replica's
    */
   public static RocksStorage open(Path directory, RocksStorageOptions options) {
     RocksLibrary.load(options.nativeLibraryDirectory());
     createDirectory(directory);
-    return open(directory, options, false);
+    return open(directory, options, OpenDatabase.Mode.STORE, (made, rows) -> {});
+  }
+
+  /** Adds to the first rows of a store that is being made. */
+  @FunctionalInterface
+  interface Founding {
+    void addTo(OpenDatabase made, WriteBatch rows);
+  }
+
+  /**
+   * Opens the storage of a replica in {@code directory}, which is created if it is not there;
+   * tables are mended first if that was asked for.
+   *
+   * @param founding adds the replica's rows to a new store
+   * @throws InvalidRequestException if it is a node's store
+   */
+  static RocksStorage openReplica(Path directory, RocksStorageOptions options, Founding founding) {
+    RocksLibrary.load(options.nativeLibraryDirectory());
+    createDirectory(directory);
+    return open(directory, options, OpenDatabase.Mode.REPLICA, founding);
   }
 
   /**
@@ -84,10 +103,12 @@ public final class RocksStorage implements AutoCloseable {
     if (!Files.isDirectory(directory)) {
       throw new InvalidRequestException("there is no store in " + directory);
     }
-    return open(directory, options, true);
+    return open(directory, options, OpenDatabase.Mode.READ_ONLY, (made, rows) -> {});
   }
 
-  private static RocksStorage open(Path directory, RocksStorageOptions options, boolean readOnly) {
+  private static RocksStorage open(
+      Path directory, RocksStorageOptions options, OpenDatabase.Mode mode, Founding founding) {
+    boolean readOnly = mode == OpenDatabase.Mode.READ_ONLY;
     DirectoryLock lock =
         readOnly ? DirectoryLock.shared(directory) : DirectoryLock.exclusive(directory);
     OpenDatabase database = null;
@@ -100,19 +121,26 @@ public final class RocksStorage implements AutoCloseable {
       }
       if (exists) {
         database = openChecked(directory, options);
+        refuseStoreAsReplica(database, mode);
       }
       if (!readOnly) {
         if (database != null) {
           database.close();
         }
-        database = new OpenDatabase(directory, options, false);
-        mark = AcknowledgedMark.open(directory, database.latestSequence());
+        if (exists && mode == OpenDatabase.Mode.REPLICA) {
+          TableMending.mendIfAsked(directory, options);
+        }
+        database = new OpenDatabase(directory, options, mode);
+        database.dropLeftOver();
+        if (options.durable()) {
+          mark = AcknowledgedMark.open(directory, database.latestSequence());
+        }
       }
       if (database == null) {
         throw new AssertionError("a store that exists was opened");
       }
       RocksStorage storage = new RocksStorage(lock, database, mark);
-      storage.checkFormat();
+      storage.checkFormat(founding);
       opened = true;
       return storage;
     } finally {
@@ -128,15 +156,29 @@ public final class RocksStorage implements AutoCloseable {
     }
   }
 
+  private static void refuseStoreAsReplica(OpenDatabase database, OpenDatabase.Mode mode) {
+    if (mode == OpenDatabase.Mode.REPLICA
+        && !database.families().contains(OpenDatabase.Family.REPLICA)
+        && database.get(OpenDatabase.Family.DEFAULT, StoreLayout.formatKey(), "the store's format")
+            != null) {
+      Path directory = database.directory();
+      database.close();
+      throw new InvalidRequestException(directory + " is a node's store, not a replica's");
+    }
+  }
+
   /**
    * Opens the database without writing to it, and checks that recovery finds everything that its
    * logs hold and that was acknowledged. Only then may it be opened for writing: that deletes the
    * logs, and with them the evidence.
    */
   private static OpenDatabase openChecked(Path directory, RocksStorageOptions options) {
+    if (!options.durable()) {
+      return new OpenDatabase(directory, options, OpenDatabase.Mode.READ_ONLY);
+    }
     RocksLogCheck logs = RocksLogCheck.of(directory);
     long acknowledged = AcknowledgedMark.read(directory);
-    OpenDatabase database = new OpenDatabase(directory, options, true);
+    OpenDatabase database = new OpenDatabase(directory, options, OpenDatabase.Mode.READ_ONLY);
     long recovered = database.latestSequence();
     if (recovered >= Math.max(acknowledged, logs.highestSequence())) {
       return database;
@@ -187,7 +229,7 @@ public final class RocksStorage implements AutoCloseable {
   }
 
   /** Checks that the database has the format this version reads; gives a new one its format. */
-  private void checkFormat() {
+  private void checkFormat(Founding founding) {
     byte[] key = StoreLayout.formatKey();
     byte[] value = database.get(OpenDatabase.Family.DEFAULT, key, "the store's format");
     if (value == null) {
@@ -195,7 +237,7 @@ public final class RocksStorage implements AutoCloseable {
         throw new InvalidRequestException(
             "there is no store in " + database.directory() + ": making one was never finished");
       }
-      for (OpenDatabase.Family family : OpenDatabase.Family.values()) {
+      for (OpenDatabase.Family family : database.families()) {
         try (OpenDatabase.Cursor cursor = database.cursor(family, new byte[0])) {
           cursor.seek(new byte[0]);
           if (cursor.valid("the first key")) {
@@ -206,6 +248,7 @@ public final class RocksStorage implements AutoCloseable {
       byte[] sealed = StoreCodec.seal(key, StoreCodec.formatBody(StoreLayout.FORMAT));
       try (WriteBatch batch = new WriteBatch()) {
         database.put(batch, OpenDatabase.Family.DEFAULT, key, sealed);
+        founding.addTo(database, batch);
         commit(batch);
       }
       return;
@@ -335,6 +378,10 @@ public final class RocksStorage implements AutoCloseable {
 
   AppendGate gate() {
     return gate;
+  }
+
+  OpenDatabase database() {
+    return database;
   }
 
   /** Refuses what would write, if nothing may be written. */

@@ -15,6 +15,8 @@ public final class RocksStorageOptions {
   private final int maxOpenFiles;
   private final int backgroundThreads;
   private final int recycledLogs;
+  private final boolean durable;
+  private final long minFreeBytes;
   private final @Nullable Path nativeLibraryDirectory;
 
   private RocksStorageOptions(Builder builder) {
@@ -23,6 +25,8 @@ public final class RocksStorageOptions {
     maxOpenFiles = builder.maxOpenFiles;
     backgroundThreads = builder.backgroundThreads;
     recycledLogs = builder.recycledLogs;
+    durable = builder.durable;
+    minFreeBytes = builder.minFreeBytes;
     nativeLibraryDirectory = builder.nativeLibraryDirectory;
   }
 
@@ -60,6 +64,16 @@ public final class RocksStorageOptions {
     return recycledLogs;
   }
 
+  /** Whether what was acknowledged is still there after a crash. */
+  public boolean durable() {
+    return durable;
+  }
+
+  /** Bytes of the file system that {@link RocksReplicaLog} leaves free. */
+  public long minFreeBytes() {
+    return minFreeBytes;
+  }
+
   /** Where the native library is unpacked for loading, or null for the default. */
   public @Nullable Path nativeLibraryDirectory() {
     return nativeLibraryDirectory;
@@ -72,6 +86,8 @@ public final class RocksStorageOptions {
     private int maxOpenFiles = 256;
     private int backgroundThreads = 2;
     private int recycledLogs = 2;
+    private boolean durable = true;
+    private long minFreeBytes = 256L << 20;
     private @Nullable Path nativeLibraryDirectory;
 
     private Builder() {}
@@ -113,6 +129,28 @@ public final class RocksStorageOptions {
     }
 
     /**
+     * Whether what was acknowledged must still be there after a crash; true by default. False is
+     * for a cache of records that others hold: appends are not synced, and after a crash any number
+     * of the newest may be gone, always a suffix of what was appended. Nothing then tells loss from
+     * a crash; a damaged value is still found when it is read.
+     */
+    public Builder durable(boolean durable) {
+      this.durable = durable;
+      return this;
+    }
+
+    /**
+     * Bytes of the file system that {@link RocksReplicaLog} leaves free, 0 to 2^50; 256 MiB by
+     * default. It refuses records when less is left, so that a full disk never hits a write in the
+     * middle, and the rest (promises, statement numbers, released payloads) when less than half of
+     * it is. {@link RocksStorage} ignores it.
+     */
+    public Builder minFreeBytes(long bytes) {
+      minFreeBytes = bytes;
+      return this;
+    }
+
+    /**
      * Where the native library is unpacked for loading; by default the directory that the
      * environment variable {@code ROCKSDB_SHAREDLIB_DIR} names, else the JVM's temporary one.
      */
@@ -132,6 +170,7 @@ public final class RocksStorageOptions {
       check("maxOpenFiles", maxOpenFiles, 32, 1_000_000);
       check("backgroundThreads", backgroundThreads, 1, 64);
       check("recycledLogs", recycledLogs, 0, 16);
+      check("minFreeBytes", minFreeBytes, 0, 1L << 50);
       return new RocksStorageOptions(this);
     }
 

@@ -20,6 +20,12 @@ final class StoreLayout {
   static final String HASHES_FAMILY = "hashes";
   static final String CAPSULES_FAMILY = "capsules";
 
+  /** Only in a replica's directory; {@link ReplicaLayout}. */
+  static final String REPLICA_FAMILY = "replica";
+
+  /** What stands between a family's name and its generation, from 1; generation 0 has neither. */
+  static final char GENERATION_MARK = '.';
+
   /** Length of a capsule's name, which every key of a capsule begins with. */
   static final int CAPSULE_BYTES = 32;
 
@@ -46,6 +52,13 @@ final class StoreLayout {
 
   static final int FORMAT_VALUE_BYTES = Integer.BYTES;
 
+  /**
+   * Key in "default" under which the generation of "records" and "hashes" is stored, four bytes
+   * little endian; without it they are of generation 0.
+   */
+  private static final byte[] GENERATION_KEY =
+      "capsuledb.store.generation".getBytes(StandardCharsets.US_ASCII);
+
   /** Most bytes of one record; what the capsule format allows. */
   static final int MAX_RECORD_BYTES = 32 << 20;
 
@@ -58,7 +71,19 @@ final class StoreLayout {
   /** File that says how far appends were acknowledged. */
   static final String MARK_FILE = "CAPSULEDB.mark";
 
+  /** File that is there when the tables are to be mended at the next opening. */
+  static final String MEND_FILE = "CAPSULEDB.mend";
+
   private StoreLayout() {}
+
+  static byte[] generationKey() {
+    return GENERATION_KEY.clone();
+  }
+
+  /** The name of "records" or "hashes" in a generation. */
+  static String familyName(String base, int generation) {
+    return generation == 0 ? base : base + GENERATION_MARK + generation;
+  }
 
   static byte[] formatKey() {
     return FORMAT_KEY.clone();

@@ -14,6 +14,7 @@ import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.ChannelOption;
+import io.netty.channel.ChannelOutboundInvoker;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.WriteBufferWaterMark;
@@ -188,7 +189,7 @@ public final class TlsTransport implements Network {
     link.dropped = true;
     @Nullable Channel channel = link.channel;
     if (channel != null) {
-      channel.close();
+      end(channel);
     }
   }
 
@@ -240,7 +241,7 @@ public final class TlsTransport implements Network {
       acceptedNow.decrementAndGet();
       refusedLinks.increment();
       telemetry.count(Telemetry.Counter.CONNECTIONS_REFUSED, 1);
-      channel.close();
+      end(channel);
       return;
     }
     channel.closeFuture().addListener(done -> acceptedNow.decrementAndGet());
@@ -293,8 +294,13 @@ public final class TlsTransport implements Network {
         .addLast(new Frames(link))
         .addLast(new Ends(link));
     if (link.dropped) {
-      channel.close();
+      end(channel);
     }
+  }
+
+  /** Whether and when it is closed, {@code channelInactive} tells. */
+  private static void end(ChannelOutboundInvoker channel) {
+    var _ = channel.close();
   }
 
   private void close(Link link, String reason) {
@@ -338,7 +344,7 @@ public final class TlsTransport implements Network {
         malformed.increment();
         in.skipBytes(in.readableBytes());
         close(link, "a malformed or oversized frame");
-        context.close();
+        end(context);
         return;
       }
       if (in.readableBytes() < LENGTH_BYTES + length) {
@@ -369,7 +375,7 @@ public final class TlsTransport implements Network {
         } else {
           failedHandshakes.increment();
           reason = "the TLS handshake failed";
-          context.close();
+          end(context);
         }
       }
       context.fireUserEventTriggered(event);
@@ -390,7 +396,7 @@ public final class TlsTransport implements Network {
     @Override
     public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
       reason = "failed: " + cause.getClass().getSimpleName();
-      context.close();
+      end(context);
     }
   }
 }

@@ -62,8 +62,7 @@ class MessengerSimTest {
     }
 
     void run(long ms) {
-      for (long end = clock.monotonicNanos() + ms * 1_000_000;
-          clock.monotonicNanos() < end; ) {
+      for (long end = clock.monotonicNanos() + ms * 1_000_000; clock.monotonicNanos() < end; ) {
         step();
       }
     }

@@ -146,8 +146,7 @@ class SessionPropertyTest {
       int length = new Run(7).to(which + 1).frames.get(which).length;
       for (int cut = 0; cut < length; cut += which == 1 ? 5 : 3) {
         Run run = new Run(7).to(which + 1);
-        assertRejected(
-            run.receiver(which).receive(Arrays.copyOf(run.frames.get(which), cut), 0));
+        assertRejected(run.receiver(which).receive(Arrays.copyOf(run.frames.get(which), cut), 0));
       }
       Run run = new Run(7).to(which + 1);
       assertRejected(
@@ -283,8 +282,7 @@ class SessionPropertyTest {
   void whoSitsInTheMiddleCanOnlyBeHimself() {
     Session client = Session.client(CLIENT, null, OPTIONS, new SimEntropy(1), 0);
     Session eveAsServer = Session.server(EVE, OPTIONS, new SimEntropy(2), 0);
-    byte[] finish =
-        frame(client.receive(frame(eveAsServer.receive(client.hello().bytes(), 0)), 0));
+    byte[] finish = frame(client.receive(frame(eveAsServer.receive(client.hello().bytes(), 0)), 0));
     byte[] ready = frame(eveAsServer.receive(finish, 0));
     assertThat(client.receive(ready, 0)).isEqualTo(new Outcome.Established(EVE.key(), null));
 

@@ -9,6 +9,7 @@ import io.capsuledb.replication.transport.TlsFiles;
 import io.capsuledb.replication.transport.TlsOptions;
 import io.capsuledb.replication.transport.TlsTransport;
 import java.io.IOException;
+import java.net.InetAddress;
 import java.net.Socket;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -61,8 +62,7 @@ class TlsAbuseFuzzTest {
     KeyStore trusted = KeyStore.getInstance("PKCS12");
     trusted.load(null, null);
     trusted.setCertificateEntry("node", store.getCertificate("node"));
-    KeyManagerFactory keys =
-        KeyManagerFactory.getInstance(KeyManagerFactory.getDefaultAlgorithm());
+    KeyManagerFactory keys = KeyManagerFactory.getInstance(KeyManagerFactory.getDefaultAlgorithm());
     keys.init(store, password);
     TrustManagerFactory trust =
         TrustManagerFactory.getInstance(TrustManagerFactory.getDefaultAlgorithm());
@@ -88,7 +88,7 @@ class TlsAbuseFuzzTest {
   }
 
   private Socket plain() throws IOException {
-    Socket socket = new Socket("127.0.0.1", pair.port());
+    Socket socket = new Socket(InetAddress.getLoopbackAddress(), pair.port());
     socket.setSoTimeout(20_000);
     sockets.add(socket);
     return socket;

@@ -16,8 +16,7 @@ import org.rocksdb.RocksIterator;
 /** The database below the store's checks: what somebody does who has the disk in hand. */
 final class RawDatabase implements AutoCloseable {
 
-  private static final List<String> FAMILIES = List.of("default", "records", "hashes", "capsules");
-
+  private final List<String> families;
   private final DBOptions options = new DBOptions();
   private final List<ColumnFamilyHandle> handles = new ArrayList<>();
   private final RocksDB db;
@@ -42,8 +41,14 @@ final class RawDatabase implements AutoCloseable {
   }
 
   private RawDatabase(Path directory) throws RocksDBException {
+    try (Options plain = new Options()) {
+      families =
+          RocksDB.listColumnFamilies(plain, directory.toString()).stream()
+              .map(name -> new String(name, StandardCharsets.US_ASCII))
+              .toList();
+    }
     List<ColumnFamilyDescriptor> descriptors =
-        FAMILIES.stream()
+        families.stream()
             .map(name -> new ColumnFamilyDescriptor(name.getBytes(StandardCharsets.US_ASCII)))
             .toList();
     db = RocksDB.open(options, directory.toString(), descriptors, handles);
@@ -65,12 +70,12 @@ final class RawDatabase implements AutoCloseable {
   }
 
   private ColumnFamilyHandle handle(String family) {
-    return handles.get(FAMILIES.indexOf(family));
+    return handles.get(families.indexOf(family));
   }
 
   List<Entry> entries() {
     List<Entry> entries = new ArrayList<>();
-    for (String family : FAMILIES) {
+    for (String family : families) {
       try (RocksIterator iterator = db.newIterator(handle(family))) {
         for (iterator.seekToFirst(); iterator.isValid(); iterator.next()) {
           entries.add(new Entry(family, boxed(iterator.key()), boxed(iterator.value())));

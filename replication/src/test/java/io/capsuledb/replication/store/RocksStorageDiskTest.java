@@ -1,12 +1,20 @@
 package io.capsuledb.replication.store;
 
 import static io.capsuledb.core.sim.RecordStoreContract.record;
+import static io.capsuledb.replication.sim.ReplicaLogContract.batch;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.capsuledb.core.capsule.CapsuleName;
+import io.capsuledb.core.error.CapsuleException;
 import io.capsuledb.core.error.StorageException;
+import io.capsuledb.core.error.UnavailableException;
 import io.capsuledb.core.port.RecordStore.StoredRecord;
+import io.capsuledb.core.sim.SimEntropy;
+import io.capsuledb.replication.protocol.Blob;
+import io.capsuledb.replication.protocol.ChainHead;
+import io.capsuledb.replication.sim.TestChain;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
@@ -148,7 +156,131 @@ class RocksStorageDiskTest {
     }
   }
 
+  private static final CapsuleName NAME = TestChain.name(1);
+
+  /** Commits records until one commit is refused; returns that refusal. */
+  private static CapsuleException fill(RocksReplicaLog log, TestChain chain) {
+    while (true) {
+      StoredRecord next = chain.next(20_000);
+      try {
+        log.commit(batch(w -> w.record(NAME, next, chain.lamport())));
+      } catch (CapsuleException e) {
+        chain.truncate(chain.length() - 1);
+        return e;
+      }
+    }
+  }
+
+  private static void checkHeld(RocksReplicaLog log, TestChain chain) {
+    for (long s = 1; s <= chain.length(); s++) {
+      assertThat(log.read(NAME, 1, s)).isEqualTo(chain.at(s).bytes());
+    }
+  }
+
+  private static RocksReplicaLog openReplica(Path directory, long minFreeBytes) {
+    return RocksReplicaLog.open(
+        directory,
+        RocksStorageOptions.builder()
+            .writeBufferBytes(4 << 20)
+            .blockCacheBytes(1 << 20)
+            .minFreeBytes(minFreeBytes)
+            .build(),
+        new SimEntropy(1));
+  }
+
+  @Test
+  void aReplicaOnAFullDiskGoesOnWhenItIsOpenedWithSpace() throws Exception {
+    Path disk = mountImage(ext4(24), "replica");
+    Path directory = disk.resolve("replica");
+    Path ballast = disk.resolve("ballast");
+    Files.write(ballast, new byte[6 << 20]);
+    TestChain chain = new TestChain(NAME, 1);
+    try (RocksReplicaLog log = openReplica(directory, 0)) {
+      log.commit(
+          batch(w -> w.found(NAME, Blob.of(new byte[1])), w -> w.introduce(NAME, chain.entry())));
+      assertThat(fill(log, chain)).isInstanceOf(UnavailableException.class);
+      assertThat(chain.length()).isGreaterThan(200);
+      assertThat(fill(log, chain))
+          .isInstanceOf(StorageException.class)
+          .hasMessageContaining("open it again");
+      checkHeld(log, chain);
+    }
+    Files.delete(ballast);
+    try (RocksReplicaLog log = openReplica(directory, 0)) {
+      ChainHead head = log.recovered().capsules().getFirst().chains().getFirst().head();
+      // The refused record is there as a whole or not at all.
+      assertThat(head.sequence()).isBetween(chain.length(), chain.length() + 1);
+      if (head.sequence() > chain.length()) {
+        log.commit(batch(w -> w.truncate(NAME, 1, chain.head(), chain.lamport())));
+      }
+      checkHeld(log, chain);
+      for (int i = 0; i < 50; i++) {
+        StoredRecord next = chain.next(20_000);
+        log.commit(batch(w -> w.record(NAME, next, chain.lamport())));
+      }
+    }
+    try (RocksReplicaLog log = openReplica(directory, 0)) {
+      checkHeld(log, chain);
+      assertThat(log.read(NAME, 1, chain.length() + 1)).isNull();
+      assertThat(new Scrubber(log).step(Long.MAX_VALUE)).isEmpty();
+    }
+  }
+
+  @Test
+  void aReplicaWithAReserveGoesOnWithoutBeingOpenedAgain() throws Exception {
+    Path disk = mountImage(ext4(48), "reserve");
+    Path directory = disk.resolve("replica");
+    Path ballast = disk.resolve("ballast");
+    Files.write(ballast, new byte[8 << 20]);
+    TestChain chain = new TestChain(NAME, 1);
+    try (RocksReplicaLog log = openReplica(directory, 14 << 20)) {
+      log.commit(
+          batch(w -> w.found(NAME, Blob.of(new byte[1])), w -> w.introduce(NAME, chain.entry())));
+      for (int i = 0; i < 3; i++) {
+        assertThat(fill(log, chain))
+            .isInstanceOf(UnavailableException.class)
+            .hasMessageContaining("out of space");
+        checkHeld(log, chain);
+        log.commit(batch(w -> w.numberFloor(1 + chain.length())));
+      }
+      long full = chain.length();
+      Files.delete(ballast);
+      for (int i = 0; i < 50; i++) {
+        StoredRecord next = chain.next(20_000);
+        log.commit(batch(w -> w.record(NAME, next, chain.lamport())));
+      }
+      assertThat(chain.length()).isEqualTo(full + 50);
+      checkHeld(log, chain);
+    }
+  }
+
   // ------------------------------------------------------------------ power
+
+  /** A cache promises nothing, but what is left after a loss of power is a beginning. */
+  @Test
+  void aCacheIsOpenedAfterLossOfPower() throws Throwable {
+    Path image = ext4(100);
+    long there = 0;
+    for (int cut = 0; cut < 3; cut++) {
+      Path disk = mountImage(image, "cache" + cut);
+      Path directory = disk.resolve("store");
+      try (RocksStorage storage = RocksStorage.open(directory, RocksCacheTest.CACHE)) {
+        RocksRecordStore store = storage.capsule(RocksMedium.CAPSULE);
+        for (long s = there + 1; s <= there + 1500; s++) {
+          store.append(List.of(record(1, s, 3000)));
+        }
+        cutPower(disk);
+      }
+      unmount(disk);
+      Path again = mountImage(image, "cacheAgain" + cut);
+      try (RocksStorage storage = RocksStorage.open(again.resolve("store"), RocksCacheTest.CACHE)) {
+        long left = RocksCacheTest.prefix(storage);
+        assertThat(left).isBetween(there, there + 1500);
+        there = left;
+      }
+      unmount(again);
+    }
+  }
 
   /** Stops an ext4 file system as a loss of power would: what was not synced is gone. */
   @SuppressWarnings("restricted") // ioctl has no other way in.
