@@ -13,6 +13,7 @@ module io.capsuledb.replication {
   requires org.zeromq.jeromq;
   requires rocksdbjni;
 
+  exports io.capsuledb.replication.client;
   exports io.capsuledb.replication.protocol;
   exports io.capsuledb.replication.replica;
   exports io.capsuledb.replication.session;

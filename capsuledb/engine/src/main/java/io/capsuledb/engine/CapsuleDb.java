@@ -190,7 +190,7 @@ public final class CapsuleDb implements AutoCloseable {
     if (!metadata.applicationKey().equals(key.publicKey()) || key.generation() != 0) {
       throw new DeniedException("the key given is not the application key of capsule " + name);
     }
-    if (!metadata.replicas().isEmpty()
+    if ((!metadata.replicas().isEmpty() && !ports.store().isReplicated())
         || metadata.directoryMode() != CapsuleMetadata.DirectoryMode.ROSTER) {
       throw new InvalidRequestException(
           "capsule "
@@ -199,7 +199,7 @@ public final class CapsuleDb implements AutoCloseable {
               + metadata.replicas().size()
               + " replicas and key directory "
               + metadata.directoryMode()
-              + "; this version serves capsules on one node with key directory ROSTER");
+              + "; the store given replicates nothing, or the directory is not ROSTER");
     }
     KeyRing keys = new KeyRing(name, List.of(key));
     ChainVerifier verifier = new ChainVerifier(name, metadata, curve);
@@ -671,7 +671,8 @@ public final class CapsuleDb implements AutoCloseable {
    * {@link Transaction#close} on the same thread.
    *
    * @throws CapsuleException the engine's {@link #failure}
-   * @throws UnavailableException if there is no room for too long
+   * @throws UnavailableException if there is no room for too long, or the store says that it can
+   *     make nothing durable for now ({@link RecordStore#unavailable})
    */
   public Transaction begin() {
     writePath.awaitRoom();

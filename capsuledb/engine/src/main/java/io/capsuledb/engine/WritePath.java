@@ -59,6 +59,9 @@ final class WritePath {
   /** Committed but not yet durable bytes beyond which new transactions wait. */
   static final long MAX_PENDING_BYTES = 128L << 20;
 
+  /** How often who waits for room looks whether the store has become unavailable. */
+  private static final long ROOM_CHECK_MS = 100;
+
   /** Sealed records that may wait while the store syncs. */
   private static final int MAX_SEALED_AHEAD = 1;
 
@@ -224,16 +227,22 @@ final class WritePath {
     }
   }
 
-  /** Waits until there is room for another transaction. Not under the engine's lock. */
+  /**
+   * Waits until there is room for another transaction. Not under the engine's lock.
+   *
+   * @throws CapsuleException what the store says if it can make nothing durable for now: a
+   *     transaction that began would only wait
+   */
   void awaitRoom() {
+    checkAvailable();
     if (!congested) {
       return;
     }
     synchronized (monitor) {
       boolean interrupted = false;
-      while (congested && failure == null) {
+      while (congested && failure == null && store.unavailable() == null) {
         try {
-          monitor.wait();
+          monitor.wait(ROOM_CHECK_MS);
         } catch (InterruptedException e) {
           interrupted = true;
         }
@@ -241,6 +250,14 @@ final class WritePath {
       if (interrupted) {
         Thread.currentThread().interrupt();
       }
+    }
+    checkAvailable();
+  }
+
+  private void checkAvailable() {
+    CapsuleException unavailable = store.unavailable();
+    if (unavailable != null && failure == null) {
+      throw unavailable;
     }
   }
 

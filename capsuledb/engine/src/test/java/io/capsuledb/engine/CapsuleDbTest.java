@@ -7,11 +7,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.capsuledb.core.capsule.MetadataCodec;
+import io.capsuledb.core.capsule.NewCapsule;
 import io.capsuledb.core.crypto.Hash32;
 import io.capsuledb.core.error.DeniedException;
 import io.capsuledb.core.error.IntegrityException;
+import io.capsuledb.core.error.InvalidRequestException;
 import io.capsuledb.core.error.OutcomeUnknownException;
 import io.capsuledb.core.error.StorageException;
+import io.capsuledb.core.error.UnavailableException;
 import io.capsuledb.core.port.RecordStore.StoredRecord;
 import io.capsuledb.core.sim.SimDisk;
 import java.util.List;
@@ -82,6 +85,45 @@ class CapsuleDbTest {
     assertThat(db.failure()).isInstanceOf(StorageException.class);
     assertThatThrownBy(() -> get(db, "a")).isInstanceOf(StorageException.class);
     assertThatThrownBy(db::begin).isInstanceOf(StorageException.class);
+    db.close();
+  }
+
+  @Test
+  void anUnavailableStoreRefusesNewTransactionsAndNothingElse() {
+    Node node = new Node(7);
+    CapsuleDb db = node.open();
+    long fence = put(db, "a", "1");
+    node.disk.unavailable(new UnavailableException("1 of 3 replicas"));
+
+    assertThatThrownBy(db::begin)
+        .isInstanceOf(UnavailableException.class)
+        .hasMessage("1 of 3 replicas");
+    assertThat(get(db, "a")).isEqualTo("1");
+    db.beginReading().close();
+    node.scheduler.run();
+    assertThat(db.durableTime()).isEqualTo(fence);
+    assertThat(db.failure()).isNull();
+
+    node.disk.unavailable(null);
+
+    put(db, "a", "2");
+    db.close();
+  }
+
+  @Test
+  void aCapsuleThatWantsReplicasIsOpenedOnlyOverAStoreThatReplicates() {
+    Node node = new Node(8);
+    SimDisk disk = new SimDisk();
+    disk.open()
+        .initialize(
+            NewCapsule.sign(node.owner, 0, List.of(node.owner.ownerPublicKey()), 1, node.entropy));
+    node.disk = disk;
+    node.crash();
+
+    assertThatThrownBy(node::open).isInstanceOf(InvalidRequestException.class);
+    disk.replicated(true);
+    CapsuleDb db = node.open();
+    put(db, "a", "1");
     db.close();
   }
 

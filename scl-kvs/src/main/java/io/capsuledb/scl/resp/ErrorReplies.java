@@ -22,6 +22,11 @@ final class ErrorReplies {
 
   static final String SHUTTING_DOWN = "ERR UNAVAILABLE the server is shutting down";
 
+  /** What a client is told of a command that took effect here and is not durable in time. */
+  static final String NOT_DURABLE_IN_TIME =
+      "UNKNOWN not durable in time: what the command did or saw may still become durable, or be"
+          + " lost if this server stops; read again later";
+
   /** As much of a command as an error repeats, in characters. */
   private static final int MAX_ECHO_CHARS = 128;
 

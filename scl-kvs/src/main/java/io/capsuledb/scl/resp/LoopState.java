@@ -149,6 +149,7 @@ final class LoopState {
     long now = server.clock().monotonicNanos();
     for (RespConnection connection : List.copyOf(connections)) {
       connection.sweep(now, server.idleTimeoutMs(), AUTHENTICATION_TIMEOUT_MS);
+      connection.expireReplies(now);
     }
   }
 

@@ -37,7 +37,9 @@ final class RefusalCounters {
     WRONG_PASSWORDS,
     TLS_HANDSHAKE,
     /** The engine stopped while replies waited for it. */
-    ENGINE_FAILURE
+    ENGINE_FAILURE,
+    /** A reply waited for durability for too long: an error went in its place. */
+    REPLY_TIMEOUT
   }
 
   private static final System.Logger LOG = System.getLogger(RefusalCounters.class.getName());

@@ -156,6 +156,34 @@ final class ReplyQueue {
     return (int) (end - released);
   }
 
+  /**
+   * Drops the replies at the front whose commands were read at {@code limitNanos} or before. A
+   * reply in one run with an older one goes with it.
+   *
+   * @return how many; as many errors are to be sent in their place, at once
+   */
+  int expire(long limitNanos) {
+    long end = released;
+    int expired = 0;
+    while (size > 0 && sinces[head] - limitNanos <= 0) {
+      end = ends[head];
+      expired += counts[head];
+      head = (head + 1) & (ends.length - 1);
+      size--;
+    }
+    if (expired > 0) {
+      count -= expired;
+      buffer.skipBytes((int) (end - released));
+      released = end;
+      if (!buffer.isReadable()) {
+        giveBack();
+      } else {
+        buffer.discardSomeReadBytes();
+      }
+    }
+    return expired;
+  }
+
   /** Moves the bytes {@link #release} found into {@code target}. */
   void take(int bytes, ByteBuf target) {
     target.writeBytes(buffer, bytes);

@@ -10,6 +10,7 @@ import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.socket.ChannelInputShutdownEvent;
 import io.netty.handler.ssl.SslHandshakeCompletionEvent;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
@@ -556,6 +557,34 @@ final class RespConnection extends ChannelInboundHandlerAdapter {
       send(out);
     }
     closeAfterWrites();
+  }
+
+  /**
+   * Answers what has waited for durability for too long with an error, in its place: whoever asked
+   * can go on, the connection stays, and later replies stay behind earlier ones.
+   */
+  void expireReplies(long now) {
+    long timeoutMs = server.options().replyTimeoutMs();
+    if (closed || timeoutMs == 0 || replies.isEmpty()) {
+      return;
+    }
+    int expired = replies.expire(now - TimeUnit.MILLISECONDS.toNanos(timeoutMs));
+    if (expired == 0) {
+      return;
+    }
+    byte[] error =
+        ("-" + ErrorReplies.NOT_DURABLE_IN_TIME + "\r\n").getBytes(StandardCharsets.US_ASCII);
+    ByteBuf out = channel().alloc().directBuffer(expired * error.length);
+    for (int i = 0; i < expired; i++) {
+      out.writeBytes(error);
+      server.refusals().count(Cause.REPLY_TIMEOUT);
+    }
+    send(out);
+    flushDurable();
+    if (!closed) {
+      account();
+      steerReading();
+    }
   }
 
   private void left(boolean waitedForWrites, long sinceNanos) {

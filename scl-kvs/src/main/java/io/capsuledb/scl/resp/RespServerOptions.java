@@ -36,6 +36,7 @@ public final class RespServerOptions {
   private static final long MIN_INPUT_BYTES = 1L << 20;
   private static final long MAX_BUDGET_BYTES = 1L << 40;
   private static final long MAX_STOP_MS = TimeUnit.MINUTES.toMillis(10);
+  private static final long MAX_REPLY_TIMEOUT_MS = TimeUnit.HOURS.toMillis(1);
   private static final int MAX_BACKLOG = 65_535;
   private static final int MAX_INFO_SUPPLIERS = 32;
 
@@ -73,6 +74,7 @@ public final class RespServerOptions {
   private final long maxOutputBytes;
   private final long maxInputBytes;
   private final long stopTimeoutMs;
+  private final long replyTimeoutMs;
   private final String version;
   private final Runnable onShutdown;
   private final Map<String, Supplier<Map<String, String>>> info;
@@ -90,6 +92,7 @@ public final class RespServerOptions {
     this.maxOutputBytes = builder.maxOutputBytes;
     this.maxInputBytes = builder.maxInputBytes;
     this.stopTimeoutMs = builder.stopTimeoutMs;
+    this.replyTimeoutMs = builder.replyTimeoutMs;
     this.version = builder.version;
     this.onShutdown = builder.onShutdown;
     this.info = new LinkedHashMap<>(builder.info);
@@ -160,6 +163,11 @@ public final class RespServerOptions {
     return stopTimeoutMs;
   }
 
+  /** A reply that waits for durability for this long becomes an error; 0: replies wait for ever. */
+  public long replyTimeoutMs() {
+    return replyTimeoutMs;
+  }
+
   /** CapsuleDB's version, for INFO. */
   public String version() {
     return version;
@@ -187,6 +195,7 @@ public final class RespServerOptions {
     private long maxOutputBytes = 512L << 20;
     private long maxInputBytes = 256L << 20;
     private long stopTimeoutMs = 5_000;
+    private long replyTimeoutMs = 10_000;
     private String version = "unknown";
     private Runnable onShutdown = () -> {};
     private final Map<String, Supplier<Map<String, String>>> info = new LinkedHashMap<>();
@@ -265,6 +274,15 @@ public final class RespServerOptions {
       return this;
     }
 
+    /**
+     * A reply that waits for durability for this long, give or take a second, becomes an error that
+     * begins with UNKNOWN; 0 means that replies wait for ever. Default 10 s, at most an hour.
+     */
+    public Builder replyTimeoutMs(long milliseconds) {
+      this.replyTimeoutMs = milliseconds;
+      return this;
+    }
+
     /** Default "unknown". */
     public Builder version(String text) {
       this.version = text;
@@ -308,6 +326,7 @@ public final class RespServerOptions {
       range("maxOutputBytes", maxOutputBytes, MIN_OUTPUT_BYTES, MAX_BUDGET_BYTES);
       range("maxInputBytes", maxInputBytes, MIN_INPUT_BYTES, MAX_BUDGET_BYTES);
       range("stopTimeoutMs", stopTimeoutMs, 0, MAX_STOP_MS);
+      range("replyTimeoutMs", replyTimeoutMs, 0, MAX_REPLY_TIMEOUT_MS);
       range("info suppliers", info.size(), 0, MAX_INFO_SUPPLIERS);
       for (String section : info.keySet()) {
         if (!section.equals(section.toLowerCase(Locale.ROOT)) || section.isBlank()) {

@@ -18,10 +18,13 @@ import net.jqwik.api.Provide;
 /** Replies leave in order, whole, and never before what they depend on. */
 class ReplyQueuePropertyTest {
 
-  /** A reply with a fence if {@code durable} is 0, else news of durability. */
+  /**
+   * A reply with a fence if {@code durable} is 0; else news of durability if it is positive; else
+   * the oldest {@code -durable} replies have waited for too long.
+   */
   record Step(long fence, int length, long durable) {}
 
-  record Reply(String text, long fence) {}
+  record Reply(String text, long fence, int number) {}
 
   @Property(tries = 2000)
   void behavesLikeAListOfReplies(@ForAll("steps") List<Step> steps) {
@@ -34,7 +37,15 @@ class ReplyQueuePropertyTest {
         String text = ("<" + number++ + ">").repeat(step.length);
         queue.buffer().writeCharSequence(text, StandardCharsets.US_ASCII);
         queue.replied(step.fence, number);
-        model.add(new Reply(text, step.fence));
+        model.add(new Reply(text, step.fence, number));
+      } else if (step.durable < 0) {
+        int limit = model.isEmpty() ? number : model.peek().number - 1 - (int) step.durable;
+        int expired = queue.expire(limit);
+        for (int i = 0; i < expired; i++) {
+          model.remove();
+        }
+        // All that are old enough; younger ones only with an older one whose fence they share.
+        assertThat(model.stream().filter(r -> r.number <= limit)).isEmpty();
       } else {
         durable = Math.max(durable, step.durable);
         StringBuilder expected = new StringBuilder();
@@ -70,8 +81,11 @@ class ReplyQueuePropertyTest {
                     net.jqwik.api.Tuple.of(1, Arbitraries.just(30_000))))
             .as((fence, length) -> new Step(fence, length, 0));
     Arbitrary<Step> news = Arbitraries.longs().between(1, 45).map(d -> new Step(0, 0, d));
+    Arbitrary<Step> late = Arbitraries.longs().between(-4, -1).map(d -> new Step(0, 0, d));
     return Arbitraries.frequencyOf(
-            net.jqwik.api.Tuple.of(5, reply), net.jqwik.api.Tuple.of(1, news))
+            net.jqwik.api.Tuple.of(10, reply),
+            net.jqwik.api.Tuple.of(2, news),
+            net.jqwik.api.Tuple.of(1, late))
         .list()
         .ofMaxSize(120);
   }

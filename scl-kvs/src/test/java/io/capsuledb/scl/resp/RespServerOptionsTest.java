@@ -77,6 +77,7 @@ class RespServerOptionsTest {
     refused(o -> o.maxOutputBytes(0), "maxOutputBytes is 0");
     refused(o -> o.maxInputBytes(0), "maxInputBytes is 0");
     refused(o -> o.stopTimeoutMs(-1), "stopTimeoutMs is -1");
+    refused(o -> o.replyTimeoutMs(-1), "replyTimeoutMs is -1", "0 to 3600000");
     refused(o -> o.info("Memory", Map::of), "info section is 'Memory'");
   }
 

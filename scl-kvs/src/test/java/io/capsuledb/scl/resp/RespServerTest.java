@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.capsuledb.core.error.InvalidRequestException;
+import io.capsuledb.core.error.UnavailableException;
 import io.capsuledb.core.port.Telemetry;
 import io.capsuledb.core.system.SystemClock;
 import io.capsuledb.core.system.SystemEntropy;
@@ -279,6 +280,51 @@ class RespServerTest {
         fence = transaction.commit();
       }
       live.db.whenDurable(fence).toCompletableFuture().get(30, TimeUnit.SECONDS);
+    } finally {
+      live.close();
+    }
+  }
+
+  @Test
+  void whatIsNotDurableInTimeIsAnsweredWithAnErrorInItsPlace() throws Exception {
+    LiveServer live = new LiveServer(options().replyTimeoutMs(300));
+    try (Peer peer = live.connect();
+        Peer other = live.connect()) {
+      assertThat(peer.ask("SET old 1")).isEqualTo("+OK\r\n");
+      live.disk.holdAppends(true);
+      peer.send("SET a 1\r\nGET a\r\n");
+      live.disk.awaitHeldAppend();
+      peer.send("SET a 2\r\nGET old\r\n");
+
+      for (int i = 0; i < 4; i++) {
+        assertThat(peer.reply()).startsWith("-UNKNOWN not durable in time");
+      }
+      assertThat(other.ask("GET old")).isEqualTo("$1\r\n1\r\n");
+
+      other.send("GET a\r\n");
+      live.disk.holdAppends(false);
+      assertThat(other.reply()).isEqualTo("$1\r\n2\r\n");
+      assertThat(peer.ask("GET a")).isEqualTo("$1\r\n2\r\n");
+      assertThat(peer.ask("SET a 3")).isEqualTo("+OK\r\n");
+    } finally {
+      live.close();
+    }
+  }
+
+  @Test
+  void writesAreRefusedWhileTheStoreIsUnavailableAndReadsGoOn() throws Exception {
+    LiveServer live = new LiveServer(options());
+    try (Peer peer = live.connect()) {
+      assertThat(peer.ask("SET a 1")).isEqualTo("+OK\r\n");
+
+      live.disk.unavailable(new UnavailableException("1 of 3 replicas"));
+
+      assertThat(peer.ask("SET a 2")).isEqualTo("-ERR UNAVAILABLE 1 of 3 replicas\r\n");
+      assertThat(peer.ask("GET a")).isEqualTo("$1\r\n1\r\n");
+
+      live.disk.unavailable(null);
+
+      assertThat(peer.ask("SET a 3")).isEqualTo("+OK\r\n");
     } finally {
       live.close();
     }

@@ -1,6 +1,7 @@
 package io.capsuledb.core.port;
 
 import io.capsuledb.core.crypto.Hash32;
+import io.capsuledb.core.error.CapsuleException;
 import java.util.List;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -146,6 +147,25 @@ public interface RecordStore extends AutoCloseable {
 
   /** Bytes the store occupies on its medium, approximately. */
   long sizeBytes();
+
+  /**
+   * Whether {@link #append} returns only when a quorum of the replicas that the metadata names hold
+   * the records. A store that does not must not take a capsule that wants replicas.
+   */
+  default boolean isReplicated() {
+    return false;
+  }
+
+  /**
+   * Why an {@link #append} that began now would wait for longer than callers like to: for a quorum
+   * of replicas, say. It would neither fail nor be lost; but who has a choice had better not begin
+   * one. Goes away by itself. Cheap and thread-safe.
+   *
+   * @return what a caller is to be told, or null if nothing is in the way
+   */
+  default @Nullable CapsuleException unavailable() {
+    return null;
+  }
 
   @Override
   void close();

@@ -1,6 +1,7 @@
 package io.capsuledb.core.sim;
 
 import io.capsuledb.core.crypto.Hash32;
+import io.capsuledb.core.error.CapsuleException;
 import io.capsuledb.core.error.IntegrityException;
 import io.capsuledb.core.error.InvalidRequestException;
 import io.capsuledb.core.error.Rejection;
@@ -46,6 +47,9 @@ public final class SimDisk {
 
   /** How many records of the batch reach the medium when a fault strikes: all of them. */
   public static final int ALL = Integer.MAX_VALUE;
+
+  private volatile @Nullable CapsuleException unavailable;
+  private volatile boolean replicated;
 
   private static final long AWAIT_HELD_SECONDS = 30;
 
@@ -317,6 +321,26 @@ public final class SimDisk {
   }
 
   // ------------------------------------------------------------------ appends step by step
+
+  /** What the store says of the chances of an append, from now on; null: nothing. */
+  public SimDisk unavailable(@Nullable CapsuleException why) {
+    unavailable = why;
+    return this;
+  }
+
+  @Nullable CapsuleException unavailable() {
+    return unavailable;
+  }
+
+  /** Whether the store is to say that it replicates. */
+  public SimDisk replicated(boolean says) {
+    replicated = says;
+    return this;
+  }
+
+  boolean replicated() {
+    return replicated;
+  }
 
   /** From now on every append waits to be released by the test (or, with false, no longer). */
   public SimDisk holdAppends(boolean hold) {

@@ -1,6 +1,7 @@
 package io.capsuledb.core.sim;
 
 import io.capsuledb.core.crypto.Hash32;
+import io.capsuledb.core.error.CapsuleException;
 import io.capsuledb.core.error.IntegrityException;
 import io.capsuledb.core.error.InvalidRequestException;
 import io.capsuledb.core.error.Rejection;
@@ -197,6 +198,16 @@ public final class SimRecordStore implements RecordStore {
   @Override
   public long sizeBytes() {
     return disk.access(this, (records, index) -> disk.occupied());
+  }
+
+  @Override
+  public @Nullable CapsuleException unavailable() {
+    return disk.unavailable();
+  }
+
+  @Override
+  public boolean isReplicated() {
+    return disk.replicated();
   }
 
   /** Closes the store; the disk can be opened again. Closing twice is allowed. */

@@ -1,0 +1,591 @@
+package io.capsuledb.replication.client;
+
+import io.capsuledb.core.capsule.CapsuleName;
+import io.capsuledb.core.capsule.RosterEntry;
+import io.capsuledb.core.crypto.Hash32;
+import io.capsuledb.core.crypto.PublicKey;
+import io.capsuledb.core.crypto.Secp256k1;
+import io.capsuledb.core.error.CapsuleException;
+import io.capsuledb.core.error.OutcomeUnknownException;
+import io.capsuledb.core.error.StorageException;
+import io.capsuledb.core.error.UnavailableException;
+import io.capsuledb.core.port.Clock;
+import io.capsuledb.core.port.Entropy;
+import io.capsuledb.core.port.RecordStore.StoredRecord;
+import io.capsuledb.core.port.Scheduler;
+import io.capsuledb.core.record.Checkpoint;
+import io.capsuledb.replication.protocol.Ballot;
+import io.capsuledb.replication.protocol.Blob;
+import io.capsuledb.replication.protocol.ChainHead;
+import io.capsuledb.replication.protocol.Membership;
+import io.capsuledb.replication.protocol.Message;
+import io.capsuledb.replication.protocol.SealOrder;
+import io.capsuledb.replication.protocol.SignedStatement;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Function;
+import java.util.function.LongConsumer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Runs a {@link QuorumClientCore}: one agent gives it what happens and does what it wants done;
+ * callers wait for the answers.
+ *
+ * <p>The core belongs to the agent; everybody else puts work into the inbox. What callers look at
+ * is volatile. Thread-safe.
+ */
+public final class QuorumClient implements ReplicaLinks.Events, AutoCloseable {
+
+  /** What a client needs from outside. */
+  public record Ports(ReplicaLinks links, Clock clock, Entropy entropy, Scheduler scheduler) {}
+
+  /** Learns what happens; called on the agent, must return at once and not throw. */
+  public interface Listener {
+    /** Does nothing. */
+    Listener NONE = new Listener() {};
+
+    /** Links to these replicas are wanted from now on. */
+    default void membership(Membership membership) {}
+
+    /**
+     * There is proof against a replica, or against a writer if {@code replica} is null.
+     *
+     * @param evidence as in the payload of an EVIDENCE record
+     */
+    default void accused(@Nullable PublicKey replica, Blob evidence) {}
+
+    /** A replica was wrong. */
+    default void struck(PublicKey replica, String reason) {}
+  }
+
+  /** Something that will be known. Looked at by whoever asked for it. */
+  public static final class Answer<T> {
+    private volatile @Nullable T value;
+    private volatile @Nullable CapsuleException failure;
+
+    private Answer() {}
+
+    /** Whether it is known, or known not to come. */
+    public boolean isDone() {
+      return value != null || failure != null;
+    }
+  }
+
+  /** Says that an append is durable. */
+  public enum Stored {
+    /** It is. */
+    DURABLE
+  }
+
+  /**
+   * What replicas gave for a read.
+   *
+   * @param records none if there is nothing
+   * @param from who gave them; null without records
+   */
+  public record Found(List<Blob> records, @Nullable PublicKey from) {
+    public Found {
+      records = List.copyOf(records);
+    }
+  }
+
+  /**
+   * How a step of a seal came out.
+   *
+   * @param value the head to propose, or that is final; null if it was overruled
+   * @param beyond the ballot to go beyond; null if it was not overruled
+   */
+  public record SealOutcome(@Nullable ChainHead value, @Nullable Ballot beyond) {}
+
+  private static final System.Logger LOG = System.getLogger(QuorumClient.class.getName());
+  private static final long TICK_MS = 5;
+  private static final int INPUTS_PER_STEP = 256;
+  private static final long LOOK_NANOS = TimeUnit.SECONDS.toNanos(1);
+  private static final long FOREVER_NANOS = TimeUnit.DAYS.toNanos(36_500);
+
+  private final CapsuleName capsule;
+  private final QuorumOptions options;
+  private final Ports ports;
+  private final Listener listener;
+  private final Scheduler.Gate gate;
+  private final ConcurrentLinkedQueue<LongConsumer> inbox = new ConcurrentLinkedQueue<>();
+  private final Object roomMonitor = new Object();
+  private long takenBytes;
+
+  private volatile @Nullable CapsuleException failure;
+  private volatile @Nullable CapsuleException unavailable;
+  private volatile boolean available;
+  private volatile @Nullable Blob metadata;
+  private volatile @Nullable Membership membership;
+  private volatile List<Blob> signedMemberships = List.of();
+  private volatile List<QuorumClientCore.ReplicaStatus> replicas = List.of();
+  private volatile QuorumClientCore.@Nullable Stats stats;
+  private volatile boolean closed;
+  private volatile Scheduler.@Nullable Running running;
+
+  // The agent's.
+  private final QuorumClientCore core;
+  private final Set<PublicKey> up = new HashSet<>();
+  private final Map<Long, Appending> appends = new HashMap<>();
+  private final Map<Long, Answer<Found>> reads = new HashMap<>();
+  private final Map<Long, Answer<RecoveredFrontier>> recoveries = new HashMap<>();
+  private final Map<Long, Answer<SealOutcome>> seals = new HashMap<>();
+  private long nextTick;
+
+  private record Appending(Answer<Stored> answer, long bytes) {}
+
+  private QuorumClient(
+      CapsuleName capsule, QuorumOptions options, Secp256k1 curve, Ports ports, Listener listener) {
+    this.capsule = capsule;
+    this.options = options;
+    this.ports = ports;
+    this.listener = listener;
+    this.gate = ports.scheduler().gate();
+    this.core = new QuorumClientCore(capsule, options, curve, ports.entropy());
+    this.nextTick = ports.clock().monotonicNanos();
+  }
+
+  /** Starts a client. Whoever owns the links tells it of them by {@link ReplicaLinks.Events}. */
+  public static QuorumClient start(
+      CapsuleName capsule, QuorumOptions options, Secp256k1 curve, Ports ports, Listener listener) {
+    QuorumClient client = new QuorumClient(capsule, options, curve, ports, listener);
+    client.running = ports.scheduler().start("quorum-client", client::step, TICK_MS);
+    return client;
+  }
+
+  // ------------------------------------------------------------------ events of links
+
+  @Override
+  public void up(PublicKey replica) {
+    enqueue(
+        now -> {
+          up.add(replica);
+          core.linkUp(now, replica);
+        });
+  }
+
+  @Override
+  public void down(PublicKey replica) {
+    enqueue(
+        now -> {
+          up.remove(replica);
+          core.linkDown(now, replica);
+        });
+  }
+
+  @Override
+  public void received(PublicKey replica, Message message) {
+    enqueue(now -> core.received(now, replica, message));
+  }
+
+  private void enqueue(LongConsumer input) {
+    inbox.add(input);
+    Scheduler.Running agent = running;
+    if (agent != null) {
+      agent.signal();
+    }
+  }
+
+  // ------------------------------------------------------------------ the agent
+
+  private boolean step() {
+    try {
+      return stepped();
+    } catch (CapsuleException e) {
+      end(e);
+    } catch (RuntimeException | AssertionError e) {
+      LOG.log(System.Logger.Level.ERROR, "event=quorum_client.defect", e);
+      end(new StorageException("the client of the replicas failed", e));
+    }
+    return false;
+  }
+
+  private boolean stepped() {
+    long now = ports.clock().monotonicNanos();
+    for (int i = 0; i < INPUTS_PER_STEP; i++) {
+      LongConsumer input = inbox.poll();
+      if (input == null) {
+        break;
+      }
+      input.accept(now);
+    }
+    if (now - nextTick >= 0) {
+      nextTick = now + TimeUnit.MILLISECONDS.toNanos(TICK_MS);
+      core.tick(now);
+      unavailable = core.unavailable(now);
+      replicas = core.replicas();
+      stats = core.stats();
+    }
+    boolean changed = false;
+    for (List<QuorumOutput> outputs = core.take(); !outputs.isEmpty(); outputs = core.take()) {
+      for (QuorumOutput output : outputs) {
+        changed |= handle(now, output);
+      }
+    }
+    available = core.available();
+    if (changed) {
+      gate.signalAll();
+    }
+    return !inbox.isEmpty();
+  }
+
+  /** Returns whether somebody may have waited for it. */
+  private boolean handle(long now, QuorumOutput output) {
+    switch (output) {
+      case QuorumOutput.Send(PublicKey replica, Message message) -> {
+        if (!ports.links().send(replica, message)) {
+          core.notSent(now, replica, message);
+        }
+        return false;
+      }
+      case QuorumOutput.Appended(long ticket, CapsuleException unknown) -> {
+        if (unknown == null) {
+          Appending appending = appends.remove(ticket);
+          if (appending != null) {
+            appending.answer.value = Stored.DURABLE;
+            giveBack(appending.bytes);
+          }
+        }
+      }
+      case QuorumOutput.Durable _ -> {
+        return false;
+      }
+      case QuorumOutput.Read(long ticket, var records, PublicKey from, CapsuleException failed) -> {
+        Answer<Found> answer = reads.remove(ticket);
+        if (answer != null) {
+          complete(answer, failed == null ? new Found(records, from) : null, failed);
+        }
+      }
+      case QuorumOutput.Recovered(long ticket, RecoveredFrontier frontier) ->
+          complete(recoveries.remove(ticket), frontier, null);
+      case QuorumOutput.MetadataFound _ -> metadata = core.metadata();
+      case QuorumOutput.MembershipAdopted(Membership adopted) -> {
+        signedMemberships = core.signedMemberships();
+        membership = adopted;
+        metadata = core.metadata();
+        listener.membership(adopted);
+        up.forEach(replica -> core.linkUp(now, replica));
+      }
+      case QuorumOutput.SealReached(long ticket, ChainHead value) ->
+          complete(seals.remove(ticket), new SealOutcome(value, null), null);
+      case QuorumOutput.SealOverruled(long ticket, Ballot beyond) ->
+          complete(seals.remove(ticket), new SealOutcome(null, beyond), null);
+      case QuorumOutput.Accused(PublicKey replica, Blob evidence) -> {
+        LOG.log(
+            System.Logger.Level.ERROR,
+            "event=evidence.found capsule={0} against={1}",
+            capsule,
+            replica == null ? "writer" : replica);
+        listener.accused(replica, evidence);
+      }
+      case QuorumOutput.Struck(PublicKey replica, String reason) -> {
+        LOG.log(System.Logger.Level.DEBUG, "event=replica.wrong replica={0} {1}", replica, reason);
+        listener.struck(replica, reason);
+      }
+      case QuorumOutput.Failed(CapsuleException cause) -> end(cause);
+    }
+    return true;
+  }
+
+  private static <T> void complete(
+      @Nullable Answer<T> answer, @Nullable T value, @Nullable CapsuleException failed) {
+    if (answer != null) {
+      answer.value = value;
+      answer.failure = failed;
+    }
+  }
+
+  private void giveBack(long bytes) {
+    synchronized (roomMonitor) {
+      takenBytes -= bytes;
+    }
+  }
+
+  private void end(CapsuleException cause) {
+    if (failure == null) {
+      failure = cause;
+      LOG.log(System.Logger.Level.ERROR, "event=quorum_client.failed reason=\"{0}\"", cause);
+    }
+    gate.signalAll();
+  }
+
+  // ------------------------------------------------------------------ waiting
+
+  /**
+   * Waits for an answer.
+   *
+   * @return the answer, or null if it did not come in time
+   * @throws CapsuleException why it will not come; {@link OutcomeUnknownException} if the client
+   *     was closed meanwhile
+   */
+  public <T> @Nullable T await(Answer<T> answer, long timeoutNanos) {
+    long deadline = ports.clock().monotonicNanos() + timeoutNanos;
+    while (true) {
+      T value = answer.value;
+      if (value != null) {
+        return value;
+      }
+      CapsuleException failed = answer.failure;
+      if (failed != null) {
+        throw failed;
+      }
+      checkRunning();
+      long left = deadline - ports.clock().monotonicNanos();
+      if (left <= 0) {
+        return null;
+      }
+      gate.await(() -> answer.isDone() || isStopped(), Math.min(left, LOOK_NANOS));
+    }
+  }
+
+  /** Waits for an answer for as long as it takes. */
+  public <T> T await(Answer<T> answer) {
+    T value = await(answer, FOREVER_NANOS);
+    if (value == null) {
+      throw new IllegalStateException("waited for a hundred years");
+    }
+    return value;
+  }
+
+  /**
+   * Waits a while.
+   *
+   * @throws CapsuleException as {@link #await}, if the client stops
+   */
+  void pause(long nanos) {
+    long end = ports.clock().monotonicNanos() + nanos;
+    while (ports.clock().monotonicNanos() - end < 0) {
+      checkRunning();
+      gate.await(this::isStopped, end - ports.clock().monotonicNanos());
+    }
+  }
+
+  private boolean isStopped() {
+    return closed || failure != null;
+  }
+
+  private void checkRunning() {
+    CapsuleException failed = failure;
+    if (failed != null) {
+      throw failed;
+    }
+    if (closed) {
+      throw new OutcomeUnknownException(
+          "closed while replicas had not said yet that they hold the records");
+    }
+  }
+
+  private <T> Answer<T> ask(Map<Long, Answer<T>> waiting, Function<Long, Long> question) {
+    Answer<T> answer = new Answer<>();
+    enqueue(
+        now -> {
+          try {
+            waiting.put(question.apply(now), answer);
+          } catch (CapsuleException e) {
+            complete(answer, null, e);
+            gate.signalAll();
+          }
+        });
+    return answer;
+  }
+
+  // ------------------------------------------------------------------ the capsule
+
+  /** The capsule's name. */
+  public CapsuleName capsule() {
+    return capsule;
+  }
+
+  /** Makes the capsule known; replicas that do not hold it are told to. */
+  public void know(byte[] signedMetadata) {
+    enqueue(now -> core.know(now, Blob.of(signedMetadata)));
+  }
+
+  /**
+   * The signed metadata.
+   *
+   * @return null if they are not known, and no replica said what they are in time
+   */
+  public byte @Nullable [] metadata(long timeoutNanos) {
+    long deadline = ports.clock().monotonicNanos() + timeoutNanos;
+    while (true) {
+      Blob known = metadata;
+      if (known != null) {
+        return known.bytes();
+      }
+      checkRunning();
+      long left = deadline - ports.clock().monotonicNanos();
+      if (left <= 0) {
+        return null;
+      }
+      gate.await(() -> metadata != null || isStopped(), Math.min(left, LOOK_NANOS));
+    }
+  }
+
+  /** The newest membership that is known, or null. */
+  public @Nullable Membership membership() {
+    return membership;
+  }
+
+  /** The signed memberships from version 1 on. */
+  public List<Blob> signedMemberships() {
+    return signedMemberships;
+  }
+
+  /** Whether a quorum of replicas is connected, answers and takes records. */
+  public boolean available() {
+    return available && !isStopped();
+  }
+
+  /** Why new writes are refused, or null if they are not. */
+  public @Nullable CapsuleException unavailable() {
+    return unavailable;
+  }
+
+  /** Why this client stopped, or null. */
+  public @Nullable CapsuleException failure() {
+    return failure;
+  }
+
+  /** The replicas, as this client sees them. */
+  public List<QuorumClientCore.ReplicaStatus> replicas() {
+    return replicas;
+  }
+
+  /** What happened so far; null at the very beginning. */
+  public QuorumClientCore.@Nullable Stats stats() {
+    return stats;
+  }
+
+  // ------------------------------------------------------------------ appending
+
+  /**
+   * Hands records over, to be tried until they are durable. Waits while too much is pending.
+   *
+   * @param own whether nobody but this client writes these chains
+   * @throws OutcomeUnknownException if the client is closed
+   */
+  public Answer<Stored> append(boolean own, List<StoredRecord> records) {
+    long sum = 0;
+    for (StoredRecord record : records) {
+      sum += record.bytes().length;
+    }
+    long bytes = sum;
+    while (!reserve(bytes)) {
+      checkRunning();
+      gate.await(() -> hasRoom(bytes) || isStopped(), LOOK_NANOS);
+    }
+    checkRunning();
+    List<StoredRecord> copy = List.copyOf(records);
+    Answer<Stored> answer = new Answer<>();
+    enqueue(
+        now -> {
+          try {
+            appends.put(
+                core.append(now, own, copy, now + FOREVER_NANOS), new Appending(answer, bytes));
+          } catch (CapsuleException e) {
+            giveBack(bytes);
+            complete(answer, null, e);
+            gate.signalAll();
+          }
+        });
+    return answer;
+  }
+
+  private boolean hasRoom(long bytes) {
+    synchronized (roomMonitor) {
+      return takenBytes == 0 || takenBytes + bytes <= options.maxPendingBytes();
+    }
+  }
+
+  private boolean reserve(long bytes) {
+    synchronized (roomMonitor) {
+      if (!hasRoom(bytes)) {
+        return false;
+      }
+      takenBytes += bytes;
+      return true;
+    }
+  }
+
+  /** Lets go of a chain of somebody else that was brought to a quorum. */
+  public void forget(long writer) {
+    enqueue(now -> core.forget(writer));
+  }
+
+  /** Makes a writer's key known; see {@link QuorumClientCore#introduce}. */
+  public void introduce(RosterEntry entry) {
+    enqueue(now -> core.introduce(entry));
+  }
+
+  /** Tells replicas that payloads may go, by a CHECKPOINT that is durable. */
+  public void release(long writer, long sequence, List<Checkpoint.Range> ranges) {
+    List<Checkpoint.Range> copy = List.copyOf(ranges);
+    enqueue(now -> core.release(now, writer, sequence, copy));
+  }
+
+  /** The statements that make a record durable; none if a quorum's are not there. */
+  public List<SignedStatement> vouchers(long writer, long sequence) {
+    Answer<List<SignedStatement>> answer = new Answer<>();
+    enqueue(
+        now -> {
+          List<SignedStatement> statements = core.vouchers(writer, sequence);
+          complete(answer, statements == null ? List.of() : statements, null);
+          gate.signalAll();
+        });
+    return await(answer);
+  }
+
+  // ------------------------------------------------------------------ reading
+
+  /** Reads the record with a hash; see {@link QuorumClientCore#read}. */
+  public Answer<Found> read(Hash32 hash, boolean whole, long timeoutNanos) {
+    return ask(reads, now -> core.read(now, hash, whole, now + timeoutNanos));
+  }
+
+  /** Reads records of a writer; see {@link QuorumClientCore#readRange}. */
+  public Answer<Found> readRange(long writer, long from, long to, int maxBytes, long timeoutNanos) {
+    return ask(reads, now -> core.readRange(now, writer, from, to, maxBytes, now + timeoutNanos));
+  }
+
+  /** What a replica gave turned out to be wrong. */
+  public void blame(PublicKey replica, String reason) {
+    enqueue(now -> core.blame(now, replica, reason));
+  }
+
+  /** Asks a quorum what it holds; see {@link QuorumClientCore#recoverFrontier}. */
+  public Answer<RecoveredFrontier> recover() {
+    return ask(recoveries, core::recoverFrontier);
+  }
+
+  /** Says that a head is known to be durable; see {@link QuorumClientCore#demand}. */
+  public void demand(long writer, ChainHead head) {
+    enqueue(now -> core.demand(writer, head));
+  }
+
+  /** Follows one step in sealing a writer; see {@link QuorumClientCore#follow}. */
+  public Answer<SealOutcome> follow(SealOrder order, Ballot ballot) {
+    return ask(seals, now -> core.follow(order, ballot));
+  }
+
+  /** Ends all waiting; what is pending may be durable or not. Idempotent. */
+  @Override
+  public void close() {
+    closed = true;
+    gate.signalAll();
+    Scheduler.Running agent = running;
+    if (agent != null) {
+      agent.close();
+    }
+  }
+
+  /** For callers that want one kind of failure where nothing answers in time. */
+  static UnavailableException late(String what) {
+    return new UnavailableException("no replica gave " + what + " in time");
+  }
+}
