@@ -122,6 +122,7 @@ public final class QuorumClient implements ReplicaLinks.Events, AutoCloseable {
   private volatile boolean available;
   private volatile @Nullable Blob metadata;
   private volatile @Nullable Membership membership;
+  private volatile List<Blob> signedMemberships = List.of();
   private volatile List<QuorumClientCore.ReplicaStatus> replicas = List.of();
   private volatile QuorumClientCore.@Nullable Stats stats;
   private volatile boolean closed;
@@ -264,6 +265,7 @@ public final class QuorumClient implements ReplicaLinks.Events, AutoCloseable {
           complete(recoveries.remove(ticket), frontier, null);
       case QuorumOutput.MetadataFound _ -> metadata = core.metadata();
       case QuorumOutput.MembershipAdopted(Membership adopted) -> {
+        signedMemberships = core.signedMemberships();
         membership = adopted;
         metadata = core.metadata();
         listener.membership(adopted);
@@ -428,6 +430,11 @@ public final class QuorumClient implements ReplicaLinks.Events, AutoCloseable {
   /** The newest membership that is known, or null. */
   public @Nullable Membership membership() {
     return membership;
+  }
+
+  /** The signed memberships from version 1 on. */
+  public List<Blob> signedMemberships() {
+    return signedMemberships;
   }
 
   /** Whether a quorum of replicas is connected, answers and takes records. */

@@ -30,6 +30,7 @@ import io.capsuledb.replication.protocol.Ballot;
 import io.capsuledb.replication.protocol.Blob;
 import io.capsuledb.replication.protocol.ChainHead;
 import io.capsuledb.replication.protocol.ContradictionProof;
+import io.capsuledb.replication.protocol.Durability;
 import io.capsuledb.replication.protocol.Membership;
 import io.capsuledb.replication.protocol.MembershipChain;
 import io.capsuledb.replication.protocol.Message;
@@ -59,7 +60,8 @@ import org.jspecify.annotations.Nullable;
  *   <li>a record is durable when replicas of the membership that are distinct by their keys, a
  *       quorum of them (a quorum of both sets while it is joint), have signed that they hold the
  *       chain up to it or beyond, of this capsule, on the same chain: the hash they name is the one
- *       known here for that position;
+ *       known here for that position; and that they accepted one final head, or none ({@link
+ *       Durability});
  *   <li>a statement counts only if it is of the incarnation that answered a nonce of ours last, and
  *       if the membership its replica knows is known here too;
  *   <li>a replica whose statements contradict each other counts for nothing until it has a new
@@ -925,19 +927,25 @@ public final class QuorumClientCore {
 
   /** Up to where a replica's signed word counts for a chain. */
   private long counted(PublicKey replica, ChainWindow chain) {
+    Statement.Entry entry = countedEntry(replica, chain);
+    return entry == null ? 0 : entry.head().sequence();
+  }
+
+  /** What a replica signed of a chain, if it counts and is about the chain that is known here. */
+  private Statement.@Nullable Entry countedEntry(PublicKey replica, ChainWindow chain) {
     ReplicaPeer peer = peer(replica);
     SignedStatement signed = peer.statementOf(chain.writer());
     if (peer.convicted
         || signed == null
         || signed.statement().membership() > newestMembership().version()) {
-      return 0;
+      return null;
     }
-    ChainHead head = peer.head(chain.writer());
-    if (head.sequence() == 0 || head.sequence() > chain.newest()) {
-      return 0;
+    Statement.Entry entry = signed.statement().entry(chain.writer());
+    if (entry == null || entry.head().sequence() == 0 || entry.head().sequence() > chain.newest()) {
+      return null;
     }
-    Hash32 here = chain.hashAt(head.sequence());
-    return here != null && here.equals(head.hash()) ? head.sequence() : 0;
+    Hash32 here = chain.hashAt(entry.head().sequence());
+    return here != null && here.equals(entry.head().hash()) ? entry : null;
   }
 
   private void recountAll(long now) {
@@ -947,13 +955,17 @@ public final class QuorumClientCore {
 
   private void recount(long now, ChainWindow chain) {
     Membership current = newestMembership();
-    Map<PublicKey, Long> counts = new HashMap<>();
+    Map<PublicKey, Statement.Entry> counts = new HashMap<>();
     for (PublicKey replica : current.everybody()) {
-      counts.put(replica, counted(replica, chain));
+      Statement.Entry entry = countedEntry(replica, chain);
+      if (entry != null) {
+        counts.put(replica, entry);
+      }
     }
     long durable = chain.durable();
-    for (long candidate : counts.values()) {
-      if (candidate > durable && current.isQuorum(r -> counts.getOrDefault(r, 0L) >= candidate)) {
+    for (Statement.Entry entry : counts.values()) {
+      long candidate = entry.head().sequence();
+      if (candidate > durable && Durability.isDurable(current, counts, candidate)) {
         durable = candidate;
       }
     }
@@ -1093,27 +1105,45 @@ public final class QuorumClientCore {
 
   /**
    * The statements that make a record durable: with the metadata, the memberships and the headers
-   * between their heads, a certificate.
+   * between their heads, a certificate. Only the newest statement of each replica is kept, so those
+   * for an old record have heads far beyond it.
    *
-   * @return a quorum's, each with a head at or beyond the record, or null if they are not there
+   * @return a quorum's, those with the smallest heads at or beyond the record, or null if they are
+   *     not there
    */
   public @Nullable List<SignedStatement> vouchers(long writer, long sequence) {
     ChainWindow chain = chains.get(writer);
-    if (chain == null || sequence < 1) {
+    Membership current = membership();
+    if (chain == null || current == null || sequence < 1) {
       return null;
     }
-    Membership current = newestMembership();
-    if (!current.isQuorum(r -> counted(r, chain) >= sequence)) {
-      return null;
-    }
-    List<SignedStatement> statements = new ArrayList<>();
-    for (PublicKey replica : current.everybody()) {
-      SignedStatement signed = peer(replica).statementOf(writer);
-      if (signed != null && counted(replica, chain) >= sequence) {
-        statements.add(signed);
+    // Of one ballot: see Durability.
+    Map<Ballot, Map<PublicKey, SignedStatement>> byBallot = new TreeMap<>();
+    current.everybody().stream()
+        .filter(r -> counted(r, chain) >= sequence)
+        .sorted(Comparator.comparingLong(r -> counted(r, chain)))
+        .forEach(
+            replica -> {
+              SignedStatement signed = peer(replica).statementOf(writer);
+              // What a replica says when it seals is no acknowledgement of records; and whoever
+              // checks a certificate knows one membership only.
+              if (signed != null
+                  && signed.statement().kind() != Statement.Kind.SEALED
+                  && signed.statement().membership() == current.version()) {
+                Map<PublicKey, SignedStatement> taken =
+                    byBallot.computeIfAbsent(
+                        peer(replica).seal(writer).accepted(), b -> new LinkedHashMap<>());
+                if (!current.isQuorum(taken::containsKey)) {
+                  taken.put(replica, signed);
+                }
+              }
+            });
+    for (Map<PublicKey, SignedStatement> taken : byBallot.values()) {
+      if (current.isQuorum(taken::containsKey)) {
+        return List.copyOf(taken.values());
       }
     }
-    return statements;
+    return null;
   }
 
   // ------------------------------------------------------------------ reads

@@ -2,12 +2,14 @@ package io.capsuledb.replication.client;
 
 import io.capsuledb.core.crypto.PublicKey;
 import io.capsuledb.replication.protocol.ChainHead;
+import io.capsuledb.replication.protocol.Durability;
 import io.capsuledb.replication.protocol.Membership;
 import io.capsuledb.replication.protocol.SealState;
 import io.capsuledb.replication.protocol.Statement;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
@@ -102,19 +104,22 @@ public final class RecoveredFrontier {
   }
 
   /**
-   * Up to where a quorum holds a chain.
+   * Up to where a chain is durable by these answers.
    *
    * @param onChain whether a head is of the chain meant: others claim nothing of it
    */
   public long quorumSequence(long writer, Predicate<ChainHead> onChain) {
+    Map<PublicKey, Statement.Entry> entries = new HashMap<>();
+    answers.forEach(
+        (replica, answer) -> {
+          Statement.Entry entry = answer.entry(writer);
+          if (entry != null && onChain.test(entry.head())) {
+            entries.put(replica, entry);
+          }
+        });
     for (Claim claim : claims(writer)) {
-      long sequence = claim.head().sequence();
-      if (membership.isQuorum(
-          replica -> {
-            ChainHead head = head(replica, writer);
-            return head.sequence() >= sequence && onChain.test(head);
-          })) {
-        return sequence;
+      if (Durability.isDurable(membership, entries, claim.head().sequence())) {
+        return claim.head().sequence();
       }
     }
     return 0;

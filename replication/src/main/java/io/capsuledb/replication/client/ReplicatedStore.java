@@ -24,6 +24,10 @@ import io.capsuledb.replication.client.QuorumClient.Answer;
 import io.capsuledb.replication.client.QuorumClient.Found;
 import io.capsuledb.replication.client.QuorumClient.Stored;
 import io.capsuledb.replication.protocol.Blob;
+import io.capsuledb.replication.protocol.Certificate;
+import io.capsuledb.replication.protocol.ChainHead;
+import io.capsuledb.replication.protocol.SignedStatement;
+import io.capsuledb.replication.protocol.Statement;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -457,6 +461,49 @@ public final class ReplicatedStore implements RecordStore {
   @Override
   public long sizeBytes() {
     return cache.sizeBytes();
+  }
+
+  // ------------------------------------------------------------------ certificates
+
+  /**
+   * The certificate of a record that was appended here: what shows to anybody, without a key and
+   * without asking, that a quorum of replicas signed that it holds the record.
+   *
+   * @return null if it was not appended here or is not durable, or if so much was appended after it
+   *     that replicas' newest statements are more than {@link Certificate#MAX_HEADERS} records away
+   */
+  public @Nullable Certificate certificate(long writer, long sequence) {
+    List<SignedStatement> statements = client.vouchers(writer, sequence);
+    byte[] signed = metadata();
+    byte[] claimed = read(writer, sequence);
+    if (statements.isEmpty() || signed == null || claimed == null) {
+      return null;
+    }
+    long farthest = sequence;
+    for (SignedStatement statement : statements) {
+      Statement.Entry entry = statement.statement().entry(writer);
+      farthest = entry == null ? farthest : Math.max(farthest, entry.head().sequence());
+    }
+    if (farthest - sequence > Certificate.MAX_HEADERS) {
+      return null;
+    }
+    List<Blob> headers = new ArrayList<>();
+    for (long next = sequence + 1; next <= farthest; next++) {
+      byte[] record = read(writer, next);
+      if (record == null) {
+        return null;
+      }
+      headers.add(
+          Blob.of(RecordCodec.headerOf(RecordCodec.decodeStored(capsule, record).orThrow())));
+    }
+    Hash32 hash = RecordCodec.decodeStored(capsule, claimed).orThrow().hash();
+    return new Certificate(
+        Blob.of(signed),
+        client.signedMemberships(),
+        writer,
+        new ChainHead(sequence, hash),
+        statements,
+        headers);
   }
 
   // ------------------------------------------------------------------ availability

@@ -213,9 +213,6 @@ public final class ContradictionProof {
     if (was.isSealed() && !is.head().equals(was.head())) {
       return "promised at " + was.head().sequence() + ", then at " + is.head().sequence();
     }
-    if (is.isSealed() && is.head().sequence() < before.head().sequence()) {
-      return "held " + before.head().sequence() + ", then promised at " + is.head().sequence();
-    }
     // All these it held at some time, so they are one chain.
     Map<Long, ChainHead> bySequence = new TreeMap<>();
     for (ChainHead head : List.of(before.head(), was.head(), after.head(), is.head())) {

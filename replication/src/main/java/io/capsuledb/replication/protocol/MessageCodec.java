@@ -4,6 +4,7 @@ import io.capsuledb.core.capsule.CapsuleName;
 import io.capsuledb.core.capsule.MetadataCodec;
 import io.capsuledb.core.capsule.RosterEntry;
 import io.capsuledb.core.crypto.Hash32;
+import io.capsuledb.core.crypto.PublicKey;
 import io.capsuledb.core.error.Decoded;
 import io.capsuledb.core.error.Rejection;
 import io.capsuledb.core.error.Rejection.Reason;
@@ -274,6 +275,15 @@ public final class MessageCodec {
 
   /** Decodes one message. Takes any bytes; copies what it keeps. */
   public static Decoded<Message> decode(byte[] bytes) {
+    return decode(bytes, null);
+  }
+
+  /**
+   * As {@link #decode(byte[])}, and faster for statements of the replica that is asked.
+   *
+   * @param peer the replica that sends the message, if it is one; nothing but speed depends on it
+   */
+  public static Decoded<Message> decode(byte[] bytes, @Nullable PublicKey peer) {
     if (bytes.length > MessageLayout.MAX_BYTES) {
       return Decoded.reject(
           Reason.TOO_LARGE,
@@ -283,7 +293,7 @@ public final class MessageCodec {
     int type = in.unsignedByte();
     in.reserved(MessageLayout.RESERVED_BYTES);
     long request = in.signedLong();
-    Message message = in.isSound() ? body(in, type, request) : null;
+    Message message = in.isSound() ? body(in, type, request, peer) : null;
     in.end();
     Rejection rejection = in.rejection();
     if (message != null && rejection == null) {
@@ -295,7 +305,8 @@ public final class MessageCodec {
   }
 
   /** What follows the header; anything if {@code in} is not sound afterwards. */
-  private static @Nullable Message body(FieldReader in, int type, long request) {
+  private static @Nullable Message body(
+      FieldReader in, int type, long request, @Nullable PublicKey peer) {
     return switch (type) {
       case MessageLayout.FOUND ->
           new Message.Found(request, name(in), in.blob(MetadataCodec.MAX_BYTES));
@@ -317,15 +328,16 @@ public final class MessageCodec {
       case MessageLayout.DONE -> new Message.Done(request);
       case MessageLayout.REFUSED -> refused(in, request);
       case MessageLayout.HELD ->
-          withStatement(in, Statement.Kind.HELD, signed -> new Message.Held(request, signed));
+          withStatement(in, peer, Statement.Kind.HELD, signed -> new Message.Held(request, signed));
       case MessageLayout.SEALED ->
-          withStatement(in, Statement.Kind.SEALED, signed -> new Message.Sealed(request, signed));
+          withStatement(
+              in, peer, Statement.Kind.SEALED, signed -> new Message.Sealed(request, signed));
       case MessageLayout.RECORDS ->
           new Message.Records(
               request, blobs(in, Message.MAX_RECORDS, RecordLayout.MAX_RECORD_BYTES));
       case MessageLayout.FRONTIER ->
           withStatement(
-              in, Statement.Kind.FRONTIER, signed -> new Message.Frontier(request, signed));
+              in, peer, Statement.Kind.FRONTIER, signed -> new Message.Frontier(request, signed));
       case MessageLayout.DESCRIBED ->
           new Message.Described(
               request,
@@ -397,12 +409,15 @@ public final class MessageCodec {
   }
 
   private static @Nullable Message withStatement(
-      FieldReader in, Statement.Kind kind, Function<SignedStatement, Message> reply) {
+      FieldReader in,
+      @Nullable PublicKey peer,
+      Statement.Kind kind,
+      Function<SignedStatement, Message> reply) {
     Blob encoded = in.blob(StatementLayout.MAX_BYTES);
     if (!in.isSound()) {
       return null;
     }
-    switch (StatementCodec.decode(encoded.bytes())) {
+    switch (StatementCodec.decode(encoded.bytes(), peer)) {
       case Decoded.Accepted<SignedStatement>(SignedStatement signed) -> {
         in.require(signed.statement().kind() == kind, "a statement " + signed.statement().kind());
         return reply.apply(signed);

@@ -76,6 +76,16 @@ public final class StatementCodec {
    * afterwards. Who signed it is not checked: {@link #verify}.
    */
   public static Decoded<SignedStatement> decode(byte[] bytes) {
+    return decode(bytes, null);
+  }
+
+  /**
+   * As {@link #decode(byte[])}, and faster if the guess is right: a key that is not known takes a
+   * square root modulo a prime.
+   *
+   * @param likely the replica whose statement it probably is; a wrong guess changes nothing
+   */
+  public static Decoded<SignedStatement> decode(byte[] bytes, @Nullable PublicKey likely) {
     if (bytes.length < StatementLayout.MIN_BYTES) {
       return Decoded.reject(
           Reason.TRUNCATED,
@@ -115,8 +125,15 @@ public final class StatementCodec {
       }
       entries.add(entry);
     }
-    return PublicKey.decode(bytes, StatementLayout.REPLICA_OFFSET)
-        .then(replica -> assemble(bytes, kind, replica, entries));
+    return key(bytes, likely).then(replica -> assemble(bytes, kind, replica, entries));
+  }
+
+  private static Decoded<PublicKey> key(byte[] bytes, @Nullable PublicKey likely) {
+    int at = StatementLayout.REPLICA_OFFSET;
+    return likely != null
+            && Arrays.equals(likely.bytes(), 0, PublicKey.BYTES, bytes, at, at + PublicKey.BYTES)
+        ? Decoded.accept(likely)
+        : PublicKey.decode(bytes, at);
   }
 
   private static Decoded<SignedStatement> assemble(

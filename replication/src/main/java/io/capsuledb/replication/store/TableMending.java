@@ -9,10 +9,14 @@ import io.capsuledb.core.error.StorageException;
 import io.capsuledb.core.record.RecordCodec;
 import io.capsuledb.core.record.SignedHeader;
 import io.capsuledb.replication.protocol.ChainHead;
+import io.capsuledb.replication.store.OpenDatabase.Cursor;
 import io.capsuledb.replication.store.OpenDatabase.Family;
+import io.capsuledb.replication.store.StoreCodec.Position;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HashSet;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.rocksdb.WriteBatch;
 
@@ -24,8 +28,9 @@ import org.rocksdb.WriteBatch;
  * one, filled with every record that a point read can still read, and put in force by one row; the
  * old one is dropped with its files. A record that cannot be read leaves an empty value in its
  * place, which is damaged by definition: no position of a chain is ever missing. The index is made
- * anew from the records; the hash of a lost one is known from its successor or from its chain's
- * head. Until the row is written nothing has changed, so a crash costs the work and nothing else.
+ * anew from the records; the hash of a lost one is known from its successor, from its chain's head,
+ * or from what can be read of the old index. Until the row is written nothing has changed, so a
+ * crash costs the work and nothing else.
  *
  * <p>Only for replicas: their rows say which positions there are, so that nothing has to be found
  * by walking through damage. Used once, by one thread, on a directory nobody else uses.
@@ -85,9 +90,15 @@ final class TableMending {
           .state()
           .capsules
           .forEach(
-              (name, capsule) ->
-                  capsule.chains.forEach(
-                      (writer, chain) -> copy(new CapsuleName(name), writer, chain.head())));
+              (name, capsule) -> {
+                Set<Position> unindexed = new HashSet<>();
+                capsule.chains.forEach(
+                    (writer, chain) ->
+                        copy(new CapsuleName(name), writer, chain.head(), unindexed));
+                if (!unindexed.isEmpty()) {
+                  copyIndex(name.toBytes(), unindexed);
+                }
+              });
       byte[] key = StoreLayout.generationKey();
       byte[] row = StoreCodec.seal(key, StoreCodec.formatBody(next));
       database.put(writes, Family.DEFAULT, key, row);
@@ -99,27 +110,50 @@ final class TableMending {
     }
   }
 
-  private void copy(CapsuleName capsule, long writer, ChainHead head) {
+  /** Copies a chain; adds the lost records whose hash is not known to {@code unindexed}. */
+  private void copy(CapsuleName capsule, long writer, ChainHead head, Set<Position> unindexed) {
     byte[] name = capsule.toBytes();
-    boolean indexed = true;
     for (long s = 1; s <= head.sequence(); s++) {
       byte[] key = StoreCodec.recordKey(name, writer, s);
       byte[] value = readable(key);
       SignedHeader record = value == null ? null : decoded(capsule, key, value);
-      if (!indexed && record != null) {
+      if (record != null && unindexed.remove(new Position(writer, s - 1))) {
         index(name, record.header().previous(), writer, s - 1);
       }
       Hash32 hash = record != null ? record.hash() : s == head.sequence() ? head.hash() : null;
-      indexed = hash != null;
-      if (hash != null) {
+      if (hash == null) {
+        unindexed.add(new Position(writer, s));
+      } else {
         index(name, hash, writer, s);
       }
       database.put(writes, Family.NEXT_RECORDS, key, value == null ? LOST : value);
-      if (writes.getDataSize() >= BATCH_BYTES) {
-        database.write(writes);
-        writes.close();
-        writes = new WriteBatch();
+      writeIfLarge();
+    }
+  }
+
+  /** Copies the old index entries that name some positions, as far as the index can be walked. */
+  private void copyIndex(byte[] name, Set<Position> unindexed) {
+    try (Cursor entries = database.cursor(Family.HASHES, name)) {
+      for (entries.seek(name); entries.valid("the hash index"); entries.next()) {
+        byte[] key = entries.key();
+        byte[] body = StoreCodec.open(key, entries.value());
+        Position position = body == null ? null : StoreCodec.position(body);
+        if (position != null && unindexed.contains(position)) {
+          database.put(writes, Family.NEXT_HASHES, key, entries.value());
+          writeIfLarge();
+        }
       }
+    } catch (IntegrityException | StorageException e) {
+      // What is behind is not found by its hash until it is repaired; by its position it is.
+      byte @Nullable [] _ = lost(e);
+    }
+  }
+
+  private void writeIfLarge() {
+    if (writes.getDataSize() >= BATCH_BYTES) {
+      database.write(writes);
+      writes.close();
+      writes = new WriteBatch();
     }
   }
 

@@ -23,6 +23,9 @@ import io.capsuledb.core.system.SystemEntropy;
 import io.capsuledb.core.system.ThreadScheduler;
 import io.capsuledb.replication.client.FakeReplica.Lie;
 import io.capsuledb.replication.protocol.Blob;
+import io.capsuledb.replication.protocol.Certificate;
+import io.capsuledb.replication.protocol.CertificateCodec;
+import io.capsuledb.replication.protocol.CertificateVerifier;
 import io.capsuledb.replication.protocol.ChainHead;
 import io.capsuledb.replication.protocol.Message;
 import io.capsuledb.replication.protocol.SealOrder;
@@ -210,6 +213,26 @@ class ReplicatedStoreTest {
     assertThat(store.metadata()).isEqualTo(capsule.signedMetadata);
     same(store, chain);
     assertThat(store.writers()).containsExactly(W);
+  }
+
+  @Test
+  void whatIsDurableHasACertificateThatAnybodyCanCheck() {
+    List<StoredRecord> chain = chain(W, Role.WORKER, 20);
+    ReplicatedStore store = open(capsule.signedMetadata);
+    assertThat(store.certificate(W, 1)).isNull();
+    for (StoredRecord record : chain) {
+      store.append(List.of(record));
+    }
+    for (long sequence : new long[] {1, 7, 20}) {
+      Certificate certificate = store.certificate(W, sequence);
+      assertThat(certificate).isNotNull();
+      assertThat(certificate.claim().hash()).isEqualTo(chain.get((int) sequence - 1).hash());
+      assertThat(
+              new CertificateVerifier(SampleCapsule.CURVE)
+                  .verify(CertificateCodec.encode(certificate), null, capsule.name)
+                  .proven())
+          .isTrue();
+    }
   }
 
   @ParameterizedTest

@@ -237,6 +237,14 @@ class ContradictionPropertyTest {
           new Pair("a fork", OTHER_FIVE, accepted(B1, SEVEN), THREE, accepted(B1, SEVEN)),
           new Pair("a fork of one", OTHER_FIVE, SealState.OPEN, FIVE, accepted(B1, FIVE)),
           new Pair("final, filled", THREE, accepted(B1, FIVE), FIVE, accepted(B1, FIVE)),
+          // It was of a fork of final head 7, of the lower ballot; then final head 5 brought it
+          // back.
+          new Pair(
+              "a fork, to be fetched again",
+              FIVE,
+              new SealState(B2, FIVE, B1, SEVEN),
+              THREE,
+              accepted(B2, FIVE)),
           new Pair("another ballot", THREE, accepted(B1, THREE), FIVE, accepted(B2, FIVE)));
 
   @Test

@@ -35,6 +35,7 @@ final class HonestReplica {
 
   private final class Chain {
     final List<Hash32> records = new ArrayList<>();
+    final List<List<Hash32>> past = new ArrayList<>();
     List<Hash32> last = List.of();
     SealState seal = SealState.OPEN;
 
@@ -167,8 +168,11 @@ final class HonestReplica {
     return Hashes.tagged(TAG, previous.toBytes(), new byte[] {(byte) branch});
   }
 
-  /** Part of what is held, more than that, or of a fork. */
+  /** Part of what is held, more than that, or of a fork, or what was held once. */
   private List<Hash32> anyChain(Chain chain) {
+    if (!chain.past.isEmpty() && random.nextInt(3) == 0) {
+      return chain.past.get(random.nextInt(chain.past.size()));
+    }
     int kept = random.nextInt(chain.records.size() + 1);
     List<Hash32> any = new ArrayList<>(chain.records.subList(0, kept));
     int more = random.nextInt(4);
@@ -184,6 +188,7 @@ final class HonestReplica {
     List<Statement.Entry> entries = new ArrayList<>();
     chains.forEach(
         (writer, chain) -> {
+          chain.past.add(List.copyOf(chain.records));
           boolean named =
               switch (kind) {
                 case HELD -> random.nextBoolean();

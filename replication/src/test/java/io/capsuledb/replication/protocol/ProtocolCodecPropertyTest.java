@@ -52,6 +52,10 @@ class ProtocolCodecPropertyTest {
     SignedStatement decoded = StatementCodec.decode(bytes).orThrow();
     assertThat(decoded).isEqualTo(signed);
     assertThat(StatementCodec.verify(decoded, Samples.CURVE)).isTrue();
+    for (int replica = 1; replica < 10; replica++) {
+      assertThat(StatementCodec.decode(bytes, new Samples.Replica(replica).key).orThrow())
+          .isEqualTo(signed);
+    }
     assertExactLength(bytes, StatementCodec::decode);
   }
 

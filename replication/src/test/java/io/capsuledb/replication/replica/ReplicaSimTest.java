@@ -9,7 +9,7 @@ import org.junit.jupiter.api.Test;
 /** Clusters of replicas in simulation; a failure prints the seed that repeats it. */
 class ReplicaSimTest {
 
-  private static final long CHAOS_MS = 20_000;
+  private static final long CHAOS_MS = 8_000;
   private static final long CALM_MS = 60_000;
 
   private static SimCluster run(long seed) {
@@ -18,7 +18,7 @@ class ReplicaSimTest {
       cluster.startNemesis();
       cluster.run(CHAOS_MS, true);
       cluster.heal();
-      for (long until = CHAOS_MS; until < CHAOS_MS + CALM_MS; until += 1000) {
+      for (long until = CHAOS_MS + 1000; until < CHAOS_MS + CALM_MS; until += 1000) {
         cluster.run(until, false);
         if (cluster.isConverged()) {
           break;
@@ -35,7 +35,7 @@ class ReplicaSimTest {
   void nothingDurableIsLostAndReplicasConverge() {
     long durable = 0;
     int seals = 0;
-    for (long seed = 0; seed < 120; seed++) {
+    for (long seed = 0; seed < 200; seed++) {
       SimCluster cluster = run(seed);
       durable += cluster.durableRecords();
       seals += cluster.seals();

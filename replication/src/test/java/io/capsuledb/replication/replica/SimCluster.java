@@ -316,7 +316,7 @@ final class SimCluster {
         throw new AssertionError("a statement that does not verify: " + statement);
       }
       for (SignedStatement before : said) {
-        if (ContradictionProof.of(before, statement) != null) {
+        if (ContradictionProof.of(before, statement, SampleCapsule.CURVE) != null) {
           throw new AssertionError(
               "an honest replica contradicts itself:\n" + before + "\n" + statement);
         }
@@ -483,7 +483,7 @@ final class SimCluster {
 
     @Override
     void act() {
-      if (nowMs() > 20_000) {
+      if (calm) {
         return;
       }
       for (int i = random.nextInt(4); i > 0 && records.size() < 400; i--) {
@@ -553,7 +553,7 @@ final class SimCluster {
       boolean stuck = random.nextInt(20) == 0;
       if ((target == 0 || stuck) && (faults.seals || target != 0)) {
         if (target == 0) {
-          if (nowMs() > 19_000 || random.nextInt(40) > 0) {
+          if (calm || random.nextInt(40) > 0) {
             return;
           }
           Writer writer = writers.get(random.nextInt(writers.size()));

@@ -9,6 +9,7 @@ import io.capsuledb.replication.transport.TlsFiles;
 import io.capsuledb.replication.transport.TlsOptions;
 import io.capsuledb.replication.transport.TlsTransport;
 import java.io.IOException;
+import java.net.InetAddress;
 import java.net.Socket;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -87,7 +88,7 @@ class TlsAbuseFuzzTest {
   }
 
   private Socket plain() throws IOException {
-    Socket socket = new Socket("127.0.0.1", pair.port());
+    Socket socket = new Socket(InetAddress.getLoopbackAddress(), pair.port());
     socket.setSoTimeout(20_000);
     sockets.add(socket);
     return socket;

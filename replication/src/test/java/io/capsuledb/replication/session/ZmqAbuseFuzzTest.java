@@ -10,6 +10,7 @@ import io.capsuledb.replication.transport.ZmqTransport;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.net.InetAddress;
 import java.net.Socket;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
@@ -17,7 +18,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.ThreadLocalRandom;
-import java.util.function.Function;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
@@ -29,19 +29,20 @@ import org.junit.jupiter.api.Timeout;
 class ZmqAbuseFuzzTest {
 
   private static final int MAX_LINKS = 64;
-  private static final Function<Transport.Events, Network> NETWORK =
-      events ->
-          ZmqTransport.start(
-              new ZmqOptions(MAX_LINKS, 64 << 20, 1024, 1_000), Telemetry.NONE, events);
   private static final MessengerOptions OPTIONS =
       new MessengerOptions(new SessionOptions(1_000, 500, 5_000), 64, 16, 50, 1_000);
+
+  private static Network network(Transport.Events events) {
+    return ZmqTransport.start(
+        new ZmqOptions(MAX_LINKS, 64 << 20, 1024, 1_000), Telemetry.NONE, events);
+  }
 
   private HonestPair pair;
   private final List<Socket> sockets = new ArrayList<>();
 
   @BeforeEach
   void start() {
-    pair = new HonestPair(OPTIONS, NETWORK);
+    pair = new HonestPair(OPTIONS, ZmqAbuseFuzzTest::network);
   }
 
   @AfterEach
@@ -53,7 +54,7 @@ class ZmqAbuseFuzzTest {
   }
 
   private Socket connect() throws IOException {
-    Socket socket = new Socket("127.0.0.1", pair.port());
+    Socket socket = new Socket(InetAddress.getLoopbackAddress(), pair.port());
     socket.setSoTimeout(20_000);
     sockets.add(socket);
     return socket;
@@ -144,7 +145,7 @@ class ZmqAbuseFuzzTest {
           Long.MAX_VALUE,
           Integer.MAX_VALUE,
           1L << 32,
-          1 << 30,
+          1L << 30,
           300_000
         }) {
       Socket socket = connect();
@@ -194,7 +195,7 @@ class ZmqAbuseFuzzTest {
       assertCutOff(socket);
     }
     pair.work();
-    pair.welcomesAnother(NETWORK);
+    pair.welcomesAnother(ZmqAbuseFuzzTest::network);
     Await.until("only the honest link", () -> pair.server.counters().get("zmq.connections") == 1L);
   }
 
@@ -319,7 +320,7 @@ class ZmqAbuseFuzzTest {
       }
     }
     pair.work();
-    pair.welcomesAnother(NETWORK);
+    pair.welcomesAnother(ZmqAbuseFuzzTest::network);
     assertThat(pair.server.counters().get("zmq.restarts")).isZero();
     assertThat(usedBytes() - before).isLessThan(128L << 20);
   }

@@ -117,7 +117,7 @@ public final class SimNetwork {
   }
 
   synchronized void stopListening(SimTransport node) {
-    listening.values().removeIf(other -> other == node);
+    listening.values().removeIf(other -> other.equals(node));
   }
 
   synchronized SimTransport listener(String from, String to) {
@@ -137,8 +137,7 @@ public final class SimNetwork {
    */
   synchronized long travel(
       String from, String to, byte[] frame, long notBefore, Runnable lost, Runnable arrival) {
-    byte[] carried = frame;
-    boolean passes = filter.pass(from, to, carried);
+    boolean passes = filter.pass(from, to, frame);
     if (!passes || severed(from, to) || random.nextDouble() < faults.loss()) {
       later(lost);
       return notBefore;

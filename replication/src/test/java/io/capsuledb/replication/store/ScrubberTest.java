@@ -310,6 +310,11 @@ class ScrubberTest {
       assertThat(after.stream().map(f -> f.capsule() + "/" + f.writer() + "/" + f.sequence()))
           .containsExactlyInAnyOrderElementsOf(
               lost.stream().map(f -> f.capsule() + "/" + f.writer() + "/" + f.sequence()).toList());
+      for (Finding finding : after) {
+        assertThatThrownBy(
+                () -> log.read(finding.capsule(), chainOf(finding).at(finding.sequence()).hash()))
+            .isInstanceOf(IntegrityException.class);
+      }
       repair(log, after);
       assertAllHeld(log);
       assertThat(compacts(log)).isTrue();
