@@ -306,7 +306,7 @@ final class ReplicatedCapsule implements AutoCloseable {
 
   /** Bytes of the cache on this machine. */
   double cacheBytes() {
-    return cache.sizeBytes();
+    return (double) cache.sizeBytes();
   }
 
   /** Fields of INFO. */
@@ -336,7 +336,7 @@ final class ReplicatedCapsule implements AutoCloseable {
               + ",state="
               + state(replica)
               + ",answer_ms="
-              + String.format(Locale.ROOT, "%.3f", replica.meanNanos() / 1e6));
+              + String.format(Locale.ROOT, "%.3f", (double) replica.meanNanos() / 1e6));
     }
     return fields;
   }
@@ -370,12 +370,13 @@ final class ReplicatedCapsule implements AutoCloseable {
         telemetry,
         "replica_answer_seconds",
         "How long the replica takes to answer, smoothed.",
-        replica -> replica.meanNanos() * NANOS);
+        replica -> (double) replica.meanNanos() * NANOS);
     telemetry.gauge(
         "replication_client",
         "What the client of the replicas counted.",
         "event",
-        values -> store.counters().forEach(values::accept));
+        values ->
+            store.counters().forEach((name, value) -> values.accept(name, value.doubleValue())));
     telemetry.counter(
         "link_events",
         "What happened on links to replicas, by kind.",
@@ -386,7 +387,7 @@ final class ReplicatedCapsule implements AutoCloseable {
                 .forEach(
                     (name, value) -> {
                       if (!LinkNetwork.isGauge(name)) {
-                        values.accept(name, value);
+                        values.accept(name, value.doubleValue());
                       }
                     }));
   }
