@@ -211,6 +211,40 @@ class QuorumClientCoreTest {
   }
 
   @Test
+  void aReplayedStatementOfALostDiskDoesNotCount() {
+    FakeCluster cluster = new FakeCluster(17, 3, 2);
+    cluster.cut.add(cluster.replica(1).key());
+    cluster.cut.add(cluster.replica(2).key());
+    cluster.start();
+    List<StoredRecord> chain = cluster.chain(W, Role.WORKER, 5);
+    cluster.append(chain);
+    FakeReplica lost = cluster.replica(0);
+    assertThat(cluster.until(() -> lost.held(W) == 5)).isTrue();
+    Message before =
+        lost.handle(
+                new Message.Append(
+                    1, cluster.capsule.name, chain.stream().map(r -> Blob.of(r.bytes())).toList()))
+            .getFirst();
+    cluster.unlink(lost);
+    lost.lose();
+    lost.founded = true;
+    lost.busy = true;
+    cluster.link(lost);
+    cluster.cut.remove(cluster.replica(1).key());
+    assertThat(cluster.until(() -> cluster.replica(1).held(W) == 5)).isTrue();
+    for (int i = 0; i < 20; i++) {
+      cluster.run(20);
+      cluster.deliver(lost.key(), before);
+      assertThat(cluster.core.durable(W)).isZero();
+    }
+
+    lost.busy = false;
+
+    assertThat(cluster.until(() -> cluster.core.durable(W) == 5)).isTrue();
+    assertThat(lost.held(W)).isEqualTo(5);
+  }
+
+  @Test
   void aReplicaThatMissedWhatIsKeptNoMoreHealsAndIsServedAgain() {
     FakeCluster cluster = new FakeCluster(9, 3, 2, FakeCluster.options().windowBytes(2000).build());
     cluster.start();
