@@ -288,8 +288,8 @@ final class HeldCapsule {
    * Ends joining when this replica can take the place of one that never lost anything: when it
    * holds all that so many others hold that everything durable is among it, and every seal that one
    * of them knows of has come to its end. (Of a seal under way this replica may have promised to,
-   * and forgotten what; the others bring it to its end without it.) Where a quorum is new, the
-   * capsule is.
+   * and forgotten what; the others bring it to its end without it.) Where more than may fail hold
+   * nothing, the capsule is new.
    */
   void tryJoin(PublicKey self) {
     Membership now = membership();
@@ -332,9 +332,11 @@ final class HeldCapsule {
       informed += heard.containsKey(other) ? 1 : 0;
       empty += joiningToo.contains(other) ? 1 : 0;
     }
-    // With so many of the others every quorum that this replica was in has a member in common.
-    int enough = set.replicas().size() - set.quorum() + 1;
-    return informed >= enough || (informed == 0 && empty + 1 >= set.quorum());
+    int mayFail = set.replicas().size() - set.quorum();
+    // With one more than may fail of the others, every quorum that this replica was in has a member
+    // among them. And more replicas without anything than may fail are so because nothing was ever
+    // written: the capsule is new.
+    return informed > mayFail || empty + 1 > mayFail;
   }
 
   /** How far a chain is held: durably, and with every payload that was not released. */
