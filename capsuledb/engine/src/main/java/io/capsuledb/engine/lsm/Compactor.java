@@ -3,6 +3,7 @@ package io.capsuledb.engine.lsm;
 import io.capsuledb.core.crypto.Hash32;
 import io.capsuledb.core.error.IntegrityException;
 import io.capsuledb.core.port.Telemetry;
+import io.capsuledb.core.record.Checkpoint;
 import io.capsuledb.engine.block.ValuePointer;
 import io.capsuledb.engine.entry.Entry;
 import io.capsuledb.engine.entry.EntryCursor;
@@ -77,6 +78,7 @@ final class Compactor {
     Job current = job;
     if (current != null) {
       current.view.release();
+      tree.leave(current.work);
     }
     job = null;
     busy = false;
@@ -235,6 +237,7 @@ final class Compactor {
   /** One merge; holds its view until it is installed or abandoned. */
   private final class Job {
     private final ReadView view;
+    private final TreeChain.Work work = chain.work();
     private final Set<Hash32> input = new HashSet<>();
     private final int outputLevel;
     private final long floorTime;
@@ -301,7 +304,7 @@ final class Compactor {
         sieve = merged;
         pending = merged.next();
       }
-      TableBuilder builder = new TableBuilder(chain, options, ports.entropy());
+      TableBuilder builder = new TableBuilder(chain, work, options, ports.entropy());
       Entry entry = pending;
       while (entry != null && !builder.endsBefore(entry)) {
         builder.add(entry);
@@ -367,7 +370,18 @@ final class Compactor {
 
     void install() {
       view.release();
-      tree.install(this::edit, null, dead, deadValues);
+      List<Checkpoint.Range> superseded = new ArrayList<>();
+      for (TableDescriptor table : dead) {
+        superseded.add(
+            new Checkpoint.Range(table.writer(), table.firstSequence(), table.lastSequence()));
+      }
+      for (Hash32 value : deadValues) {
+        Checkpoint.Range range = tree.rangeOf(value);
+        if (range != null) {
+          superseded.add(range);
+        }
+      }
+      tree.install(this::edit, work, null, superseded);
       ports.telemetry().count(Telemetry.Counter.COMPACTIONS, 1);
     }
 

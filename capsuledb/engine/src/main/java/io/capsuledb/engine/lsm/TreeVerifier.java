@@ -30,7 +30,9 @@ import io.capsuledb.engine.entry.EntryCursor;
 import io.capsuledb.engine.entry.EntryKind;
 import io.capsuledb.engine.lsm.Manifest.Chain;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -186,7 +188,9 @@ public final class TreeVerifier {
    */
   public void run(List<TreeHead> chains) {
     try (RecordOpener opener = new RecordOpener(name, keys)) {
-      Walk walk = new Walk(opener);
+      Set<Long> compactors = new HashSet<>();
+      chains.forEach(chain -> compactors.add(chain.entry().writer()));
+      Walk walk = new Walk(opener, compactors);
       for (TreeHead chain : chains) {
         if (walk.findNewest(chain)) {
           return;
@@ -202,9 +206,12 @@ public final class TreeVerifier {
   /** One run. */
   private final class Walk {
     private final RecordOpener opener;
+    private final Set<Long> compactors;
+    private List<Checkpoint.Range> leftovers = List.of();
 
-    Walk(RecordOpener opener) {
+    Walk(RecordOpener opener, Set<Long> compactors) {
       this.opener = opener;
+      this.compactors = compactors;
     }
 
     // ---------------------------------------------------------------- the manifest
@@ -351,6 +358,7 @@ public final class TreeVerifier {
     private void check(Found found, String where, String namer) {
       Manifest manifest = found.manifest;
       RecordHeader header = found.record.header();
+      leftovers = manifest.leftovers();
       tables = manifest.tableCount();
       for (Manifest.Run run : manifest.runs()) {
         for (TableDescriptor table : run.tables()) {
@@ -382,6 +390,7 @@ public final class TreeVerifier {
       for (Chain chain : manifest.frontier()) {
         frontier(chain, where);
       }
+      leftovers(manifest, where);
       progress.checked(0, total);
       List<Manifest.Run> runs = manifest.runs();
       for (int number = 0; number < runs.size(); number++) {
@@ -392,6 +401,20 @@ public final class TreeVerifier {
               table + " in run " + number + " of level " + run.level() + ", named by " + where,
               where,
               manifest.coveredTime());
+        }
+      }
+    }
+
+    /** Nothing but blocks and manifests may be left over. */
+    private void leftovers(Manifest manifest, String where) {
+      for (Checkpoint.Range range : manifest.leftovers()) {
+        if (!compactors.contains(range.writer())) {
+          report(
+              where,
+              Reason.ROLE,
+              "it leaves over "
+                  + CapsuleRecord.describe(range.writer(), range.fromSequence())
+                  + ", which is no compactor's");
         }
       }
     }
@@ -454,6 +477,13 @@ public final class TreeVerifier {
                 + CapsuleRecord.describe(table.writer(), table.firstSequence())
                 + " to "
                 + table.lastSequence());
+      }
+      if (Ranges.intersects(
+          leftovers, table.writer(), table.firstSequence(), table.lastSequence())) {
+        report(
+            where,
+            Reason.RELEASED,
+            "named by " + manifest + ", which lists its records among what it does not need");
       }
       Opened opened = open("block " + table.index(), table.index(), "the index of " + self);
       step();
@@ -646,6 +676,13 @@ public final class TreeVerifier {
                     where,
                     Reason.RELEASED,
                     "named by " + named + ": it is alive, and a checkpoint releases it");
+              }
+              if (Ranges.intersects(
+                  leftovers, header.writer(), header.sequence(), header.sequence())) {
+                report(
+                    where,
+                    Reason.RELEASED,
+                    "named by " + named + ": it is alive, and the manifest does not need it");
               }
               if (ValueBlock.decode(opened.payload, pointer)
                   instanceof Decoded.Rejected<byte[]>(Rejection r)) {
