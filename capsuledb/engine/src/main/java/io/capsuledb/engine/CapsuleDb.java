@@ -445,7 +445,7 @@ public final class CapsuleDb implements AutoCloseable {
     if (entry.isTombstone() || entry.isExpired(nowMs)) {
       return Lookup.absent(entry.time());
     }
-    ValueType type = ValueType.ofNumber(entry.typeNumber());
+    ValueType type = ValueType.of(entry);
     if (!withValue) {
       return Lookup.described(Tree.valueLength(entry), type, entry.expiryAtMs(), entry.time());
     }
