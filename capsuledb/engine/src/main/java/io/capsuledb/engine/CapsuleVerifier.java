@@ -599,7 +599,7 @@ public final class CapsuleVerifier {
     private boolean indexed(SignedHeader record, String where) {
       try {
         byte[] found = store.read(record.hash());
-        if (found != null && java.util.Arrays.equals(found, record.bytes())) {
+        if (found != null && RecordChecks.isSame(found, record)) {
           return true;
         }
         report(
