@@ -127,8 +127,8 @@ public final class Tree implements AutoCloseable {
   private final Consumer<CapsuleException> failed;
   private final Scheduler.Gate room;
 
-  /** Serialises manifests. */
-  private final ReentrantLock manifestLock = new ReentrantLock();
+  /** Serialises manifests. Fair, so that a merge gets its turn beside flushes without a pause. */
+  private final ReentrantLock manifestLock = new ReentrantLock(true);
 
   private final Object monitor = new Object();
   // Guarded by monitor:
@@ -969,20 +969,41 @@ public final class Tree implements AutoCloseable {
   /**
    * Merges everything into one run, on the compaction agent; returns at once.
    *
+   * @return for {@link #isCompacted}
    * @throws IntegrityException if compaction met a damaged block, and so goes no further
    */
-  public void compactAll() {
+  public long compactAll() {
     IntegrityException damaged = compactor.blocked();
     if (damaged != null) {
       throw damaged;
     }
-    compactor.requestAll();
+    long request = compactor.requestAll();
     signalCompaction();
+    return request;
   }
 
-  /** Whether no compaction is due or under way. */
-  public boolean isCompact() {
-    return compactor.isIdle();
+  /**
+   * Whether everything there was when {@link #compactAll} returned a number has been merged.
+   *
+   * @throws IntegrityException if compaction met a damaged block, and so goes no further
+   */
+  public boolean isCompacted(long request) {
+    IntegrityException damaged = compactor.blocked();
+    if (damaged != null) {
+      throw damaged;
+    }
+    return compactor.isDone(request);
+  }
+
+  /** Whether every operation at or before a Lamport time is in the tables. */
+  public boolean isFlushed(long time) {
+    ReadView held = acquire();
+    try {
+      return held.manifest().coveredTime() >= time
+          || held.memtables().stream().allMatch(Memtable::isEmpty);
+    } finally {
+      held.release();
+    }
   }
 
   /** Whether nothing is being flushed or compacted, and nothing is due. */

@@ -47,8 +47,10 @@ final class TreeChain implements AutoCloseable {
   private final LongSupplier newWriter;
   private final LongSupplier newestTime;
 
+  /** Fair: who flushes without a pause would else keep a merge from writing anything. */
   private final java.util.concurrent.locks.ReentrantLock lock =
-      new java.util.concurrent.locks.ReentrantLock();
+      new java.util.concurrent.locks.ReentrantLock(true);
+
   // Guarded by lock:
   private @Nullable RecordSealer sealer;
   private long lamport;
