@@ -146,7 +146,7 @@ class LeftoversPropertyTest {
     }
   }
 
-  @Property(tries = 150)
+  @Property(tries = 50)
   void whatNoManifestNeedsIsReleased(@ForAll long seed) {
     Run run = new Run(seed);
     for (int rounds = 0; rounds < 3; rounds++) {
