@@ -672,7 +672,7 @@ public final class QuorumClientCore {
   private void appendRefused(long now, ReplicaPeer peer, Flight flight, Message.Refused refused) {
     switch (refused.code()) {
       case GAP -> gap(now, peer, flight, refused);
-      case BUSY, DAMAGED, DENIED -> rest(now, peer);
+      case BUSY, DAMAGED, DENIED, JOINING -> rest(now, peer);
       case FULL -> {
         noteFull(now, peer, refused.code());
         rest(now, peer);

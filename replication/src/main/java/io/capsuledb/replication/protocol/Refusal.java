@@ -25,7 +25,12 @@ public enum Refusal {
   /** The disk failed or what was asked for is damaged here. */
   DAMAGED(10),
   /** Another record is held at this position: the writer equivocated. */
-  EQUIVOCATION(11);
+  EQUIVOCATION(11),
+  /**
+   * The replica is new to the capsule, or lost its disk: it says nothing of what it holds before it
+   * holds what the others do. What was sent is stored all the same.
+   */
+  JOINING(12);
 
   private static final Refusal[] ALL = values();
 

@@ -11,6 +11,7 @@ import io.capsuledb.core.record.RecordCodec;
 import io.capsuledb.core.record.SignedHeader;
 import io.capsuledb.replication.protocol.Blob;
 import io.capsuledb.replication.protocol.Message;
+import io.capsuledb.replication.protocol.Refusal;
 import io.capsuledb.replication.protocol.Statement;
 import io.capsuledb.replication.protocol.StatementCodec;
 import java.util.ArrayDeque;
@@ -105,6 +106,7 @@ final class Healer {
   private @Nullable Hash32 nextCapsule;
   private long nextRequest = 1;
   private long nextGossip;
+  private long nextJoin;
   private long budgetAt;
   private long budgetBytes;
   private boolean nudged;
@@ -132,8 +134,41 @@ final class Healer {
       nextGossip = now + options.gossipNanos();
       gossip(now);
     }
+    join(now);
     pull(now);
     askRepairs(now);
+  }
+
+  /** Asks every other replica of a capsule that this one is joining. */
+  private void join(long now) {
+    if (now - nextJoin < 0) {
+      return;
+    }
+    nextJoin = now + options.gossipNanos() / 4;
+    for (HeldCapsule capsule : core.capsules()) {
+      if (capsule.isJoining()) {
+        core.links()
+            .forEach(
+                (link, peer) -> {
+                  if (!peer.equals(core.self()) && capsule.membership().names(peer)) {
+                    askFrontier(now, link, capsule);
+                  }
+                });
+      }
+    }
+  }
+
+  private void askFrontier(long now, long link, HeldCapsule capsule) {
+    Hash32 nonce = nonce(capsule.name);
+    ask(
+        now,
+        Purpose.FRONTIER,
+        link,
+        capsule.name,
+        0,
+        0,
+        nonce,
+        request -> new Message.AskFrontier(request, capsule.name, nonce));
   }
 
   private void refill(long now) {
@@ -266,16 +301,7 @@ final class Healer {
       nextCapsule = capsule.name.hash();
       asked++;
       if (capsule.membership().names(peer)) {
-        Hash32 nonce = nonce(capsule.name);
-        ask(
-            now,
-            Purpose.FRONTIER,
-            link,
-            capsule.name,
-            0,
-            0,
-            nonce,
-            request -> new Message.AskFrontier(request, capsule.name, nonce));
+        askFrontier(now, link, capsule);
       }
     }
   }
@@ -374,6 +400,8 @@ final class Healer {
     switch (reply) {
       case Message.Frontier frontier when asked.purpose == Purpose.FRONTIER ->
           frontier(now, asked, frontier);
+      case Message.Refused refused when asked.purpose == Purpose.FRONTIER ->
+          frontierRefused(asked, refused);
       case Message.Capsules names when asked.purpose == Purpose.CAPSULES ->
           names(now, asked, names);
       case Message.Described description when asked.purpose == Purpose.DESCRIPTION ->
@@ -404,6 +432,7 @@ final class Healer {
       core.count("frontiers_rejected", 1);
       return;
     }
+    capsule.heard(peer, statement);
     if (statement.membership() > capsule.membership().version()) {
       describe(now, asked.link, asked.capsule);
     }
@@ -424,6 +453,16 @@ final class Healer {
       }
     }
     pull(now);
+  }
+
+  private void frontierRefused(Pending asked, Message.Refused refused) {
+    HeldCapsule capsule = core.capsule(asked.capsule);
+    PublicKey peer = core.links().get(asked.link);
+    if (capsule != null
+        && peer != null
+        && (refused.code() == Refusal.JOINING || refused.code() == Refusal.UNKNOWN_CAPSULE)) {
+      capsule.heardJoining(peer);
+    }
   }
 
   private void names(long now, Pending asked, Message.Capsules names) {

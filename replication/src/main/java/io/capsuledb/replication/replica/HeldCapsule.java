@@ -4,6 +4,7 @@ import io.capsuledb.core.capsule.CapsuleMetadata;
 import io.capsuledb.core.capsule.CapsuleName;
 import io.capsuledb.core.capsule.RosterCodec;
 import io.capsuledb.core.capsule.RosterEntry;
+import io.capsuledb.core.crypto.PublicKey;
 import io.capsuledb.core.crypto.Secp256k1;
 import io.capsuledb.core.error.Decoded;
 import io.capsuledb.core.error.IntegrityException;
@@ -33,8 +34,11 @@ import io.capsuledb.replication.protocol.SealState;
 import io.capsuledb.replication.protocol.Statement;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.SortedSet;
 import java.util.TreeMap;
@@ -81,8 +85,19 @@ final class HeldCapsule {
   /** The next membership while it is on its way to the disk, else null. */
   private @Nullable Blob installing;
 
-  /** Whether the disk says that there may be unjustified stubs. */
+  /** Whether the disk says that this replica has joined not yet, or may hold unjustified stubs. */
   private boolean rebuilding;
+
+  /**
+   * Whether nothing may be said of what is held, because this replica may have held and promised
+   * more before it lost its disk; see {@link #tryJoin}.
+   */
+  private boolean joining;
+
+  /** What other replicas said while this one joins, and who of them is joining too. */
+  private final Map<PublicKey, Statement> heard = new HashMap<>();
+
+  private final Set<PublicKey> joiningToo = new HashSet<>();
 
   /** Looks for what justifies the stubs, or for the stubs themselves after a restart; else null. */
   private @Nullable StubAudit audit;
@@ -167,7 +182,15 @@ final class HeldCapsule {
     rebuilding = known.rebuilding();
     if (rebuilding) {
       audit = new StubAudit(this, log, true);
+      joining = true;
     }
+  }
+
+  /** A capsule that was not held here before, on this disk. */
+  void beginJoining(Group group) {
+    joining = true;
+    rebuilding = true;
+    group.batch.add(w -> w.rebuilding(name, true));
   }
 
   // ------------------------------------------------------------------ membership
@@ -175,6 +198,17 @@ final class HeldCapsule {
   /** The newest membership that is durable here. */
   Membership membership() {
     return membershipChain.newest();
+  }
+
+  /** Whether a membership, the newest or one before, names a replica. */
+  boolean hasNamed(PublicKey replica) {
+    MembershipChain chain = MembershipChain.of(name, metadata);
+    boolean named = chain.newest().names(replica);
+    for (Blob next : memberships) {
+      chain = chain.then(next.bytes(), curve).orThrow();
+      named |= chain.newest().names(replica);
+    }
+    return named;
   }
 
   /** The signed memberships from version 1 on. */
@@ -226,7 +260,83 @@ final class HeldCapsule {
 
   /** Whether it can be said what is held: not while stubs are looked for after a restart. */
   boolean canSpeak() {
-    return audit == null || !audit.isInitial();
+    return !joining && (audit == null || !audit.isInitial());
+  }
+
+  // ------------------------------------------------------------------ joining
+
+  boolean isJoining() {
+    return joining;
+  }
+
+  /** A replica said, fresh and signed, what it holds. */
+  void heard(PublicKey replica, Statement frontier) {
+    if (joining) {
+      joiningToo.remove(replica);
+      heard.put(replica, frontier);
+    }
+  }
+
+  /** A replica said that it is joining too, or does not know the capsule. */
+  void heardJoining(PublicKey replica) {
+    if (joining && !heard.containsKey(replica)) {
+      joiningToo.add(replica);
+    }
+  }
+
+  /**
+   * Ends joining when this replica can take the place of one that never lost anything: when it
+   * holds all that so many others hold that everything durable is among it, and every seal that one
+   * of them knows of has come to its end. (Of a seal under way this replica may have promised to,
+   * and forgotten what; the others bring it to its end without it.) Where more than may fail hold
+   * nothing, the capsule is new.
+   */
+  void tryJoin(PublicKey self) {
+    Membership now = membership();
+    if (!joining
+        || !canJoin(now.current(), self)
+        || (now.isJoint() && !canJoin(now.outgoing(), self))) {
+      return;
+    }
+    for (HeldChain chain : chains.values()) {
+      if (chain.seal.isSealed() && !chain.durableSeal.isFinal()) {
+        return;
+      }
+    }
+    for (Statement statement : heard.values()) {
+      for (Statement.Entry entry : statement.entries()) {
+        HeldChain chain = chains.get(entry.writer());
+        long head = entry.head().sequence();
+        if (chain == null) {
+          if (head > 0 || entry.seal().isSealed()) {
+            return;
+          }
+        } else if (chain.durable.sequence() < Math.min(head, chain.durableSeal.limit())
+            || (entry.seal().isSealed() && !chain.durableSeal.isFinal())) {
+          return;
+        }
+      }
+    }
+    joining = false;
+    heard.clear();
+    joiningToo.clear();
+  }
+
+  private boolean canJoin(Membership.ReplicaSet set, PublicKey self) {
+    if (!set.replicas().contains(self)) {
+      return true;
+    }
+    int informed = 0;
+    int empty = 0;
+    for (PublicKey other : set.replicas()) {
+      informed += heard.containsKey(other) ? 1 : 0;
+      empty += joiningToo.contains(other) ? 1 : 0;
+    }
+    int mayFail = set.replicas().size() - set.quorum();
+    // With one more than may fail of the others, every quorum that this replica was in has a member
+    // among them. And more replicas without anything than may fail are so because nothing was ever
+    // written: the capsule is new.
+    return informed > mayFail || empty + 1 > mayFail;
   }
 
   /** How far a chain is held: durably, and with every payload that was not released. */

@@ -21,6 +21,7 @@ import io.capsuledb.core.record.RecordCodec;
 import io.capsuledb.core.record.RecordType;
 import io.capsuledb.core.record.SignedHeader;
 import io.capsuledb.replication.protocol.Blob;
+import io.capsuledb.replication.protocol.ContradictionProof;
 import io.capsuledb.replication.protocol.Evidence;
 import io.capsuledb.replication.protocol.EvidenceCodec;
 import io.capsuledb.replication.protocol.Membership;
@@ -189,6 +190,9 @@ public final class ReplicaCore {
     }
     healer.tick(now);
     releaseStep();
+    for (HeldCapsule capsule : capsules.values()) {
+      capsule.tryJoin(identity.key());
+    }
     for (HeldCapsule capsule : capsules.values()) {
       if (capsule.auditStep(healer.isQuiet(capsule), gathering)) {
         break;
@@ -466,7 +470,7 @@ public final class ReplicaCore {
       return;
     }
     if (!capsule.canSpeak()) {
-      refuse(waiter.link(), waiter.request(), Refusal.BUSY, 0, 0, "stubs are being looked for");
+      refuse(waiter.link(), waiter.request(), Refusal.JOINING, 0, 0, "this replica is joining");
       return;
     }
     List<Statement.Entry> entries = new ArrayList<>();
@@ -531,7 +535,11 @@ public final class ReplicaCore {
   }
 
   private void frontier(long link, Message.AskFrontier ask, HeldCapsule capsule) {
-    if (!capsule.canSpeak() || !canState()) {
+    if (!capsule.canSpeak()) {
+      refuse(link, ask.request(), Refusal.JOINING, 0, 0, "this replica is joining");
+      return;
+    }
+    if (!canState()) {
       refuse(link, ask.request(), Refusal.BUSY, 0, 0, "this replica is starting");
       return;
     }
@@ -596,8 +604,12 @@ public final class ReplicaCore {
         if (capsules.size() >= options.maxCapsules()) {
           return Refusal.FULL;
         }
-        capsules.put(name.hash(), new HeldCapsule(name, metadata, signedMetadata, curve, log));
+        HeldCapsule capsule = new HeldCapsule(name, metadata, signedMetadata, curve, log);
+        capsules.put(name.hash(), capsule);
         gathering.batch.add(w -> w.found(name, signedMetadata));
+        capsule.beginJoining(gathering);
+        capsule.tryJoin(identity.key());
+        healer.nudge();
         return null;
       }
     }
@@ -733,7 +745,9 @@ public final class ReplicaCore {
               return chain == null ? null : chain.entry.key();
             },
             curve);
-    if (!(decoded instanceof Decoded.Accepted<Evidence>)) {
+    if (!(decoded instanceof Decoded.Accepted<Evidence>(Evidence evidence))
+        || (evidence instanceof Evidence.Contradiction(ContradictionProof proof)
+            && !capsule.hasNamed(proof.replica()))) {
       refuse(link, accuse.request(), Refusal.INVALID, 0, 0, "this proves nothing");
       return;
     }
@@ -802,6 +816,9 @@ public final class ReplicaCore {
     status.add(new Message.Counter("records_behind", behind));
     status.add(new Message.Counter("records_parked", parked));
     status.add(new Message.Counter("capsules_rebuilding", unjustified));
+    status.add(
+        new Message.Counter(
+            "capsules_joining", capsules.values().stream().filter(HeldCapsule::isJoining).count()));
     status.add(new Message.Counter("evidence", evidence));
     status.add(new Message.Counter("links", links.size()));
     status.add(new Message.Counter("store_bytes", log.sizeBytes()));

@@ -17,12 +17,14 @@ import io.capsuledb.core.record.RecordType;
 import io.capsuledb.core.sim.SampleCapsule;
 import io.capsuledb.core.sim.SimEntropy;
 import io.capsuledb.replication.protocol.Blob;
+import io.capsuledb.replication.protocol.ChainHead;
 import io.capsuledb.replication.protocol.EvidenceCodec;
 import io.capsuledb.replication.protocol.Membership;
 import io.capsuledb.replication.protocol.Membership.ReplicaSet;
 import io.capsuledb.replication.protocol.MembershipCodec;
 import io.capsuledb.replication.protocol.Message;
 import io.capsuledb.replication.protocol.Refusal;
+import io.capsuledb.replication.protocol.SealState;
 import io.capsuledb.replication.protocol.Statement;
 import io.capsuledb.replication.protocol.StatementCodec;
 import io.capsuledb.replication.sim.SimReplicaDisk;
@@ -64,6 +66,21 @@ class ReplicaCoreTest {
     open();
     ask(new Message.Found(++requests, capsule.name, Blob.of(capsule.signedMetadata)));
     assertThat(last()).isInstanceOf(Message.Done.class);
+    join();
+  }
+
+  /** The peer says that it is new to the capsule too. */
+  private void join() {
+    sentToPeer.clear();
+    tick(20);
+    for (Message message : List.copyOf(sentToPeer)) {
+      if (message instanceof Message.AskFrontier ask) {
+        give(PEER, new Message.Refused(ask.request(), Refusal.JOINING, 0, 0, "joining"));
+      }
+    }
+    tick(20);
+    tick(20);
+    assertThat(core.capsule(capsule.name).isJoining()).isFalse();
   }
 
   private void open() {
@@ -169,6 +186,38 @@ class ReplicaCoreTest {
   // ------------------------------------------------------------------ appending
 
   @Test
+  void saysNothingBeforeItHoldsWhatTheOthersDo() {
+    SampleCapsule.Chain chain = capsule.chain(77, Role.COMPACTOR);
+    CapsuleRecord first = chain.first();
+    CapsuleRecord second = chain.next(RecordType.BLOCK, new byte[50]);
+    append(first, second);
+    log.close();
+    disk.wipe();
+    open();
+    ask(new Message.Found(++requests, capsule.name, Blob.of(capsule.signedMetadata)));
+    append(first);
+    refused(Refusal.JOINING);
+    ask(new Message.AskFrontier(++requests, capsule.name, Hash32.ZERO));
+    refused(Refusal.JOINING);
+    // One other replica is not enough: what is durable may be at the third, and was here.
+    heal(Blob.of(second.bytes()), Blob.of(chain.next(RecordType.BLOCK, new byte[50]).bytes()));
+    ask(new Message.AskFrontier(++requests, capsule.name, Hash32.ZERO));
+    refused(Refusal.JOINING);
+    core.up(9, third.key());
+    sent.clear();
+    tick(20);
+    Message.AskFrontier ask =
+        sent.stream()
+            .filter(Message.AskFrontier.class::isInstance)
+            .map(Message.AskFrontier.class::cast)
+            .toList()
+            .getFirst();
+    give(9, frontier(third, ask.nonce(), ask.request(), 2, second.hash()));
+    tick(20);
+    assertThat(heldHead(77)).isEqualTo(3);
+  }
+
+  @Test
   void acknowledgesWhatIsDurableAndNothingElse() {
     SampleCapsule.Chain chain = capsule.chain(77, Role.WORKER);
     int before = sent.size();
@@ -191,7 +240,7 @@ class ReplicaCoreTest {
   void aCommitThatFailsIsAcknowledgedByNobody() {
     SampleCapsule.Chain chain = capsule.chain(77, Role.WORKER);
     append(chain.first());
-    disk.onNextCommit(SimReplicaDisk.Fault.ERROR);
+    disk.onNextCommit(SimReplicaDisk.Fault.ERROR_BEFORE);
     append(chain.next(RecordType.DATA, new byte[20]));
     refused(Refusal.DAMAGED);
     append(chain.next(RecordType.DATA, new byte[20]));
@@ -252,6 +301,7 @@ class ReplicaCoreTest {
   void oneCommitTakesWhatCameForAllCapsulesMeanwhile() {
     SampleCapsule other = new SampleCapsule(6, List.of(identity.key(), peer.key(), third.key()), 2);
     ask(new Message.Found(++requests, other.name, Blob.of(other.signedMetadata)));
+    tick(1);
     SampleCapsule.Chain one = capsule.chain(77, Role.WORKER);
     SampleCapsule.Chain two = other.chain(78, Role.WORKER);
     long commits = disk.commits();
@@ -341,8 +391,7 @@ class ReplicaCoreTest {
     // Not after a restart either.
     log.close();
     open();
-    tick(1);
-    tick(1);
+    join();
     assertThat(heldHead(77)).isEqualTo(1);
     // The CHECKPOINT that releases it makes it count.
     append(
@@ -369,21 +418,7 @@ class ReplicaCoreTest {
     for (int i = 0; i < answer.length; i++) {
       last = twin.next(RecordType.BLOCK, new byte[50]);
     }
-    Statement frontier =
-        new Statement(
-            Statement.Kind.FRONTIER,
-            capsule.name,
-            peer.key(),
-            0,
-            5,
-            1,
-            ask.nonce(),
-            List.of(
-                new Statement.Entry(
-                    77,
-                    new io.capsuledb.replication.protocol.ChainHead(3, last.hash()),
-                    io.capsuledb.replication.protocol.SealState.OPEN)));
-    give(PEER, new Message.Frontier(ask.request(), StatementCodec.encode(frontier, peer::sign)));
+    give(PEER, frontier(peer, ask.nonce(), ask.request(), 3, last.hash()));
     Message.ReadRange pull =
         (Message.ReadRange)
             sentToPeer.stream()
@@ -392,6 +427,21 @@ class ReplicaCoreTest {
                 .orElseThrow();
     give(PEER, new Message.Records(pull.request(), List.of(answer)));
     commitAll();
+  }
+
+  private Message.Frontier frontier(
+      ReplicaIdentity of, Hash32 nonce, long request, long sequence, Hash32 hash) {
+    Statement frontier =
+        new Statement(
+            Statement.Kind.FRONTIER,
+            capsule.name,
+            of.key(),
+            0,
+            5,
+            1,
+            nonce,
+            List.of(new Statement.Entry(77, new ChainHead(sequence, hash), SealState.OPEN)));
+    return new Message.Frontier(request, StatementCodec.encode(frontier, of::sign));
   }
 
   @Test

@@ -18,6 +18,8 @@ import io.capsuledb.replication.protocol.Ballot;
 import io.capsuledb.replication.protocol.Blob;
 import io.capsuledb.replication.protocol.ChainHead;
 import io.capsuledb.replication.protocol.ContradictionProof;
+import io.capsuledb.replication.protocol.Durability;
+import io.capsuledb.replication.protocol.Membership;
 import io.capsuledb.replication.protocol.Message;
 import io.capsuledb.replication.protocol.MessageCodec;
 import io.capsuledb.replication.protocol.SealOrder;
@@ -93,6 +95,7 @@ final class SimCluster {
   final Faults faults;
   final int quorum;
   final SampleCapsule capsule;
+  final Membership membership;
   final List<Replica> replicas = new ArrayList<>();
   final List<Writer> writers = new ArrayList<>();
   final List<Sealer> sealers = new ArrayList<>();
@@ -106,7 +109,7 @@ final class SimCluster {
   private long heard;
 
   // The oracle.
-  private final Map<Long, long[]> stated = new HashMap<>();
+  private final Map<Long, Map<PublicKey, Statement.Entry>> stated = new HashMap<>();
   private final Map<Long, Long> durable = new HashMap<>();
   private final Map<Long, Hash32[]> hashes = new HashMap<>();
   private final Map<Long, ChainHead> sealedAt = new HashMap<>();
@@ -123,6 +126,7 @@ final class SimCluster {
       keys.add(replica.identity.key());
     }
     capsule = new SampleCapsule(seed, keys, quorum);
+    membership = Membership.initial(capsule.name, capsule.metadata);
     replicas.forEach(Replica::start);
     for (int i = 0; i < 2 + random.nextInt(3); i++) {
       writers.add(new Writer(i % 3 == 2 ? Role.COMPACTOR : Role.WORKER));
@@ -330,11 +334,17 @@ final class SimCluster {
         if (head.sequence() > 0 && !hash(entry.writer(), head.sequence()).equals(head.hash())) {
           throw new AssertionError("a head that nobody wrote: " + entry);
         }
-        stated.computeIfAbsent(entry.writer(), w -> new long[replicas.size()])[index] =
-            head.sequence();
-        long[] heads = stated.get(entry.writer()).clone();
-        Arrays.sort(heads);
-        long now = heads[heads.length - quorum];
+        Map<PublicKey, Statement.Entry> entries =
+            stated.computeIfAbsent(entry.writer(), w -> new HashMap<>());
+        entries.put(identity.key(), entry);
+        long most = 0;
+        for (Statement.Entry of : entries.values()) {
+          long sequence = of.head().sequence();
+          if (sequence > most && Durability.isDurable(membership, entries, sequence)) {
+            most = sequence;
+          }
+        }
+        long now = most;
         durable.merge(entry.writer(), now, Math::max);
       }
     }
@@ -372,7 +382,7 @@ final class SimCluster {
 
     private void loseDisk() {
       disk.wipe();
-      stated.values().forEach(heads -> heads[index] = 0);
+      stated.values().forEach(entries -> entries.remove(identity.key()));
       said.clear();
     }
   }
@@ -462,7 +472,7 @@ final class SimCluster {
               acknowledged[from.index] = refused.sequence() - 1;
             }
           }
-          case SEALED, BUSY, FULL, DAMAGED -> refused(refused);
+          case SEALED, BUSY, FULL, DAMAGED, JOINING -> refused(refused);
           case INVALID, EQUIVOCATION, NOT_A_MEMBER, STALE_MEMBERSHIP, DENIED ->
               throw new AssertionError("refused: " + refused);
         }
@@ -710,6 +720,11 @@ final class SimCluster {
     at(random.nextLong(800 * MS), this::nemesis);
   }
 
+  private long holds(Replica replica, long writer) {
+    Statement.Entry entry = stated.getOrDefault(writer, Map.of()).get(replica.identity.key());
+    return entry == null ? 0 : entry.head().sequence();
+  }
+
   /** Whether everything durable is on a quorum of the other disks: one more may go wrong. */
   private boolean othersHoldAll(Replica victim) {
     for (Map.Entry<Long, Long> head : durable.entrySet()) {
@@ -717,8 +732,7 @@ final class SimCluster {
       for (Replica other : replicas) {
         if (other != victim
             && other.disk.damaged().isEmpty()
-            && stated.getOrDefault(head.getKey(), new long[replicas.size()])[other.index]
-                >= head.getValue()) {
+            && holds(other, head.getKey()) >= head.getValue()) {
           holders++;
         }
       }
@@ -770,6 +784,9 @@ final class SimCluster {
         throw new AssertionError(core + " is damaged: " + replica.disk.damaged());
       }
       HeldCapsule held = core.capsule(name);
+      if (held == null || !held.canSpeak()) {
+        throw new AssertionError(core + " has not joined");
+      }
       for (Sender sender : senders()) {
         long writer = sender.chain.writer();
         HeldChain chain = held == null ? null : held.chain(writer);
