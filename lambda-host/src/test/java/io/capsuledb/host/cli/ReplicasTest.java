@@ -382,6 +382,17 @@ class ReplicasTest {
   }
 
   @Test
+  void replicasThatKnowAnotherOwnerRefuseAndTheServerSaysSo() {
+    String stranger = "0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798";
+    for (int i = 1; i <= 3; i++) {
+      startReplica(i, options(i).set(ReplicaSetting.OWNER, stranger, directory));
+    }
+    assertThatThrownBy(() -> serve(list()))
+        .isInstanceOf(DeniedException.class)
+        .hasMessageContaining("--owner");
+  }
+
+  @Test
   void aReplicaThatAnswersAtTwoAddressesIsNotCountedTwice() {
     startReplica(1);
     startReplica(2);
