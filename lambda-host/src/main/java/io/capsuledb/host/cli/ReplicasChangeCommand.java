@@ -188,6 +188,23 @@ abstract class ReplicasChangeCommand implements Callable<Integer> {
     return replica.key();
   }
 
+  /** The key that a newcomer has proved: one that cannot be reached would only be missing. */
+  static PublicKey newKey(ReplicaCaller caller, ReplicaAddress newcomer) {
+    for (ReplicaAddress known : caller.replicas()) {
+      PublicKey proved = caller.keyOf(known);
+      if (known.address().equals(newcomer.address()) && proved != null) {
+        if (newcomer.key() != null && !newcomer.key().equals(proved)) {
+          break;
+        }
+        return proved;
+      }
+    }
+    throw new UnavailableException(
+        "the new replica "
+            + newcomer.address()
+            + " cannot be reached, or proves another key: start it, and look at what it logs");
+  }
+
   /** As {@link #keyOf}, and it is an error if it is not known. */
   static PublicKey requireKey(ReplicaCaller caller, ReplicaAddress replica) {
     PublicKey key = keyOf(caller, replica);
@@ -318,7 +335,7 @@ abstract class ReplicasChangeCommand implements Callable<Integer> {
 
     @Override
     List<PublicKey> wanted(List<PublicKey> before, ReplicaCaller caller) {
-      PublicKey key = requireKey(caller, ReplicaAddress.parse(newcomer));
+      PublicKey key = newKey(caller, ReplicaAddress.parse(newcomer));
       List<PublicKey> keys = new ArrayList<>(before);
       if (!keys.contains(key)) {
         keys.add(key);
@@ -403,7 +420,7 @@ abstract class ReplicasChangeCommand implements Callable<Integer> {
     @Override
     List<PublicKey> wanted(List<PublicKey> before, ReplicaCaller caller) {
       PublicKey gone = named(old, caller);
-      PublicKey key = requireKey(caller, ReplicaAddress.parse(newcomer));
+      PublicKey key = newKey(caller, ReplicaAddress.parse(newcomer));
       List<PublicKey> keys = new ArrayList<>(before);
       if (keys.contains(key)) {
         keys.remove(gone);

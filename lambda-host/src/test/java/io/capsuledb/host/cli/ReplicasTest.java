@@ -268,6 +268,18 @@ class ReplicasTest {
     assertThat(again.err()).contains("already");
     put(node, "b", 20);
 
+    CliRun nobody =
+        CliRun.of(
+            "replicas",
+            "add",
+            list(),
+            "127.0.0.1:1=" + stranger(),
+            "--owner-key",
+            owner,
+            "--timeout",
+            "1");
+    assertThat(nobody.exitCode()).as(nobody.toString()).isEqualTo(ExitCodes.UNAVAILABLE);
+
     String gone = replicas.get(1).key().toString();
     stopReplica(1);
     addresses.remove(1);
@@ -381,11 +393,15 @@ class ReplicasTest {
     assertThatThrownBy(() -> startReplica(1)).isInstanceOf(CapsuleException.class);
   }
 
+  /** A public key of nobody here. */
+  private static String stranger() {
+    return "0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798";
+  }
+
   @Test
   void replicasThatKnowAnotherOwnerRefuseAndTheServerSaysSo() {
-    String stranger = "0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798";
     for (int i = 1; i <= 3; i++) {
-      startReplica(i, options(i).set(ReplicaSetting.OWNER, stranger, directory));
+      startReplica(i, options(i).set(ReplicaSetting.OWNER, stranger(), directory));
     }
     assertThatThrownBy(() -> serve(list()))
         .isInstanceOf(DeniedException.class)
