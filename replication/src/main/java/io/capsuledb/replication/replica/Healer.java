@@ -643,6 +643,9 @@ final class Healer {
       repairs.put(repair, next.getValue() + 1);
     } else {
       core.count("repairs_given_up", 1);
+      if (capsule != null) {
+        capsule.auditAgain();
+      }
     }
     ask(
         now,

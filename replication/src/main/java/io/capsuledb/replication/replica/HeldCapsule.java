@@ -839,7 +839,7 @@ final class HeldCapsule {
   boolean auditStep(boolean quiet, Group group) {
     noteJustified(group);
     if (audit == null) {
-      if (!rebuilding || !auditDue || !quiet) {
+      if (!rebuilding || !auditDue || !quiet || !isSettled()) {
         return false;
       }
       auditDue = false;
@@ -850,6 +850,23 @@ final class HeldCapsule {
       noteJustified(group);
     }
     return true;
+  }
+
+  /**
+   * Whether all that was taken is durable: an audit reads what is, and must not miss the newest.
+   */
+  private boolean isSettled() {
+    for (HeldChain chain : chains.values()) {
+      if (!chain.accepted.equals(chain.durable)) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  /** What justifies a stub was not found, and nobody had the payload: look again. */
+  void auditAgain() {
+    auditDue |= rebuilding;
   }
 
   /** Puts a verified record in the place of a stub in doubt or of a damaged record. */

@@ -53,6 +53,10 @@ public final class ReplicaServer implements Messenger.Events, AutoCloseable {
   private static final int TICK_MS = 10;
   private static final long FIRST_REOPEN_NANOS = TimeUnit.MILLISECONDS.toNanos(250);
   private static final long LAST_REOPEN_NANOS = TimeUnit.SECONDS.toNanos(10);
+
+  /** A log that has been open for so long without a failure is all right. */
+  private static final long QUIET_NANOS = TimeUnit.SECONDS.toNanos(30);
+
   private static final double NANOS = 1e-9;
 
   private static final System.Logger LOG = System.getLogger(ReplicaServer.class.getName());
@@ -106,6 +110,7 @@ public final class ReplicaServer implements Messenger.Events, AutoCloseable {
   private final Map<Long, PublicKey> links = new HashMap<>();
   private long nextTick;
   private long nextStatus;
+  private long openedAt;
   private long reopenAt;
   private long reopenDelay = FIRST_REOPEN_NANOS;
 
@@ -293,6 +298,7 @@ public final class ReplicaServer implements Messenger.Events, AutoCloseable {
             ports.telemetry(),
             io.capsuledb.core.bytes.LittleEndian.getLong(seed, 0));
     links.forEach(fresh::up);
+    openedAt = ports.clock().monotonicNanos();
     core = fresh;
     trouble = null;
     fresh.endStep();
@@ -330,7 +336,7 @@ public final class ReplicaServer implements Messenger.Events, AutoCloseable {
     CapsuleException failure = at.failure();
     if (failure != null) {
       fail(failure);
-    } else if (!inputs.isEmpty()) {
+    } else if (now - openedAt > QUIET_NANOS) {
       reopenDelay = FIRST_REOPEN_NANOS;
     }
     return !inputs.isEmpty();
@@ -370,13 +376,17 @@ public final class ReplicaServer implements Messenger.Events, AutoCloseable {
   /** Gives the core up; {@link #reopen} makes the next. */
   private void fail(CapsuleException why) {
     trouble = why.code() + ": " + why.getMessage();
-    LOG.log(
-        System.Logger.Level.ERROR,
-        "event=replica.stopped code="
-            + why.code()
-            + " reopen_ms="
-            + TimeUnit.NANOSECONDS.toMillis(reopenDelay),
-        why);
+    long delayMs = TimeUnit.NANOSECONDS.toMillis(reopenDelay);
+    if (why instanceof UnavailableException) {
+      LOG.log(
+          System.Logger.Level.WARNING,
+          "event=replica.full reopen_ms=" + delayMs + " reason=\"" + why.getMessage() + "\"");
+    } else {
+      LOG.log(
+          System.Logger.Level.ERROR,
+          "event=replica.stopped code=" + why.code() + " reopen_ms=" + delayMs,
+          why);
+    }
     core = null;
     reopenAt = ports.clock().monotonicNanos() + reopenDelay;
     reopenDelay = Math.min(LAST_REOPEN_NANOS, 2 * reopenDelay);
