@@ -955,6 +955,40 @@ public final class CapsuleDb implements AutoCloseable {
   }
 
   /**
+   * What shows to anybody, offline and without a key, that a record is durable: signed by a quorum
+   * of the capsule's replicas. {@code capsule cert check} reads it.
+   *
+   * @param hash of the record; null for the newest of this node's chain
+   * @throws InvalidRequestException if the capsule has no replicas, or no such record
+   * @throws UnavailableException if there is no certificate of it, or not yet
+   */
+  public byte[] certificate(@Nullable Hash32 hash) {
+    checkRunning();
+    if (!store.isReplicated()) {
+      throw new InvalidRequestException(
+          "this capsule lives on one node: nobody signs that its records are durable");
+    }
+    WritePath.Head newest = writePath.head();
+    long writer = newest.writer();
+    long sequence = newest.sequence();
+    if (hash != null) {
+      CapsuleRecord record = record(hash);
+      if (record == null) {
+        throw new InvalidRequestException("there is no record " + hash);
+      }
+      writer = record.header().writer();
+      sequence = record.header().sequence();
+    }
+    byte[] certificate = store.certificate(writer, sequence);
+    if (certificate == null) {
+      throw new UnavailableException(
+          "there is no certificate of this record: it is not durable yet, or was written before"
+              + " this node started, or too long ago");
+    }
+    return certificate;
+  }
+
+  /**
    * The durable record with a hash, its hash checked, or null if there is none.
    *
    * @throws IntegrityException if what is stored under the hash is something else

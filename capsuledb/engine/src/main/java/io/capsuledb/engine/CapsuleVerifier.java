@@ -4,8 +4,10 @@ import io.capsuledb.core.capsule.CapsuleMetadata;
 import io.capsuledb.core.capsule.CapsuleName;
 import io.capsuledb.core.capsule.KeyRing;
 import io.capsuledb.core.capsule.MetadataCodec;
+import io.capsuledb.core.capsule.RosterCodec;
 import io.capsuledb.core.capsule.RosterEntry;
 import io.capsuledb.core.crypto.Hash32;
+import io.capsuledb.core.crypto.PublicKey;
 import io.capsuledb.core.crypto.Secp256k1;
 import io.capsuledb.core.error.Decoded;
 import io.capsuledb.core.error.IntegrityException;
@@ -28,6 +30,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
@@ -151,6 +154,8 @@ public final class CapsuleVerifier {
 
   private final ReleasedRecords mayBeStubs = new ReleasedRecords();
 
+  private @Nullable PublicKey applicationKey;
+
   /** How far the checkpoints of each compactor are in {@link #mayBeStubs}. */
   private final Map<Long, Long> checkpointsRead = new TreeMap<>();
 
@@ -207,6 +212,7 @@ public final class CapsuleVerifier {
     long chains = 0;
     if (metadata != null && name != null) {
       ChainVerifier verifier = new ChainVerifier(name, metadata, curve);
+      applicationKey = metadata.applicationKey();
       List<Span> spans = spans(name);
       chains = spans.size();
       long total = 0;
@@ -276,6 +282,15 @@ public final class CapsuleVerifier {
               if (!later.intersects(writer, sequence, sequence)) {
                 heads.forEach(head -> head.readOn(name, verifier, later));
               }
+              if (!later.intersects(writer, sequence, sequence)) {
+                Set<Long> known = Set.copyOf(checkpointsRead.keySet());
+                meetNewCompactors(name, verifier);
+                for (long compactor : checkpointsRead.keySet()) {
+                  if (!known.contains(compactor)) {
+                    readCheckpoints(name, verifier, compactor, 1, later);
+                  }
+                }
+              }
               return later.intersects(writer, sequence, sequence);
             }
           };
@@ -335,8 +350,43 @@ public final class CapsuleVerifier {
 
   /** What compactors have released since the walk came by, an engine being at work meanwhile. */
   private void readLaterCheckpoints(CapsuleName name, ChainVerifier verifier) {
+    meetNewCompactors(name, verifier);
     checkpointsRead.replaceAll(
         (writer, read) -> readCheckpoints(name, verifier, writer, read, mayBeStubs));
+  }
+
+  private Decoded<List<RosterEntry>> rosterOf(CapsuleName name, CapsuleRecord record) {
+    PublicKey key = applicationKey;
+    return RosterCodec.decode(
+        name, record.payload(), key == null ? List.of() : List.of(key), curve);
+  }
+
+  /**
+   * Makes compactors known whose chains began since the walk did: an engine begins one when it
+   * first flushes.
+   */
+  private void meetNewCompactors(CapsuleName name, ChainVerifier verifier) {
+    for (long writer : store.writers()) {
+      byte[] first = verifier.writer(writer) == null ? first(writer) : null;
+      if (first == null
+          || !(RecordCodec.decode(name, first)
+              instanceof Decoded.Accepted<CapsuleRecord>(CapsuleRecord record))
+          || record.header().type() != RecordType.ROSTER
+          || record.header().writer() != writer
+          || !(rosterOf(name, record)
+              instanceof Decoded.Accepted<List<RosterEntry>>(List<RosterEntry> entries))) {
+        // What is wrong with it is for the next walk, which comes to it.
+        continue;
+      }
+      for (RosterEntry entry : entries) {
+        if (entry.writer() == writer && entry.role() == RosterEntry.Role.COMPACTOR) {
+          verifier.introduce(entry);
+          if (verifier.verifySignature(record) == null) {
+            checkpointsRead.put(writer, 1L);
+          }
+        }
+      }
+    }
   }
 
   /**

@@ -19,6 +19,7 @@ import java.util.Random;
 import java.util.function.Consumer;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
+import org.junit.jupiter.api.Test;
 
 /**
  * What others see of a capsule while an engine is at work on it, its agents stepping between their
@@ -280,5 +281,12 @@ class RunningCapsulePropertyTest {
       assertThat(run.db.failure()).isNull();
     }
     run.db.close();
+  }
+
+  /** A compactor's chain that begins while fsck walks releases what fsck has met. */
+  @Test
+  void seedsThatFailedOnce() {
+    whatOthersSeeIsCleanAtAnyMoment(-9);
+    whatOthersSeeIsCleanAtAnyMoment(-742);
   }
 }

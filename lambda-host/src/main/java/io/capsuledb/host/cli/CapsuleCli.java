@@ -66,7 +66,10 @@ public final class CapsuleCli {
                 .addSubcommand(new ProofCheckCommand(context)));
     commands.put(
         "cert",
-        () -> new CommandLine(new CertCommand()).addSubcommand(new CertCheckCommand(context)));
+        () ->
+            new CommandLine(new CertCommand())
+                .addSubcommand(new CertGetCommand(context))
+                .addSubcommand(new CertCheckCommand(context)));
     commands.put("stats", () -> new CommandLine(new StatsCommand(context)));
     commands.put("backup", () -> new CommandLine(new BackupCommand(context)));
     commands.put("restore", () -> new CommandLine(new RestoreCommand(context)));

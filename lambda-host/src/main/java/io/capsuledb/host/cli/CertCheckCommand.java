@@ -1,27 +1,18 @@
 package io.capsuledb.host.cli;
 
 import io.capsuledb.core.capsule.CapsuleName;
-import io.capsuledb.core.crypto.Hash32;
 import io.capsuledb.core.crypto.PublicKey;
 import io.capsuledb.core.crypto.Secp256k1;
-import io.capsuledb.core.error.Decoded;
-import io.capsuledb.core.error.InvalidRequestException;
 import io.capsuledb.core.error.Rejection;
 import io.capsuledb.host.terminal.JsonLine;
 import io.capsuledb.replication.protocol.CertificateLayout;
 import io.capsuledb.replication.protocol.CertificateVerdict;
 import io.capsuledb.replication.protocol.CertificateVerifier;
-import java.io.IOException;
-import java.io.InputStream;
 import java.io.PrintStream;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.util.HexFormat;
 import java.util.concurrent.Callable;
-import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
 
 /** Checks a durability certificate, without a server and without any key but a public one. */
 @Command(
@@ -45,21 +36,7 @@ import picocli.CommandLine.Parameters;
     })
 final class CertCheckCommand implements Callable<Integer> {
 
-  @Parameters(paramLabel = "FILE", description = "The certificate.")
-  private Path file = Path.of("");
-
-  @Option(
-      names = "--owner",
-      paramLabel = "KEY",
-      required = true,
-      description = "The owner's public key, 66 hex digits.")
-  private String owner = "";
-
-  @Option(
-      names = "--capsule",
-      paramLabel = "NAME",
-      description = "The capsule it has to be of, 64 hex digits; any of the owner's if not given.")
-  private @Nullable String capsule;
+  @Mixin private ExpectedCapsule expected = new ExpectedCapsule();
 
   @Option(names = "--json", description = "Print a JSON object.")
   private boolean json;
@@ -72,49 +49,17 @@ final class CertCheckCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    PublicKey ownerKey = ownerKey();
-    CapsuleName name = capsule == null ? null : name(capsule);
+    PublicKey ownerKey = expected.owner();
+    CapsuleName name = expected.capsule();
     CertificateVerdict verdict =
-        new CertificateVerifier(Secp256k1.best()).verify(read(), ownerKey, name);
+        new CertificateVerifier(Secp256k1.best())
+            .verify(expected.read(CertificateLayout.MAX_BYTES), ownerKey, name);
     if (json) {
       printJson(verdict);
     } else {
       print(verdict);
     }
     return verdict.proven() ? ExitCodes.OK : ExitCodes.INTEGRITY;
-  }
-
-  private byte[] read() {
-    try (InputStream in = Files.newInputStream(file)) {
-      // One byte more than allowed tells the verifier that it is too long.
-      return in.readNBytes(CertificateLayout.MAX_BYTES + 1);
-    } catch (IOException e) {
-      throw new InvalidRequestException(
-          "cannot read the certificate " + file + ": check its name and its permissions", e);
-    }
-  }
-
-  private PublicKey ownerKey() {
-    byte[] bytes;
-    try {
-      bytes = HexFormat.of().parseHex(owner);
-    } catch (IllegalArgumentException e) {
-      throw new InvalidRequestException("--owner is no public key: allowed are 66 hex digits", e);
-    }
-    if (bytes.length == PublicKey.BYTES
-        && PublicKey.decode(bytes, 0) instanceof Decoded.Accepted<PublicKey>(PublicKey decoded)) {
-      return decoded;
-    }
-    throw new InvalidRequestException(
-        "--owner is no public key: allowed are 66 hex digits, a compressed point of secp256k1");
-  }
-
-  private static CapsuleName name(String hex) {
-    try {
-      return new CapsuleName(Hash32.parse(hex));
-    } catch (IllegalArgumentException e) {
-      throw new InvalidRequestException("--capsule is no name: allowed are 64 hex digits", e);
-    }
   }
 
   private void print(CertificateVerdict verdict) {

@@ -10,13 +10,18 @@ import picocli.CommandLine.Spec;
     name = "cert",
     header = "Certify that a quorum of replicas holds a record.",
     synopsisSubcommandLabel = "COMMAND",
-    footer = {"", "Examples:", "  capsule cert check record.cert --owner 02ab…"})
+    footer = {
+      "",
+      "Examples:",
+      "  capsule cert get --out newest.cert",
+      "  capsule cert check newest.cert --owner 02ab…"
+    })
 final class CertCommand implements Runnable {
 
   @Spec private CommandSpec spec = CommandSpec.create();
 
   @Override
   public void run() {
-    throw new ParameterException(spec.commandLine(), "check?");
+    throw new ParameterException(spec.commandLine(), "get or check?");
   }
 }

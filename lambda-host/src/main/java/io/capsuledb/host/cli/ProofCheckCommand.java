@@ -1,7 +1,6 @@
 package io.capsuledb.host.cli;
 
 import io.capsuledb.core.capsule.CapsuleName;
-import io.capsuledb.core.crypto.Hash32;
 import io.capsuledb.core.crypto.PublicKey;
 import io.capsuledb.core.crypto.Secp256k1;
 import io.capsuledb.core.error.Decoded;
@@ -13,24 +12,19 @@ import io.capsuledb.core.proof.KeyVerdict;
 import io.capsuledb.core.system.SystemClock;
 import io.capsuledb.host.terminal.JsonLine;
 import io.capsuledb.host.terminal.TextOrBase64;
-import java.io.IOException;
-import java.io.InputStream;
 import java.io.PrintStream;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.time.Instant;
 import java.time.format.DateTimeParseException;
 import java.util.Base64;
-import java.util.HexFormat;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
 
 /** Checks a proof without a server, and without any key but the owner's public one. */
 @Command(
@@ -52,27 +46,13 @@ import picocli.CommandLine.Parameters;
     })
 final class ProofCheckCommand implements Callable<Integer> {
 
-  @Parameters(paramLabel = "FILE", description = "The proof.")
-  private Path file = Path.of("");
-
-  @Option(
-      names = "--owner",
-      paramLabel = "KEY",
-      required = true,
-      description = "The owner's public key, 66 hex digits.")
-  private String owner = "";
+  @Mixin private ExpectedCapsule expected = new ExpectedCapsule();
 
   @Option(
       names = "--key",
       paramLabel = "KEY",
       description = "The key it has to be about; the one it names if not given.")
   private @Nullable String key;
-
-  @Option(
-      names = "--capsule",
-      paramLabel = "NAME",
-      description = "The capsule it has to be of, 64 hex digits; any of the owner's if not given.")
-  private @Nullable String capsule;
 
   @Option(
       names = "--at",
@@ -93,12 +73,12 @@ final class ProofCheckCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    PublicKey ownerKey = ownerKey();
-    CapsuleName name = capsule == null ? null : name(capsule);
+    PublicKey ownerKey = expected.owner();
+    CapsuleName name = expected.capsule();
     long nowMs = at == null ? new SystemClock().wallMs() : time(at);
     byte[] wanted = key == null ? null : key.getBytes(StandardCharsets.UTF_8);
     return switch (new KeyProofVerifier(ownerKey, Secp256k1.best())
-        .verify(read(), wanted, name, nowMs)) {
+        .verify(expected.read(KeyProofLayout.MAX_BYTES), wanted, name, nowMs)) {
       case Decoded.Accepted<KeyVerdict>(KeyVerdict verdict) -> {
         if (json) {
           printJson(verdict);
@@ -112,39 +92,6 @@ final class ProofCheckCommand implements Callable<Integer> {
         yield ExitCodes.INTEGRITY;
       }
     };
-  }
-
-  private byte[] read() {
-    try (InputStream in = Files.newInputStream(file)) {
-      // One byte more than allowed tells the verifier that it is too long.
-      return in.readNBytes(KeyProofLayout.MAX_BYTES + 1);
-    } catch (IOException e) {
-      throw new InvalidRequestException(
-          "cannot read the proof " + file + ": check its name and its permissions", e);
-    }
-  }
-
-  private PublicKey ownerKey() {
-    byte[] bytes;
-    try {
-      bytes = HexFormat.of().parseHex(owner);
-    } catch (IllegalArgumentException e) {
-      throw new InvalidRequestException("--owner is no public key: allowed are 66 hex digits", e);
-    }
-    if (bytes.length == PublicKey.BYTES
-        && PublicKey.decode(bytes, 0) instanceof Decoded.Accepted<PublicKey>(PublicKey decoded)) {
-      return decoded;
-    }
-    throw new InvalidRequestException(
-        "--owner is no public key: allowed are 66 hex digits, a compressed point of secp256k1");
-  }
-
-  private static CapsuleName name(String hex) {
-    try {
-      return new CapsuleName(Hash32.parse(hex));
-    } catch (IllegalArgumentException e) {
-      throw new InvalidRequestException("--capsule is no name: allowed are 64 hex digits", e);
-    }
   }
 
   private static long time(String text) {

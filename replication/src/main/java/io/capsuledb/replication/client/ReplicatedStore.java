@@ -25,6 +25,7 @@ import io.capsuledb.replication.client.QuorumClient.Found;
 import io.capsuledb.replication.client.QuorumClient.Stored;
 import io.capsuledb.replication.protocol.Blob;
 import io.capsuledb.replication.protocol.Certificate;
+import io.capsuledb.replication.protocol.CertificateCodec;
 import io.capsuledb.replication.protocol.ChainHead;
 import io.capsuledb.replication.protocol.SignedStatement;
 import io.capsuledb.replication.protocol.Statement;
@@ -465,6 +466,12 @@ public final class ReplicatedStore implements RecordStore {
 
   // ------------------------------------------------------------------ certificates
 
+  @Override
+  public byte @Nullable [] certificate(long writer, long sequence) {
+    Certificate certificate = certificateOf(writer, sequence);
+    return certificate == null ? null : CertificateCodec.encode(certificate);
+  }
+
   /**
    * The certificate of a record that was appended here: what shows to anybody, without a key and
    * without asking, that a quorum of replicas signed that it holds the record.
@@ -472,7 +479,7 @@ public final class ReplicatedStore implements RecordStore {
    * @return null if it was not appended here or is not durable, or if so much was appended after it
    *     that replicas' newest statements are more than {@link Certificate#MAX_HEADERS} records away
    */
-  public @Nullable Certificate certificate(long writer, long sequence) {
+  @Nullable Certificate certificateOf(long writer, long sequence) {
     List<SignedStatement> statements = client.vouchers(writer, sequence);
     byte[] signed = metadata();
     byte[] claimed = read(writer, sequence);

@@ -219,12 +219,12 @@ class ReplicatedStoreTest {
   void whatIsDurableHasACertificateThatAnybodyCanCheck() {
     List<StoredRecord> chain = chain(W, Role.WORKER, 20);
     ReplicatedStore store = open(capsule.signedMetadata);
-    assertThat(store.certificate(W, 1)).isNull();
+    assertThat(store.certificateOf(W, 1)).isNull();
     for (StoredRecord record : chain) {
       store.append(List.of(record));
     }
     for (long sequence : new long[] {1, 7, 20}) {
-      Certificate certificate = store.certificate(W, sequence);
+      Certificate certificate = store.certificateOf(W, sequence);
       assertThat(certificate).isNotNull();
       assertThat(certificate.claim().hash()).isEqualTo(chain.get((int) sequence - 1).hash());
       assertThat(

@@ -65,6 +65,11 @@ final class CapsuleCommands {
         CommandSpec.read("CAPSULE.GET", 4, 1, 1, 1, CapsuleCommands::getAt),
         // Neighbours of the key are shown: no key position, so that the ACL wants all keys.
         spec("CAPSULE.PROOF", 2, EnumSet.of(Flag.READ, Flag.NO_MULTI), CapsuleCommands::proof),
+        spec(
+            "CAPSULE.CERTIFICATE",
+            -1,
+            EnumSet.of(Flag.READ, Flag.NO_MULTI),
+            CapsuleCommands::certificate),
         spec("CAPSULE.FLUSH", 1, EnumSet.of(Flag.ADMIN, Flag.NO_MULTI), CapsuleCommands::flush),
         spec("CAPSULE.COMPACT", 1, EnumSet.of(Flag.ADMIN, Flag.NO_MULTI), CapsuleCommands::compact),
         spec("CAPSULE.VERIFY", 1, EnumSet.of(Flag.ADMIN, Flag.NO_MULTI), CapsuleCommands::verify));
@@ -274,6 +279,21 @@ final class CapsuleCommands {
         () -> {
           byte[] proof = db.proof(key);
           return later -> later.reply().bulk(proof, 0, proof.length);
+        });
+  }
+
+  /** Of a record, or of the newest one of this node. */
+  private static void certificate(CommandContext context) {
+    if (context.count() > 2) {
+      throw Refusals.wrongArity("capsule.certificate");
+    }
+    Hash32 record = context.count() == 2 ? hash(context, 1) : null;
+    CapsuleDb db = context.db();
+    context.offload(
+        Deferred.Lane.JOBS,
+        () -> {
+          byte[] certificate = db.certificate(record);
+          return later -> later.reply().bulk(certificate, 0, certificate.length);
         });
   }
 

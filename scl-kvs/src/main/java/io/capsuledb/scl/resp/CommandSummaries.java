@@ -13,6 +13,7 @@ final class CommandSummaries {
     {"BITCOUNT", "Count the set bits of a string."},
     {"BITOP", "Combine strings bit by bit."},
     {"BITPOS", "Find the first set or clear bit of a string."},
+    {"CAPSULE.CERTIFICATE", "Return what a quorum of replicas signed about a record."},
     {"CAPSULE.COMPACT", "Merge all tables and drop what history does not keep; wait for it."},
     {"CAPSULE.FLUSH", "Write what is in memory to tables; wait for it."},
     {"CAPSULE.GET", "Return the value of a key as a record left it."},

@@ -157,6 +157,17 @@ public interface RecordStore extends AutoCloseable {
   }
 
   /**
+   * What shows to anybody, without a key and without this store, that a record is durable: an
+   * encoded certificate, docs/format/replication.md.
+   *
+   * @return null if the store has none of this record: it is not replicated, or the record is not
+   *     durable yet, or was appended before this store was opened
+   */
+  default byte @Nullable [] certificate(long writer, long sequence) {
+    return null;
+  }
+
+  /**
    * Why an {@link #append} that began now would wait for longer than callers like to: for a quorum
    * of replicas, say. It would neither fail nor be lost; but who has a choice had better not begin
    * one. Goes away by itself. Cheap and thread-safe.
