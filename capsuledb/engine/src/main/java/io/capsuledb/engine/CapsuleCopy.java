@@ -193,12 +193,33 @@ public final class CapsuleCopy {
   /** The chains in the order in which they began, which is an order of their joins. */
   private List<Span> spans(CapsuleName name) {
     List<Span> spans = new ArrayList<>();
+    FinalHeads ends = FinalHeads.read(name, source, curve, introduced(name), false);
     for (long writer : source.writers()) {
       SignedHeader first = at(name, source, writer, 1);
-      spans.add(new Span(writer, source.newestSequence(writer), first.header().lamport()));
+      // Beyond a final head there is nothing of the capsule.
+      long newest = ends.newest(writer);
+      if (newest > 0) {
+        spans.add(new Span(writer, newest, first.header().lamport()));
+      }
     }
     spans.sort(Comparator.comparingLong(Span::firstLamport).thenComparingLong(Span::writer));
     return spans;
+  }
+
+  /** The writers that the first records of the source's chains introduce. */
+  private List<RosterEntry> introduced(CapsuleName name) {
+    CapsuleMetadata metadata = MetadataCodec.decode(read(source), curve).orThrow();
+    List<RosterEntry> entries = new ArrayList<>();
+    for (long writer : source.writers()) {
+      ChainVerifier alone = new ChainVerifier(name, metadata, curve);
+      SignedHeader first = at(name, source, writer, 1);
+      require(alone.link(first));
+      RosterEntry entry = alone.writer(writer);
+      if (entry != null) {
+        entries.add(entry);
+      }
+    }
+    return entries;
   }
 
   private static SignedHeader at(CapsuleName name, RecordStore store, long writer, long sequence) {
@@ -315,6 +336,9 @@ public final class CapsuleCopy {
     require(verifier.link(record));
     require(verifier.verifySignature(record));
     require(RecordChecks.understood(record, verifier));
+    if (record instanceof CapsuleRecord readable) {
+      require(RecordChecks.form(readable, name));
+    }
     require(RecordChecks.indexed(source, record));
     require(RecordChecks.parents(source, name, record));
     long sequence = record.header().sequence();
@@ -397,8 +421,7 @@ public final class CapsuleCopy {
             next[0] = sequence + 1;
             if (!RecordCodec.isStub(bytes)
                 && decode(name, writer, sequence, bytes) instanceof CapsuleRecord record
-                && record.header().type() != RecordType.ROSTER
-                && record.header().type() != RecordType.CHECKPOINT
+                && !record.header().type().isClear()
                 && record.header().payloadLength() > 0) {
               found.add(new StoredRecord(writer, sequence, record.hash(), RecordCodec.stub(bytes)));
             }
