@@ -225,21 +225,28 @@ public final class CapsuleCopy {
   /** The chains in the order in which they began, which is an order of their joins. */
   private List<Span> spans(CapsuleName name, CapsuleMetadata metadata) {
     List<Span> spans = new ArrayList<>();
+    FinalHeads ends = FinalHeads.read(name, source, curve, introduced(name), false);
     Map<Long, SignedHeader> others = new TreeMap<>();
     for (long writer : source.writers()) {
       SignedHeader first = at(name, source, writer, 1);
       if (isCompactor(name, metadata, first)) {
-        spans.add(new Span(writer, source.newestSequence(writer), first.header().lamport()));
+        add(spans, writer, ends, first);
       } else {
         others.put(writer, first);
       }
     }
     // What a manifest covers was stored before it: so it is found when asked for after.
-    others.forEach(
-        (writer, first) ->
-            spans.add(new Span(writer, source.newestSequence(writer), first.header().lamport())));
+    others.forEach((writer, first) -> add(spans, writer, ends, first));
     spans.sort(Comparator.comparingLong(Span::firstLamport).thenComparingLong(Span::writer));
     return spans;
+  }
+
+  /** Adds a chain; beyond a final head there is nothing of the capsule. */
+  private static void add(List<Span> spans, long writer, FinalHeads ends, SignedHeader first) {
+    long newest = ends.newest(writer);
+    if (newest > 0) {
+      spans.add(new Span(writer, newest, first.header().lamport()));
+    }
   }
 
   /** Whether a chain says that it is a compactor's. If that is wrong, its copy will say so. */
@@ -252,6 +259,22 @@ public final class CapsuleCopy {
                 entry ->
                     entry.writer() == first.header().writer()
                         && entry.role() == RosterEntry.Role.COMPACTOR);
+  }
+
+  /** The writers that the first records of the source's chains introduce. */
+  private List<RosterEntry> introduced(CapsuleName name) {
+    CapsuleMetadata metadata = MetadataCodec.decode(read(source), curve).orThrow();
+    List<RosterEntry> entries = new ArrayList<>();
+    for (long writer : source.writers()) {
+      ChainVerifier alone = new ChainVerifier(name, metadata, curve);
+      SignedHeader first = at(name, source, writer, 1);
+      require(alone.link(first));
+      RosterEntry entry = alone.writer(writer);
+      if (entry != null) {
+        entries.add(entry);
+      }
+    }
+    return entries;
   }
 
   private static SignedHeader at(CapsuleName name, RecordStore store, long writer, long sequence) {
@@ -380,6 +403,9 @@ public final class CapsuleCopy {
     require(verifier.link(record));
     require(verifier.verifySignature(record));
     require(RecordChecks.understood(record, verifier));
+    if (record instanceof CapsuleRecord readable) {
+      require(RecordChecks.form(readable, name));
+    }
     require(RecordChecks.indexed(source, record));
     require(RecordChecks.parents(source, name, record));
     long sequence = record.header().sequence();
@@ -462,8 +488,7 @@ public final class CapsuleCopy {
             next[0] = sequence + 1;
             if (!RecordCodec.isStub(bytes)
                 && decode(name, writer, sequence, bytes) instanceof CapsuleRecord record
-                && record.header().type() != RecordType.ROSTER
-                && record.header().type() != RecordType.CHECKPOINT
+                && !record.header().type().isClear()
                 && record.header().payloadLength() > 0) {
               found.add(new StoredRecord(writer, sequence, record.hash(), RecordCodec.stub(bytes)));
             }

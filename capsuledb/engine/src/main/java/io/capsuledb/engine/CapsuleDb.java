@@ -206,7 +206,7 @@ public final class CapsuleDb implements AutoCloseable {
     Survey survey = new Survey(name, metadata, keys, curve, ports.store(), verifier);
     survey.run();
     WriterIndexes indexes = new WriterIndexes(ports.entropy());
-    survey.chains().forEach(chain -> indexes.add(chain.writer()));
+    survey.writers().forEach(indexes::add);
     LamportClock lamport = new LamportClock();
     lamport.advance(survey.recovered().manifest().coveredTime());
     // Also before a flush during replay: the order of the tree's chains is that of their times.

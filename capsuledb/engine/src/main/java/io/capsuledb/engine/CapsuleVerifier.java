@@ -18,6 +18,7 @@ import io.capsuledb.core.record.CapsuleRecord;
 import io.capsuledb.core.record.ChainVerifier;
 import io.capsuledb.core.record.Checkpoint;
 import io.capsuledb.core.record.CheckpointCodec;
+import io.capsuledb.core.record.EquivocationProof;
 import io.capsuledb.core.record.RecordCodec;
 import io.capsuledb.core.record.RecordHeader;
 import io.capsuledb.core.record.RecordOpener;
@@ -60,6 +61,10 @@ public final class CapsuleVerifier {
   public static final int MAX_PROBLEMS = 10_000;
 
   private static final int PROGRESS_RECORDS = 256;
+  private static final long NO_LIMIT = Long.MAX_VALUE;
+
+  /** Evidence beyond this is reported as unchecked. */
+  private static final int MAX_PROOFS = 1 << 16;
 
   /** How often a manifest may be superseded before it is read, until the tree is left alone. */
   private static final int TREE_ATTEMPTS = 16;
@@ -156,6 +161,9 @@ public final class CapsuleVerifier {
 
   private @Nullable PublicKey applicationKey;
 
+  /** Where chains end that have final heads. */
+  private final Map<Long, Long> limits = new TreeMap<>();
+
   /** How far the checkpoints of each compactor are in {@link #mayBeStubs}. */
   private final Map<Long, Long> checkpointsRead = new TreeMap<>();
 
@@ -213,7 +221,8 @@ public final class CapsuleVerifier {
     if (metadata != null && name != null) {
       ChainVerifier verifier = new ChainVerifier(name, metadata, curve);
       applicationKey = metadata.applicationKey();
-      List<Span> spans = spans(name);
+      FinalHeads ends = finalHeads(name, metadata);
+      List<Span> spans = spans(name, ends);
       chains = spans.size();
       long total = 0;
       for (Span span : spans) {
@@ -222,7 +231,10 @@ public final class CapsuleVerifier {
       }
       try (Walk walk = new Walk(name, verifier, total)) {
         spans.forEach(walk::chain);
+        walk.checkEvidence();
       }
+      checkEnds(name, ends, spans);
+      ends.all().forEach((writer, end) -> limits.put(writer, end.head().sequence()));
       for (Span span : spans) {
         RosterEntry entry = verifier.writer(span.writer);
         if (entry != null && entry.role() == RosterEntry.Role.COMPACTOR) {
@@ -397,7 +409,7 @@ public final class CapsuleVerifier {
    */
   private long readCheckpoints(
       CapsuleName name, ChainVerifier verifier, long writer, long from, ReleasedRecords into) {
-    long newest = store.newestSequence(writer);
+    long newest = Math.min(store.newestSequence(writer), limits.getOrDefault(writer, NO_LIMIT));
     long sequence = from;
     // A chain has no gaps: beyond one, nothing is of this engine's making.
     while (sequence < newest) {
@@ -449,16 +461,88 @@ public final class CapsuleVerifier {
     }
   }
 
-  private record Span(long writer, long newest, long firstLamport) {}
+  /** A chain: how far it counts, and how far it is stored. */
+  private record Span(long writer, long newest, long stored, long firstLamport) {}
 
   /** The chains in the order of their first Lamport times, which is an order of their joins. */
-  private List<Span> spans(CapsuleName name) {
+  private List<Span> spans(CapsuleName name, FinalHeads ends) {
     List<Span> spans = new ArrayList<>();
     for (long writer : store.writers()) {
-      spans.add(new Span(writer, store.newestSequence(writer), firstLamport(name, writer)));
+      spans.add(
+          new Span(
+              writer,
+              ends.newest(writer),
+              store.newestSequence(writer),
+              firstLamport(name, writer)));
     }
     spans.sort(Comparator.comparingLong(Span::firstLamport).thenComparingLong(Span::writer));
     return spans;
+  }
+
+  /** Where chains end, as far as it can be read; what cannot be is reported by the walk. */
+  private FinalHeads finalHeads(CapsuleName name, CapsuleMetadata metadata) {
+    List<RosterEntry> writers = new ArrayList<>();
+    for (long writer : store.writers()) {
+      ChainVerifier alone = new ChainVerifier(name, metadata, curve);
+      byte[] first = first(writer);
+      if (first != null
+          && RecordCodec.decode(name, first)
+              instanceof Decoded.Accepted<CapsuleRecord>(CapsuleRecord record)
+          && alone.link(record) == null) {
+        RosterEntry entry = alone.writer(writer);
+        if (entry != null) {
+          writers.add(entry);
+        }
+      }
+    }
+    try {
+      return FinalHeads.read(name, store, curve, writers, true);
+    } catch (IntegrityException tooMany) {
+      report("final heads", tooMany.rejection());
+      return FinalHeads.read(name, store, curve, List.of(), true);
+    }
+  }
+
+  /** Checks that chains with a final head are there up to it, and no further. */
+  private void checkEnds(CapsuleName name, FinalHeads ends, List<Span> spans) {
+    Map<Long, Long> stored = new TreeMap<>();
+    spans.forEach(span -> stored.put(span.writer, span.stored));
+    ends.all()
+        .forEach((writer, end) -> checkEnd(name, writer, end, stored.getOrDefault(writer, 0L)));
+  }
+
+  private void checkEnd(CapsuleName name, long writer, FinalHeads.FinalHead end, long stored) {
+    long last = end.head().sequence();
+    if (stored > last) {
+      report(
+          CapsuleRecord.describe(writer, last + 1),
+          Rejection.of(
+              Reason.SEALED_WRITER,
+              (stored - last) + " records up to " + stored + " are beyond " + end));
+    }
+    if (stored < last) {
+      report(
+          CapsuleRecord.describe(writer, stored + 1),
+          Rejection.of(
+              Reason.MISSING_RECORD,
+              (last - stored) + " records up to " + last + " are missing below " + end));
+      return;
+    }
+    try {
+      byte[] bytes = last == 0 ? null : store.read(writer, last);
+      if (bytes != null
+          && RecordCodec.decodeStored(name, bytes)
+              instanceof Decoded.Accepted<SignedHeader>(SignedHeader record)
+          && !record.hash().equals(end.head().hash())) {
+        report(
+            CapsuleRecord.describe(writer, last),
+            Rejection.of(
+                Reason.PREVIOUS_HASH, record + " is where " + end + " has " + end.head().hash()));
+      }
+    } catch (IntegrityException damaged) {
+      // Reported by the walk, which came to it.
+      return;
+    }
   }
 
   /** When a chain began; at the very end if that cannot be read. */
@@ -487,12 +571,21 @@ public final class CapsuleVerifier {
     }
   }
 
+  /** Where a record with evidence is. */
+  private record Proof(long writer, long sequence) {}
+
   /** The walk along the chains. */
   private final class Walk implements AutoCloseable {
     private final CapsuleName name;
     private final ChainVerifier verifier;
     private final @Nullable RecordOpener opener;
     private final long total;
+
+    /** Where evidence against writers is: judged when all writers are known. */
+    private final List<Proof> proofs = new ArrayList<>();
+
+    /** Of the chain that is walked. */
+    private SealAudit seals = new SealAudit();
 
     Walk(CapsuleName name, ChainVerifier verifier, long total) {
       this.name = name;
@@ -503,6 +596,7 @@ public final class CapsuleVerifier {
 
     void chain(Span span) {
       boolean intact = true;
+      seals = new SealAudit();
       long sequence = 1;
       // Sequence numbers may go up to the largest there is, so "one beyond" is 0 or less.
       while (sequence > 0 && sequence <= span.newest) {
@@ -574,12 +668,16 @@ public final class CapsuleVerifier {
     private RosterEntry.Role apparentRole(long writer) {
       try {
         byte[] second = store.read(writer, 2);
-        return second != null
-                && RecordCodec.decodeStored(name, second)
-                    instanceof Decoded.Accepted<SignedHeader>(SignedHeader record)
-                && RecordChecks.understood(record, RosterEntry.Role.COMPACTOR) == null
-            ? RosterEntry.Role.COMPACTOR
-            : RosterEntry.Role.WORKER;
+        if (second != null
+            && RecordCodec.decodeStored(name, second)
+                instanceof Decoded.Accepted<SignedHeader>(SignedHeader record)) {
+          return switch (record.header().type()) {
+            case BLOCK, MANIFEST, CHECKPOINT -> RosterEntry.Role.COMPACTOR;
+            case SEAL -> RosterEntry.Role.LEADER;
+            default -> RosterEntry.Role.WORKER;
+          };
+        }
+        return RosterEntry.Role.WORKER;
       } catch (IntegrityException damaged) {
         // Reported when the walk comes to it.
         return RosterEntry.Role.WORKER;
@@ -711,10 +809,58 @@ public final class CapsuleVerifier {
       }
     }
 
+    private void keepProof(CapsuleRecord record, String where) {
+      if (!(EquivocationProof.accused(name, record.payload()) instanceof Decoded.Accepted<Long>)) {
+        // Against a replica: its keys are in memberships, which the capsule does not hold.
+        return;
+      }
+      if (proofs.size() >= MAX_PROOFS) {
+        report(where, Rejection.of(Reason.TOO_LARGE, "evidence beyond " + MAX_PROOFS + " proofs"));
+        return;
+      }
+      proofs.add(new Proof(record.header().writer(), record.header().sequence()));
+    }
+
+    /** Checks what proves that writers equivocated. */
+    void checkEvidence() {
+      for (Proof proof : proofs) {
+        byte[] stored = store.read(proof.writer, proof.sequence);
+        if (stored == null) {
+          continue;
+        }
+        byte[] payload = RecordCodec.decode(name, stored).orThrow().payload();
+        long accused = EquivocationProof.accused(name, payload).orThrow();
+        RosterEntry entry = verifier.writer(accused);
+        Rejection wrong =
+            entry == null
+                ? Rejection.of(
+                    Reason.UNKNOWN_WRITER,
+                    "evidence against writer " + Long.toHexString(accused) + ", who is not known")
+                : EquivocationProof.decode(name, payload, entry.key(), curve)
+                        instanceof Decoded.Rejected<EquivocationProof>(Rejection r)
+                    ? r
+                    : null;
+        if (wrong != null) {
+          report(CapsuleRecord.describe(proof.writer, proof.sequence), wrong);
+        }
+      }
+    }
+
     private boolean payload(CapsuleRecord record, String where) {
       wholeBlocks += record.header().type() == RecordType.BLOCK ? 1 : 0;
       if (record.header().type() == RecordType.CHECKPOINT) {
         return checkpoint(record, where);
+      }
+      Rejection wrong =
+          record.header().type() == RecordType.SEAL
+              ? seals.check(record)
+              : RecordChecks.form(record, name);
+      if (wrong != null) {
+        report(where, wrong);
+        return false;
+      }
+      if (record.header().type() == RecordType.EVIDENCE) {
+        keepProof(record, where);
       }
       if (opener == null) {
         return true;

@@ -1,5 +1,6 @@
 package io.capsuledb.engine;
 
+import io.capsuledb.core.bytes.LittleEndian;
 import io.capsuledb.core.capsule.CapsuleName;
 import io.capsuledb.core.capsule.RosterEntry;
 import io.capsuledb.core.crypto.Hash32;
@@ -10,14 +11,20 @@ import io.capsuledb.core.error.Rejection.Reason;
 import io.capsuledb.core.port.RecordStore;
 import io.capsuledb.core.record.CapsuleRecord;
 import io.capsuledb.core.record.ChainVerifier;
+import io.capsuledb.core.record.EquivocationProof;
 import io.capsuledb.core.record.RecordCodec;
 import io.capsuledb.core.record.RecordType;
 import io.capsuledb.core.record.SignedHeader;
+import io.capsuledb.core.seal.SealOrderCodec;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /** What the engine asks of a linked record beyond its chain. */
 final class RecordChecks {
+
+  private static final int EVIDENCE_FORMAT = 1;
+  private static final int EVIDENCE_OF_REPLICA = 2;
+  private static final int EVIDENCE_HEADER_BYTES = 8;
 
   private RecordChecks() {}
 
@@ -40,10 +47,11 @@ final class RecordChecks {
     RecordType type = record.header().type();
     RosterEntry.Role allowed =
         switch (type) {
-          case ROSTER -> role;
+          case ROSTER, EVIDENCE -> role;
           case DATA -> RosterEntry.Role.WORKER;
           case BLOCK, MANIFEST, CHECKPOINT -> RosterEntry.Role.COMPACTOR;
-          case RTS, EOE, SYNC, ROTATE, SEAL, EVIDENCE -> null;
+          case SEAL -> FinalHeads.maySeal(role) ? role : RosterEntry.Role.LEADER;
+          case RTS, EOE, SYNC, ROTATE -> null;
         };
     if (allowed == null) {
       return Rejection.of(
@@ -66,6 +74,37 @@ final class RecordChecks {
             && RecordCodec.isStub(found)
             && RecordCodec.typeOf(found) == record.header().type()
             && Arrays.equals(found, RecordCodec.stub(record.bytes())));
+  }
+
+  /**
+   * Checks the form of a payload that everybody can read and that changes no data: of a SEAL and of
+   * EVIDENCE. Evidence against a replica has no form here beyond its first bytes; it is checked by
+   * whoever knows replicas.
+   *
+   * @return what is wrong, or null, also for other types
+   */
+  static @Nullable Rejection form(CapsuleRecord record, CapsuleName capsule) {
+    Decoded<?> decoded =
+        switch (record.header().type()) {
+          case SEAL -> SealOrderCodec.decode(record.payload());
+          case EVIDENCE -> evidence(record.payload(), capsule);
+          default -> Decoded.accept(record);
+        };
+    return decoded instanceof Decoded.Rejected<?>(Rejection r)
+        ? Rejection.of(r.reason(), record + ": " + r.detail())
+        : null;
+  }
+
+  private static Decoded<?> evidence(byte[] payload, CapsuleName capsule) {
+    if (payload.length < EVIDENCE_HEADER_BYTES
+        || payload[0] != EVIDENCE_FORMAT
+        || payload[1] != EVIDENCE_OF_REPLICA) {
+      return EquivocationProof.accused(capsule, payload);
+    }
+    int first = LittleEndian.getInt(payload, EVIDENCE_HEADER_BYTES - Integer.BYTES);
+    return first < 1 || first >= payload.length - EVIDENCE_HEADER_BYTES
+        ? Decoded.reject(Reason.TRUNCATED, "evidence announces " + first + " bytes")
+        : Decoded.accept(payload);
   }
 
   /** Checks that the store finds a record by its hash. */

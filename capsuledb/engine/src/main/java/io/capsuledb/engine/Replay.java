@@ -141,7 +141,8 @@ final class Replay {
           case Decoded.Accepted<CapsuleRecord>(CapsuleRecord record) ->
               replay(record, chain, sequence, joined);
         };
-    return rejection == null;
+    // Beyond a final head nothing counts, and the store may hold more.
+    return rejection == null && sequence < chain.newestSequence();
   }
 
   private @Nullable Rejection replay(
@@ -158,6 +159,9 @@ final class Replay {
     Rejection refused = verifier.link(record);
     if (refused == null) {
       refused = RecordChecks.understood(record, chain.role());
+    }
+    if (refused == null) {
+      refused = RecordChecks.form(record, capsule);
     }
     if (refused == null) {
       refused = RecordChecks.indexed(store, record);

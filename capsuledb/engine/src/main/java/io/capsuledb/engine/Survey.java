@@ -50,7 +50,7 @@ final class Survey {
    *
    * @param writer whose it is
    * @param role what its roster says the writer is
-   * @param newestSequence how far the store says it goes
+   * @param newestSequence how far it goes: to its final head, else as far as the store says
    * @param coveredSequence how far it need not be replayed
    */
   record Surveyed(
@@ -79,6 +79,7 @@ final class Survey {
   private final List<Chain> treePositions = new ArrayList<>();
   private long newestLamport;
   private Tree.Recovered recovered = Tree.Recovered.NOTHING;
+  private @Nullable FinalHeads finals;
 
   Survey(
       CapsuleName capsule,
@@ -115,6 +116,11 @@ final class Survey {
     return newestLamport;
   }
 
+  /** Every writer the store knows, also those of whose chains nothing counts. */
+  Set<Long> writers() {
+    return firsts.keySet();
+  }
+
   /** Whether another record names the one with a hash as parent. */
   boolean isNamed(Hash32 hash) {
     return named.contains(hash);
@@ -124,6 +130,11 @@ final class Survey {
     for (long writer : store.writers()) {
       first(writer);
     }
+    FinalHeads ends =
+        FinalHeads.read(
+            capsule, store, curve, firsts.values().stream().map(First::entry).toList(), false);
+    finals = ends;
+    ends.all().forEach(this::checkEnd);
     List<First> compactors =
         firsts.values().stream()
             .filter(f -> f.entry.role() == RosterEntry.Role.COMPACTOR)
@@ -154,6 +165,10 @@ final class Survey {
       orphans.addAll(found.manifest.leftovers());
     }
     for (First first : firsts.values()) {
+      if (newest(first.entry.writer()) == 0) {
+        // Sealed before its first record: no part of the capsule.
+        continue;
+      }
       if (first.entry.role() == RosterEntry.Role.COMPACTOR) {
         surveyTree(first, covered.get(first.entry.writer()), found, orphans);
       } else {
@@ -232,7 +247,7 @@ final class Survey {
     CapsuleRecord newest = null;
     CapsuleRecord namer = null;
     List<Checkpoint.Range> releasing = new ArrayList<>();
-    for (long sequence = store.newestSequence(writer); sequence > 1 && named == null; sequence--) {
+    for (long sequence = newest(writer); sequence > 1 && named == null; sequence--) {
       byte[] bytes = store.read(writer, sequence);
       if (bytes == null) {
         throw missing(writer, sequence, "its chain");
@@ -332,7 +347,7 @@ final class Survey {
 
   private void survey(First first, @Nullable Chain covered) {
     long writer = first.entry.writer();
-    long newest = store.newestSequence(writer);
+    long newest = newest(writer);
     long from = 0;
     if (covered != null) {
       if (newest < covered.sequence()) {
@@ -356,7 +371,7 @@ final class Survey {
   private void surveyTree(
       First first, @Nullable Chain covered, @Nullable Found found, List<Checkpoint.Range> orphans) {
     long writer = first.entry.writer();
-    long newest = store.newestSequence(writer);
+    long newest = newest(writer);
     if (covered != null) {
       if (newest < covered.sequence()) {
         throw missing(writer, covered.sequence(), "the manifest");
@@ -408,6 +423,29 @@ final class Survey {
       throw missing(writer, sequence, "its chain");
     }
     return RecordCodec.decodeStored(capsule, bytes).orThrow().header().lamport();
+  }
+
+  /** How far a chain goes. */
+  private long newest(long writer) {
+    return java.util.Objects.requireNonNull(finals).newest(writer);
+  }
+
+  /** Checks that a chain with a final head is there up to it, and that it is this chain. */
+  private void checkEnd(long writer, FinalHeads.FinalHead end) {
+    long sequence = end.head().sequence();
+    if (sequence == 0) {
+      return;
+    }
+    byte[] bytes = store.read(writer, sequence);
+    if (bytes == null) {
+      throw missing(writer, sequence, end.toString());
+    }
+    SignedHeader record = RecordCodec.decodeStored(capsule, bytes).orThrow();
+    if (!record.hash().equals(end.head().hash())) {
+      throw new IntegrityException(
+          Rejection.of(
+              Reason.PREVIOUS_HASH, record + " is where " + end + " has " + end.head().hash()));
+    }
   }
 
   /** Checks that the record at the frontier is the one the manifest says. */

@@ -2,7 +2,7 @@ package io.capsuledb.replication.client;
 
 import io.capsuledb.core.crypto.Hash32;
 import io.capsuledb.core.port.RecordStore.StoredRecord;
-import io.capsuledb.replication.protocol.ChainHead;
+import io.capsuledb.core.seal.ChainHead;
 import java.util.HashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;

@@ -2,9 +2,9 @@ package io.capsuledb.replication.client;
 
 import io.capsuledb.core.crypto.PublicKey;
 import io.capsuledb.core.error.CapsuleException;
-import io.capsuledb.replication.protocol.Ballot;
+import io.capsuledb.core.seal.Ballot;
+import io.capsuledb.core.seal.ChainHead;
 import io.capsuledb.replication.protocol.Blob;
-import io.capsuledb.replication.protocol.ChainHead;
 import io.capsuledb.replication.protocol.Membership;
 import io.capsuledb.replication.protocol.Message;
 import java.util.List;

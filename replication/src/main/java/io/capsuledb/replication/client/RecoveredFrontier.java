@@ -1,7 +1,7 @@
 package io.capsuledb.replication.client;
 
 import io.capsuledb.core.crypto.PublicKey;
-import io.capsuledb.replication.protocol.ChainHead;
+import io.capsuledb.core.seal.ChainHead;
 import io.capsuledb.replication.protocol.Durability;
 import io.capsuledb.replication.protocol.Membership;
 import io.capsuledb.replication.protocol.SealState;

@@ -4,7 +4,7 @@ import io.capsuledb.core.crypto.Hash32;
 import io.capsuledb.core.crypto.PublicKey;
 import io.capsuledb.core.crypto.Secp256k1;
 import io.capsuledb.core.record.Checkpoint;
-import io.capsuledb.replication.protocol.ChainHead;
+import io.capsuledb.core.seal.ChainHead;
 import io.capsuledb.replication.protocol.ContradictionProof;
 import io.capsuledb.replication.protocol.SealState;
 import io.capsuledb.replication.protocol.SignedStatement;

@@ -1,10 +1,10 @@
 package io.capsuledb.replication.client;
 
 import io.capsuledb.core.crypto.PublicKey;
-import io.capsuledb.replication.protocol.Ballot;
-import io.capsuledb.replication.protocol.ChainHead;
+import io.capsuledb.core.seal.Ballot;
+import io.capsuledb.core.seal.ChainHead;
+import io.capsuledb.core.seal.SealOrder;
 import io.capsuledb.replication.protocol.Membership;
-import io.capsuledb.replication.protocol.SealOrder;
 import io.capsuledb.replication.protocol.SealState;
 import java.util.Comparator;
 import java.util.Map;

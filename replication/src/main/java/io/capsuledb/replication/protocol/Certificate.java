@@ -3,6 +3,7 @@ package io.capsuledb.replication.protocol;
 import io.capsuledb.core.capsule.CapsuleMetadata;
 import io.capsuledb.core.capsule.RosterEntry;
 import io.capsuledb.core.crypto.PublicKey;
+import io.capsuledb.core.seal.ChainHead;
 import java.util.Comparator;
 import java.util.HashSet;
 import java.util.List;

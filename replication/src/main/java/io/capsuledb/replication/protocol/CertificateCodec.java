@@ -6,6 +6,7 @@ import io.capsuledb.core.error.Decoded;
 import io.capsuledb.core.error.Rejection;
 import io.capsuledb.core.error.Rejection.Reason;
 import io.capsuledb.core.record.RecordLayout;
+import io.capsuledb.core.seal.ChainHead;
 import java.util.ArrayList;
 import java.util.List;
 

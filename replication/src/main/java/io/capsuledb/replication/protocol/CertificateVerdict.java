@@ -2,6 +2,7 @@ package io.capsuledb.replication.protocol;
 
 import io.capsuledb.core.capsule.CapsuleName;
 import io.capsuledb.core.error.Rejection;
+import io.capsuledb.core.seal.ChainHead;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 

@@ -12,6 +12,7 @@ import io.capsuledb.core.error.Rejection.Reason;
 import io.capsuledb.core.record.CapsuleRecord;
 import io.capsuledb.core.record.HashedHeader;
 import io.capsuledb.core.record.RecordCodec;
+import io.capsuledb.core.seal.ChainHead;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;

@@ -5,6 +5,7 @@ import io.capsuledb.core.crypto.Secp256k1;
 import io.capsuledb.core.error.Decoded;
 import io.capsuledb.core.error.Rejection;
 import io.capsuledb.core.error.Rejection.Reason;
+import io.capsuledb.core.seal.ChainHead;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;

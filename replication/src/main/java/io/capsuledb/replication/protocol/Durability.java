@@ -1,6 +1,7 @@
 package io.capsuledb.replication.protocol;
 
 import io.capsuledb.core.crypto.PublicKey;
+import io.capsuledb.core.seal.Ballot;
 import java.util.Map;
 import java.util.TreeSet;
 

@@ -1,5 +1,8 @@
 package io.capsuledb.replication.protocol;
 
+import io.capsuledb.core.seal.Ballot;
+import io.capsuledb.core.seal.ChainHead;
+
 /**
  * What a replica has promised about one writer; docs/consistency.md.
  *

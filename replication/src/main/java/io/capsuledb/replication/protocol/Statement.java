@@ -3,6 +3,7 @@ package io.capsuledb.replication.protocol;
 import io.capsuledb.core.capsule.CapsuleName;
 import io.capsuledb.core.crypto.Hash32;
 import io.capsuledb.core.crypto.PublicKey;
+import io.capsuledb.core.seal.ChainHead;
 import java.util.List;
 
 /**

@@ -9,6 +9,8 @@ import io.capsuledb.core.crypto.PublicKey;
 import io.capsuledb.core.crypto.Secp256k1;
 import io.capsuledb.core.error.Decoded;
 import io.capsuledb.core.error.Rejection.Reason;
+import io.capsuledb.core.seal.Ballot;
+import io.capsuledb.core.seal.ChainHead;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;

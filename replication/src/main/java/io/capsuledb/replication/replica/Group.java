@@ -1,7 +1,7 @@
 package io.capsuledb.replication.replica;
 
 import io.capsuledb.core.capsule.CapsuleName;
-import io.capsuledb.replication.protocol.ChainHead;
+import io.capsuledb.core.seal.ChainHead;
 import io.capsuledb.replication.protocol.SealState;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;

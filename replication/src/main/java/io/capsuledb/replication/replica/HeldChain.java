@@ -1,7 +1,7 @@
 package io.capsuledb.replication.replica;
 
 import io.capsuledb.core.capsule.RosterEntry;
-import io.capsuledb.replication.protocol.ChainHead;
+import io.capsuledb.core.seal.ChainHead;
 import io.capsuledb.replication.protocol.SealState;
 
 /**

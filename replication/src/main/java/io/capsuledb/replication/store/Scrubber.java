@@ -9,7 +9,7 @@ import io.capsuledb.core.error.StorageException;
 import io.capsuledb.core.record.RecordCodec;
 import io.capsuledb.core.record.RecordHeader;
 import io.capsuledb.core.record.SignedHeader;
-import io.capsuledb.replication.protocol.ChainHead;
+import io.capsuledb.core.seal.ChainHead;
 import io.capsuledb.replication.store.StoreCodec.Position;
 import java.util.ArrayList;
 import java.util.List;

@@ -8,7 +8,7 @@ import io.capsuledb.core.error.IntegrityException;
 import io.capsuledb.core.error.StorageException;
 import io.capsuledb.core.record.RecordCodec;
 import io.capsuledb.core.record.SignedHeader;
-import io.capsuledb.replication.protocol.ChainHead;
+import io.capsuledb.core.seal.ChainHead;
 import io.capsuledb.replication.store.OpenDatabase.Cursor;
 import io.capsuledb.replication.store.OpenDatabase.Family;
 import io.capsuledb.replication.store.StoreCodec.Position;

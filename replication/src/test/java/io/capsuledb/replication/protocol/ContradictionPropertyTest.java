@@ -7,6 +7,8 @@ import io.capsuledb.core.crypto.Hash32;
 import io.capsuledb.core.crypto.PublicKey;
 import io.capsuledb.core.error.Decoded;
 import io.capsuledb.core.error.Rejection.Reason;
+import io.capsuledb.core.seal.Ballot;
+import io.capsuledb.core.seal.ChainHead;
 import io.capsuledb.replication.protocol.Statement.Kind;
 import java.util.ArrayList;
 import java.util.Arrays;

@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.capsuledb.core.capsule.CapsuleName;
 import io.capsuledb.core.crypto.Hash32;
 import io.capsuledb.core.crypto.PublicKey;
+import io.capsuledb.core.seal.Ballot;
+import io.capsuledb.core.seal.ChainHead;
 import io.capsuledb.replication.protocol.Membership.ReplicaSet;
 import java.util.ArrayList;
 import java.util.HashMap;

@@ -4,6 +4,8 @@ import io.capsuledb.core.capsule.CapsuleName;
 import io.capsuledb.core.crypto.Hash32;
 import io.capsuledb.core.crypto.Hashes;
 import io.capsuledb.core.crypto.PublicKey;
+import io.capsuledb.core.seal.Ballot;
+import io.capsuledb.core.seal.ChainHead;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.capsuledb.core.capsule.CapsuleName;
 import io.capsuledb.core.crypto.Hash32;
 import io.capsuledb.core.error.Decoded;
+import io.capsuledb.core.seal.SealOrderCodec;
 import io.capsuledb.core.sim.SampleCapsule;
 import java.util.ArrayList;
 import java.util.Arrays;

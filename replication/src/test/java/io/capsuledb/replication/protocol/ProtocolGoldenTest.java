@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.capsuledb.core.error.Decoded;
 import io.capsuledb.core.golden.Golden;
+import io.capsuledb.core.seal.SealOrderCodec;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 

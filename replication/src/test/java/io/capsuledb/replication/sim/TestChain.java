@@ -10,7 +10,7 @@ import io.capsuledb.core.port.RecordStore.StoredRecord;
 import io.capsuledb.core.record.RecordCodec;
 import io.capsuledb.core.record.RecordType;
 import io.capsuledb.core.record.SignedHeader;
-import io.capsuledb.replication.protocol.ChainHead;
+import io.capsuledb.core.seal.ChainHead;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;

@@ -4,8 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.capsuledb.core.capsule.RosterEntry;
 import io.capsuledb.core.crypto.Hash32;
-import io.capsuledb.replication.protocol.Ballot;
-import io.capsuledb.replication.protocol.ChainHead;
+import io.capsuledb.core.seal.Ballot;
+import io.capsuledb.core.seal.ChainHead;
 import io.capsuledb.replication.protocol.SealState;
 import io.capsuledb.replication.sim.TestChain;
 import java.io.IOException;

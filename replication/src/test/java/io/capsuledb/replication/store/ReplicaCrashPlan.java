@@ -2,8 +2,8 @@ package io.capsuledb.replication.store;
 
 import io.capsuledb.core.capsule.CapsuleName;
 import io.capsuledb.core.port.RecordStore.StoredRecord;
+import io.capsuledb.core.seal.ChainHead;
 import io.capsuledb.replication.protocol.Blob;
-import io.capsuledb.replication.protocol.ChainHead;
 import io.capsuledb.replication.replica.ReplicaLog;
 import io.capsuledb.replication.sim.TestChain;
 import java.util.ArrayList;

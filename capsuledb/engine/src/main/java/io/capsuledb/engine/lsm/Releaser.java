@@ -9,7 +9,6 @@ import io.capsuledb.core.port.RecordStore.StoredRecord;
 import io.capsuledb.core.record.CapsuleRecord;
 import io.capsuledb.core.record.Checkpoint;
 import io.capsuledb.core.record.RecordCodec;
-import io.capsuledb.core.record.RecordType;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
@@ -153,8 +152,7 @@ final class Releaser {
   private @Nullable StoredRecord stubOf(byte[] bytes) {
     if (RecordCodec.decode(name, bytes)
             instanceof Decoded.Accepted<CapsuleRecord>(CapsuleRecord record)
-        && record.header().type() != RecordType.ROSTER
-        && record.header().type() != RecordType.CHECKPOINT
+        && !record.header().type().isClear()
         && record.header().payloadLength() > 0) {
       return new StoredRecord(
           record.header().writer(),

@@ -1,4 +1,4 @@
-package io.capsuledb.replication.protocol;
+package io.capsuledb.core.seal;
 
 import io.capsuledb.core.capsule.RosterEntry;
 

@@ -1,7 +1,8 @@
-package io.capsuledb.replication.protocol;
+package io.capsuledb.core.seal;
 
 import io.capsuledb.core.bytes.LittleEndian;
 import io.capsuledb.core.capsule.RosterEntry;
+import io.capsuledb.core.crypto.Hash32;
 import io.capsuledb.core.error.Decoded;
 import io.capsuledb.core.error.Rejection.Reason;
 import org.jspecify.annotations.Nullable;
@@ -22,7 +23,8 @@ public final class SealOrderCodec {
     bytes[SealOrderLayout.KIND_OFFSET] = (byte) order.kind().number();
     LittleEndian.putLong(bytes, SealOrderLayout.WRITER_OFFSET, order.writer());
     LittleEndian.putLong(bytes, SealOrderLayout.TERM_OFFSET, order.term());
-    StatementCodec.putHead(bytes, SealOrderLayout.LAST_OFFSET, order.last());
+    LittleEndian.putLong(bytes, SealOrderLayout.LAST_OFFSET, order.last().sequence());
+    order.last().hash().copyTo(bytes, SealOrderLayout.LAST_OFFSET + Long.BYTES);
     return bytes;
   }
 
@@ -42,13 +44,12 @@ public final class SealOrderCodec {
       return Decoded.reject(
           Reason.UNKNOWN_TYPE, "seal order kind " + bytes[SealOrderLayout.KIND_OFFSET]);
     }
-    if (!StatementCodec.isZero(
-        bytes, SealOrderLayout.RESERVED_OFFSET, SealOrderLayout.WRITER_OFFSET)) {
+    if (!isZero(bytes, SealOrderLayout.RESERVED_OFFSET, SealOrderLayout.WRITER_OFFSET)) {
       return Decoded.reject(Reason.RESERVED_BITS, "reserved bytes of a seal order are not zero");
     }
     long writer = LittleEndian.getLong(bytes, SealOrderLayout.WRITER_OFFSET);
     long term = LittleEndian.getLong(bytes, SealOrderLayout.TERM_OFFSET);
-    ChainHead last = StatementCodec.head(bytes, SealOrderLayout.LAST_OFFSET);
+    ChainHead last = lastOf(bytes);
     if (writer < 1
         || writer > RosterEntry.MAX_WRITER
         || term < 1
@@ -64,6 +65,22 @@ public final class SealOrderCodec {
               + (last == null ? " without a head" : " with head " + last.sequence()));
     }
     return Decoded.accept(new SealOrder(kind, writer, term, last));
+  }
+
+  /** The final head, or null if the bytes are none. */
+  private static @Nullable ChainHead lastOf(byte[] bytes) {
+    long sequence = LittleEndian.getLong(bytes, SealOrderLayout.LAST_OFFSET);
+    Hash32 hash = Hash32.copyOf(bytes, SealOrderLayout.LAST_OFFSET + Long.BYTES);
+    return sequence < 0 || (sequence == 0) != hash.isZero() ? null : new ChainHead(sequence, hash);
+  }
+
+  private static boolean isZero(byte[] bytes, int from, int to) {
+    for (int i = from; i < to; i++) {
+      if (bytes[i] != 0) {
+        return false;
+      }
+    }
+    return true;
   }
 
   private static SealOrder.@Nullable Kind kindOf(int number) {

@@ -1,4 +1,4 @@
-package io.capsuledb.replication.protocol;
+package io.capsuledb.core.seal;
 
 /**
  * Orders the attempts to seal one writer.
