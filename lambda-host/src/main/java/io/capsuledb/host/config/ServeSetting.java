@@ -25,8 +25,8 @@ public enum ServeSetting {
   USERS("FILE", "File of users and password hashes, kept with 'capsule users'."),
   MEMTABLE_MB(
       "N",
-      "Size in MiB at which writes in memory, off the heap, go to tables on disk; 1 to 1024, 256 if"
-          + " not given. Up to three times as much is used."),
+      "Size in MiB at which writes in memory, off the heap, go to tables on disk; 1 to 1024; if not"
+          + " given the 24th part of the largest heap, 16 to 256. Up to six times as much is used."),
   CACHE_MB(
       "N",
       "Blocks of tables kept in memory, on the heap, in MiB; a quarter of the largest heap if not"
