@@ -89,7 +89,7 @@ public final class ServeOptions {
      */
     private static int defaultMemtableMb() {
       long part = (Runtime.getRuntime().maxMemory() >> 20) / 24;
-      return (int) Math.clamp(part, MIN_DEFAULT_MEMTABLE_MB, MAX_DEFAULT_MEMTABLE_MB);
+      return Math.clamp(part, MIN_DEFAULT_MEMTABLE_MB, MAX_DEFAULT_MEMTABLE_MB);
     }
 
     /** A quarter of the largest heap: the rest is for clients, compaction and the collector. */
