@@ -581,6 +581,7 @@ public final class CapsuleDb implements AutoCloseable {
       }
       long time = lamport.newest();
       tree.rotate(writePath.cut(time));
+      tree.flushSoon();
       return time;
     } finally {
       lock.unlock();
@@ -760,14 +761,12 @@ public final class CapsuleDb implements AutoCloseable {
     lock.lock();
     try {
       checkRunning();
-      if (tree.isActiveEmpty()) {
-        return true;
+      boolean rotates = !tree.isActiveEmpty() && tree.canRotate();
+      if (rotates) {
+        tree.rotate(writePath.cut(lamport.newest()));
       }
-      if (!tree.canRotate()) {
-        return false;
-      }
-      tree.rotate(writePath.cut(lamport.newest()));
-      return true;
+      tree.flushSoon();
+      return rotates || tree.isActiveEmpty();
     } finally {
       lock.unlock();
     }

@@ -47,7 +47,7 @@ public final class CapsuleDbOptions {
     LZ4
   }
 
-  /** Bytes at which a memtable is frozen and flushed; there are up to three. */
+  /** Bytes at which a memtable is frozen and flushed; there are up to six. */
   public long memtableBytes() {
     return memtableBytes;
   }

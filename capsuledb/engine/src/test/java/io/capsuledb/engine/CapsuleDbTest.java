@@ -237,6 +237,55 @@ class CapsuleDbTest {
   }
 
   @Test
+  void aFlushWaitsForBusyClientsWhileThereIsRoomAndNotForLong() {
+    Node node = Node.tiny(18);
+    CapsuleDb db = node.open();
+    node.scheduler.run();
+    // Each put fills a memtable.
+    keepBusy(node, db, 1);
+    put(db, "a", "1");
+    put(db, "b", "1");
+    put(db, "c", "1");
+    node.scheduler.run();
+    assertThat(db.stats().memtableEntries()).isEqualTo(3);
+    put(db, "d", "1");
+    node.scheduler.run();
+    assertThat(db.stats().memtableEntries()).isEqualTo(3);
+    assertThat(db.stats().level0Runs()).isEqualTo(1);
+    node.clock.advanceMs(100);
+    node.scheduler.tick();
+    node.scheduler.run();
+    assertThat(db.stats().memtableEntries()).isZero();
+
+    keepBusy(node, db, 1);
+    put(db, "e", "1");
+    node.scheduler.run();
+    assertThat(db.stats().memtableEntries()).isEqualTo(1);
+    keepBusy(node, db, 600);
+    node.scheduler.tick();
+    node.scheduler.run();
+    assertThat(db.stats().memtableEntries()).isZero();
+
+    keepBusy(node, db, 1);
+    put(db, "f", "1");
+    node.scheduler.run();
+    assertThat(db.stats().memtableEntries()).isEqualTo(1);
+    assertThat(db.flush()).isTrue();
+    node.scheduler.run();
+    assertThat(db.stats().memtableEntries()).isZero();
+    db.close();
+  }
+
+  private static void keepBusy(Node node, CapsuleDb db, int windows) {
+    for (int i = 0; i < windows; i++) {
+      for (int j = 0; j < 250; j++) {
+        get(db, "a");
+      }
+      node.clock.advanceMs(100);
+    }
+  }
+
+  @Test
   void aCapsuleOpensWithItsTailAlone() {
     Node node = new Node(19);
     CapsuleDb db = node.open();

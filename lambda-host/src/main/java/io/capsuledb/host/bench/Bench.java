@@ -195,9 +195,9 @@ public final class Bench {
                 round + 1,
                 options.rounds()));
         generator.measure(workload, Math.max(1, requests / WARM_UP_PART));
-        samples
-            .computeIfAbsent(name, key -> new ArrayList<>())
-            .add(generator.measure(workload, requests));
+        Sample sample = generator.measure(workload, requests);
+        samples.computeIfAbsent(name, key -> new ArrayList<>()).add(sample);
+        progress.accept(String.format(Locale.ROOT, "%s: %,.0f a second", name, sample.rate()));
       }
       order = order.reversed();
     }

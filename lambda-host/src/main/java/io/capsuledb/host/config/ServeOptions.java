@@ -11,7 +11,8 @@ import org.jspecify.annotations.Nullable;
 /** How a server is to run. Immutable; made by a {@link Builder} from flags and a file. */
 public final class ServeOptions {
 
-  private static final int DEFAULT_MEMTABLE_MB = 256;
+  private static final int MIN_DEFAULT_MEMTABLE_MB = 16;
+  private static final int MAX_DEFAULT_MEMTABLE_MB = 256;
   private static final int MAX_MEMTABLE_MB = 1024;
   private static final int MAX_DEFAULT_CACHE_MB = 1024;
   private static final int MAX_CACHE_MB = 1 << 20;
@@ -87,7 +88,7 @@ public final class ServeOptions {
     private @Nullable Path replicaTlsCert;
     private @Nullable Path replicaTlsKey;
     private @Nullable Path replicaTlsCa;
-    private int memtableMb = DEFAULT_MEMTABLE_MB;
+    private int memtableMb = defaultMemtableMb();
     private int cacheMb = defaultCacheMb();
     private int historyMinutes = DEFAULT_HISTORY_MINUTES;
     private int compactionMbPerSecond = DEFAULT_COMPACTION_MB_PER_SECOND;
@@ -96,6 +97,15 @@ public final class ServeOptions {
     private EventLog.Detail logLevel = EventLog.Detail.INFO;
 
     private Builder() {}
+
+    /**
+     * The 24th part of the largest heap, which the JVM makes a quarter of the memory there is: six
+     * of them together take as much as the cache, and writes of a busy while fit them.
+     */
+    private static int defaultMemtableMb() {
+      long part = (Runtime.getRuntime().maxMemory() >> 20) / 24;
+      return Math.clamp(part, MIN_DEFAULT_MEMTABLE_MB, MAX_DEFAULT_MEMTABLE_MB);
+    }
 
     /** A quarter of the largest heap: the rest is for clients, compaction and the collector. */
     private static int defaultCacheMb() {

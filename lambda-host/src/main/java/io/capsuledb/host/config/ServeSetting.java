@@ -39,8 +39,8 @@ public enum ServeSetting implements Setting {
   REPLICA_TLS_CA("FILE", "PEM file of the authorities that vouch for replicas."),
   MEMTABLE_MB(
       "N",
-      "Size in MiB at which writes in memory, off the heap, go to tables on disk; 1 to 1024, 256 if"
-          + " not given. Up to three times as much is used."),
+      "Size in MiB at which writes in memory, off the heap, go to tables on disk; 1 to 1024; if not"
+          + " given the 24th part of the largest heap, 16 to 256. Up to six times as much is used."),
   CACHE_MB(
       "N",
       "Blocks of tables kept in memory, on the heap, in MiB; a quarter of the largest heap if not"

@@ -58,13 +58,33 @@ import org.rocksdb.WriteOptions;
 final class OpenDatabase implements AutoCloseable {
 
   private static final long BLOCK_BYTES = 4 << 10;
-  private static final double HASH_FILTER_BITS = 10;
+  private static final double FILTER_BITS = 10;
   private static final long LOG_FILE_BYTES = 1 << 20;
   private static final long LOG_FILES = 3;
   private static final long MANIFEST_BYTES = 4L << 20;
   private static final long SYNC_TABLES_EVERY_BYTES = 1L << 20;
   private static final long SCAN_READAHEAD_BYTES = 1L << 20;
   private static final int MAX_WRITE_BUFFERS = 3;
+
+  /**
+   * Appends that wait at once are one write and one sync of the log, up to this. By default it is 1
+   * MiB, so that a client's append waits for a flush's and has a sync of its own after it.
+   */
+  private static final long MAX_GROUP_BYTES = 16L << 20;
+
+  /**
+   * Tables of level 0 in the column family of records. Merging them is put off: records of two
+   * chains and the stubs of released ones come together, so that each merge rewrites nearly all
+   * there is, and what merging is for, giving room back, {@link #reclaim} does when it is worth it.
+   * A read asks each by its filter only.
+   */
+  private static final int MERGE_AT_TABLES = 64;
+
+  private static final int SLOW_DOWN_AT_TABLES = 256;
+  private static final int STOP_AT_TABLES = 512;
+
+  /** Level 0 is also merged at this size. */
+  private static final long MERGE_AT_BYTES = 4L << 30;
 
   /** After every key there is: longer than any, and all ones. */
   private static final byte[] END = new byte[2 * StoreLayout.HASH_KEY_BYTES];
@@ -168,6 +188,8 @@ final class OpenDatabase implements AutoCloseable {
         .setDbWriteBufferSize(options.writeBufferBytes())
         .setMaxOpenFiles(options.maxOpenFiles())
         .setMaxBackgroundJobs(options.backgroundThreads())
+        .setEnablePipelinedWrite(true)
+        .setMaxWriteBatchGroupSizeBytes(MAX_GROUP_BYTES)
         .setBytesPerSync(SYNC_TABLES_EVERY_BYTES)
         .setMaxManifestFileSize(MANIFEST_BYTES)
         .setStatsDumpPeriodSec(0)
@@ -266,10 +288,18 @@ final class OpenDatabase implements AutoCloseable {
       long recordBuffer = options.writeBufferBytes() / 4;
       long smallBuffer = options.writeBufferBytes() / 16;
       plain = familyOptions(smallBuffer, tables(cache));
-      recordOptions = familyOptions(recordBuffer, tables(cache));
+      recordOptions =
+          familyOptions(
+                  recordBuffer, tables(cache).setFilterPolicy(own(new BloomFilter(FILTER_BITS))))
+              .setLevel0FileNumCompactionTrigger(MERGE_AT_TABLES)
+              .setLevel0SlowdownWritesTrigger(SLOW_DOWN_AT_TABLES)
+              .setLevel0StopWritesTrigger(STOP_AT_TABLES)
+              .setSoftPendingCompactionBytesLimit(0)
+              .setHardPendingCompactionBytesLimit(0)
+              .setMaxBytesForLevelBase(MERGE_AT_BYTES);
       hashOptions =
           familyOptions(
-              smallBuffer, tables(cache).setFilterPolicy(own(new BloomFilter(HASH_FILTER_BITS))));
+              smallBuffer, tables(cache).setFilterPolicy(own(new BloomFilter(FILTER_BITS))));
     }
 
     ColumnFamilyOptions of(String name) {
@@ -337,8 +367,7 @@ final class OpenDatabase implements AutoCloseable {
   }
 
   private ColumnFamilyOptions familyOptions(long bufferBytes, BlockBasedTableConfig tables) {
-    // Ciphertext and hashes do not compress. Records of a writer come in key order, so their
-    // tables do not overlap and compaction moves them down without rewriting them.
+    // Ciphertext and hashes do not compress.
     return own(new ColumnFamilyOptions())
         .setCompressionType(CompressionType.NO_COMPRESSION)
         .setBottommostCompressionType(CompressionType.NO_COMPRESSION)

@@ -204,6 +204,13 @@ final class RocksLogCheck {
       return payloadAt <= length;
     }
 
+    /**
+     * Whether the entry at {@code at} says that it is recyclable, however little there is of it.
+     */
+    private boolean isRecyclable(int at) {
+      return at + HEADER_TYPE < length && (bytes[at + HEADER_TYPE] & 0xff) > RECYCLABLE;
+    }
+
     /** Whether the checksum stored at {@code at} fits a payload of {@code payload} bytes. */
     private boolean checksumFits(int at, int payload) {
       CRC32C crc = new CRC32C();
@@ -505,9 +512,13 @@ final class RocksLogCheck {
           verdict = block.look(at);
         }
         // A crash while an entry is written cuts it short; it is synced before anything relies on
-        // it. An entry that is whole but for its length was not cut.
+        // it. An entry that is whole but for its length was not cut, nor is one of a kind that a
+        // descriptor never has: its longer header reaches beyond the end, and RocksDB reads it
+        // forever.
         boolean cut =
-            verdict == Verdict.TRUNCATED && !(block.header(at) && block.intactIfShorter(at));
+            verdict == Verdict.TRUNCATED
+                && !block.isRecyclable(at)
+                && !(block.header(at) && block.intactIfShorter(at));
         if (verdict != Verdict.BLOCK_END && !cut) {
           throw RocksFailures.damaged(
               path + " at byte " + (block.start + at) + ": a descriptor entry is damaged");

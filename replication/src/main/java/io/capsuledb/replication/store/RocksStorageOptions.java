@@ -6,7 +6,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * How much memory, how many files and which tricks {@link RocksStorage} may use. The defaults fit a
- * small machine: about 100 MiB outside the Java heap at worst. Immutable.
+ * small machine: about 300 MiB outside the Java heap at worst. Immutable.
  */
 public final class RocksStorageOptions {
 
@@ -81,7 +81,7 @@ public final class RocksStorageOptions {
 
   /** Sets options; {@link #build} checks them. */
   public static final class Builder {
-    private long writeBufferBytes = 64L << 20;
+    private long writeBufferBytes = 256L << 20;
     private long blockCacheBytes = 32L << 20;
     private int maxOpenFiles = 256;
     private int backgroundThreads = 2;
@@ -93,8 +93,8 @@ public final class RocksStorageOptions {
     private Builder() {}
 
     /**
-     * Bytes of records kept in memory until they are written to table files, 1 MiB to 4 GiB, 64 MiB
-     * by default. It also decides how much log is read again when the storage is opened.
+     * Bytes of records kept in memory until they are written to table files, 1 MiB to 4 GiB, 256
+     * MiB by default. It also decides how much log is read again when the storage is opened.
      */
     public Builder writeBufferBytes(long bytes) {
       writeBufferBytes = bytes;

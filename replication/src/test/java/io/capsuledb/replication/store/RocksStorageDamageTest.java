@@ -198,6 +198,27 @@ class RocksStorageDamageTest {
   }
 
   @Test
+  void anEntryOfADescriptorThatSaysItIsOfAnotherKind() {
+    try (RocksStorage storage = open()) {
+      storage.capsule(RocksMedium.CAPSULE).initialize(METADATA);
+      append(storage.capsule(RocksMedium.CAPSULE), 7, 3, 20, 1);
+    }
+    DirectoryImage image = DirectoryImage.of(directory);
+    image.files().keySet().removeIf(name -> name.matches("OPTIONS.*"));
+    image
+        .files()
+        .forEach(
+            (name, bytes) -> {
+              for (int at = 0; name.startsWith("MANIFEST") && at < bytes.length; at++) {
+                // A full entry becomes a recyclable one; so do other bytes that happen to be 1.
+                if (bytes[at] == 1) {
+                  assertNothingSilent(image.flipped(name, at, 4), name + " " + at);
+                }
+              }
+            });
+  }
+
+  @Test
   void oneFlippedBitInEveryByteOfASmallClosedAndReopenedStore() {
     try (RocksStorage storage = open()) {
       storage.capsule(RocksMedium.CAPSULE).initialize(METADATA);

@@ -37,6 +37,12 @@ final class Compactor {
   /** Runs of level 0 from which on compaction is in a hurry and no rate is kept. */
   private static final int HURRY_RUNS = 16;
 
+  /** Runs of level 0 from which on compaction goes at its full rate, whatever clients do. */
+  private static final int FULL_RATE_RUNS = 12;
+
+  /** This part of its rate is what compaction takes from busy clients, as long as it may wait. */
+  private static final double BUSY_PART = 1.0 / 8;
+
   /** Tables of a level above 0 that one job takes from it at most. */
   private static final int MAX_JOB_TABLES = 16;
 
@@ -134,7 +140,7 @@ final class Compactor {
     }
     long written = current.step();
     if (options.compactionBytesPerSecond() > 0) {
-      long pauseNanos = (long) (written * NANOS_PER_SECOND / options.compactionBytesPerSecond());
+      long pauseNanos = (long) (written * NANOS_PER_SECOND / rate());
       nextWriteNanos = Math.max(nextWriteNanos, ports.clock().monotonicNanos()) + pauseNanos;
     }
     if (current.isDone()) {
@@ -145,10 +151,24 @@ final class Compactor {
     return true;
   }
 
+  /**
+   * Bytes to write in a second. Level 0 is where compaction may put off its work: while clients are
+   * busy it takes little from them, and the more the longer level 0 has become.
+   */
+  private double rate() {
+    if (!tree.load().isBusy()) {
+      return options.compactionBytesPerSecond();
+    }
+    double urgency =
+        (double) (tree.level0Runs() - TreeOptions.LEVEL_0_RUNS)
+            / (FULL_RATE_RUNS - TreeOptions.LEVEL_0_RUNS);
+    return options.compactionBytesPerSecond() * Math.clamp(urgency, BUSY_PART, 1);
+  }
+
   private boolean isTooFast() {
     return options.compactionBytesPerSecond() > 0
         && !isAllRequested()
-        && tree.stats().level0Runs() < HURRY_RUNS
+        && tree.level0Runs() < HURRY_RUNS
         && ports.clock().monotonicNanos() < nextWriteNanos;
   }
 

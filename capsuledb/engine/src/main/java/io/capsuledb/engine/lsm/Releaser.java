@@ -4,11 +4,14 @@ import io.capsuledb.core.capsule.CapsuleName;
 import io.capsuledb.core.crypto.Hash32;
 import io.capsuledb.core.error.Decoded;
 import io.capsuledb.core.error.IntegrityException;
+import io.capsuledb.core.error.InvalidRequestException;
 import io.capsuledb.core.port.RecordStore;
 import io.capsuledb.core.port.RecordStore.StoredRecord;
 import io.capsuledb.core.record.CapsuleRecord;
 import io.capsuledb.core.record.Checkpoint;
 import io.capsuledb.core.record.RecordCodec;
+import io.capsuledb.core.record.RecordStub;
+import io.capsuledb.core.record.RecordType;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
@@ -149,18 +152,26 @@ final class Releaser {
     }
   }
 
+  /**
+   * The stub of a whole record, or null if it keeps its payload. The payload is not hashed: it is
+   * wanted by nobody, and what is kept of the record vouches for itself.
+   */
   private @Nullable StoredRecord stubOf(byte[] bytes) {
-    if (RecordCodec.decode(name, bytes)
-            instanceof Decoded.Accepted<CapsuleRecord>(CapsuleRecord record)
-        && !record.header().type().isClear()
-        && record.header().payloadLength() > 0) {
-      return new StoredRecord(
-          record.header().writer(),
-          record.header().sequence(),
-          record.hash(),
-          RecordCodec.stub(bytes));
+    RecordType type = RecordCodec.typeOf(bytes);
+    if (type == null || !type.mayBeReleased() || RecordCodec.isStub(bytes)) {
+      return null;
     }
-    return null;
+    byte[] bare;
+    try {
+      bare = RecordCodec.stub(bytes);
+    } catch (InvalidRequestException damaged) {
+      return null;
+    }
+    return RecordCodec.decodeStub(name, bare)
+                instanceof Decoded.Accepted<RecordStub>(RecordStub stub)
+            && stub.header().payloadLength() > 0
+        ? new StoredRecord(stub.header().writer(), stub.header().sequence(), stub.hash(), bare)
+        : null;
   }
 
   /** Where the record with a hash is, or null if it is not there or damaged. */

@@ -71,11 +71,20 @@ public final class Tree implements AutoCloseable {
   /** The compaction agent looks for work at least this often. */
   private static final long COMPACTION_IDLE_MS = 20;
 
+  /** The flush agent looks this often whether what it has put off is due. */
+  private static final long FLUSH_IDLE_MS = 50;
+
+  /** A frozen memtable waits no longer than this for clients to be less busy. */
+  private static final long MAX_FLUSH_DELAY_NANOS = 60_000_000_000L;
+
   /** Less than this is not worth asking the store for. */
   private static final long MIN_RECLAIM_BYTES = 32L << 20;
 
   /** An idle tree asks for its room back at this part of what is live. */
   private static final int IDLE_RECLAIM_PART = 8;
+
+  /** A tree that is not idle asks for its room back at so many bytes more than what is live. */
+  private static final long EARLY_RECLAIM_BYTES = 1L << 30;
 
   private static final int SEED_BYTES = Long.BYTES;
 
@@ -115,7 +124,7 @@ public final class Tree implements AutoCloseable {
   }
 
   /** A memtable on its way to the tables. */
-  record Frozen(Memtable memtable, Cut cut, List<Chain> replayed) {}
+  record Frozen(Memtable memtable, Cut cut, List<Chain> replayed, long sinceNanos) {}
 
   private final TreeOptions options;
   private final Ports ports;
@@ -126,6 +135,7 @@ public final class Tree implements AutoCloseable {
   private final Compactor compactor;
   private final Consumer<CapsuleException> failed;
   private final Scheduler.Gate room;
+  private final ForegroundLoad load;
 
   /** Serialises manifests. Fair, so that a merge gets its turn beside flushes without a pause. */
   private final ReentrantLock manifestLock = new ReentrantLock(true);
@@ -154,12 +164,22 @@ public final class Tree implements AutoCloseable {
   private volatile ReadView view;
   private volatile int level0Runs;
   private volatile int frozenCount;
+
+  /** Whether somebody waits for everything that is frozen to be flushed. */
+  private volatile boolean flushHurried;
+
+  /** Whether the flush agent has work that it has put off. */
+  private volatile boolean flushPatient;
+
   private volatile boolean rotatable = true;
   private volatile boolean ended;
   private Scheduler.@Nullable Running flushing;
   private Scheduler.@Nullable Running compacting;
   private Scheduler.@Nullable Running reclaiming;
   private volatile boolean reclaimDue;
+
+  /** Whether room is to be given back as soon as there is nothing else to do. */
+  private volatile boolean reclaimAsked;
 
   /**
    * A tree over what was recovered; its agents are not running.
@@ -179,6 +199,7 @@ public final class Tree implements AutoCloseable {
     this.ports = ports;
     this.failed = failed;
     this.room = ports.scheduler().gate();
+    this.load = new ForegroundLoad(ports.clock());
     this.blocks =
         new BlockStore(
             ports.name(), ports.keys(), ports.store(), options.cacheBytes(), ports.telemetry());
@@ -243,7 +264,7 @@ public final class Tree implements AutoCloseable {
 
   /** Starts the agents. */
   public void start() {
-    flushing = ports.scheduler().start("capsule-flush", this::flushStep, 0);
+    flushing = ports.scheduler().start("capsule-flush", this::flushStep, FLUSH_IDLE_MS);
     compacting = ports.scheduler().start("capsule-compact", this::compactStep, COMPACTION_IDLE_MS);
     reclaiming = ports.scheduler().start("capsule-reclaim", this::reclaimStep, 0);
   }
@@ -253,6 +274,7 @@ public final class Tree implements AutoCloseable {
   /** Adds an entry to the active memtable. */
   public void put(Entry entry) {
     active.put(entry);
+    load.operation();
   }
 
   /** Hides every entry with a smaller version from reads as of its time or later. */
@@ -342,7 +364,7 @@ public final class Tree implements AutoCloseable {
         fresh = newMemtable();
         memtables++;
       }
-      frozen.add(new Frozen(active, cut, replayed));
+      frozen.add(new Frozen(active, cut, replayed, ports.clock().monotonicNanos()));
       frozenCount = frozen.size();
       replayed = List.of();
       active = fresh;
@@ -356,13 +378,24 @@ public final class Tree implements AutoCloseable {
   /**
    * Wakes the flush agent if there is something to flush: a cut may have become durable. (Called at
    * each sync of the store: waking an agent for nothing costs as much as a client's command. A cut
-   * that is completed before its memtable counts is seen by the call that freezes it.)
+   * that is completed before its memtable counts is seen by the call that freezes it. What the
+   * agent has put off it looks at by itself.)
    */
   public void signalFlush() {
     Scheduler.Running agent = flushing;
-    if (agent != null && frozenCount > 0) {
+    int waiting = frozenCount;
+    if (agent != null
+        && waiting > 0
+        && (!flushPatient || waiting > TreeOptions.PATIENT_MEMTABLES)) {
       agent.signal();
     }
+  }
+
+  /** Has what is frozen flushed at once, however busy clients are. */
+  public void flushSoon() {
+    flushHurried = true;
+    flushPatient = false;
+    signalFlush();
   }
 
   private void signalCompaction() {
@@ -471,6 +504,7 @@ public final class Tree implements AutoCloseable {
    * @param visible takes what was found, with the newest CLEAR at that time, while all is in place
    */
   public <T> T read(byte[] key, LongSupplier time, Visible<T> visible) {
+    load.operation();
     while (true) {
       long moment = time.getAsLong();
       ReadView held = acquire();
@@ -581,7 +615,11 @@ public final class Tree implements AutoCloseable {
     Frozen oldest;
     synchronized (monitor) {
       oldest = frozen.peek();
-      if (closed || oldest == null || oldest.cut.chains() == null) {
+      if (oldest == null) {
+        flushHurried = false;
+      }
+      flushPatient = oldest != null && mayWait(oldest);
+      if (closed || oldest == null || flushPatient || oldest.cut.chains() == null) {
         return false;
       }
     }
@@ -596,6 +634,17 @@ public final class Tree implements AutoCloseable {
     }
     signalCompaction();
     return true;
+  }
+
+  /**
+   * Whether a flush may be put off: it takes a processor and the disk from clients that are busy
+   * now, and may be done when they are not, as long as there is room for what they write.
+   */
+  private boolean mayWait(Frozen oldest) {
+    return !flushHurried
+        && frozenCount <= TreeOptions.PATIENT_MEMTABLES
+        && ports.clock().monotonicNanos() - oldest.sinceNanos < MAX_FLUSH_DELAY_NANOS
+        && load.isBusy();
   }
 
   /** Flushes on this thread while no agent runs: for replay. */
@@ -912,8 +961,13 @@ public final class Tree implements AutoCloseable {
           return false;
         }
       }
+      boolean asked = reclaimAsked;
       boolean more = compactor.step() || releaser.step() || (compactor.isIdle() && releaseFreed());
-      considerReclaim(!more);
+      boolean idle = !more && compactor.isIdle();
+      considerReclaim(idle, asked);
+      if (idle && asked) {
+        reclaimAsked = false;
+      }
       return more;
     } catch (IntegrityException damaged) {
       compactor.abandon(damaged);
@@ -934,21 +988,27 @@ public final class Tree implements AutoCloseable {
 
   /**
    * The store keeps what was released until it is asked to give the room back, and that costs it
-   * about as much as what is live: so not before there is as much to gain, or nothing else to do.
+   * about as much as what is live, and takes the disk from clients meanwhile: so not before there
+   * is a good deal more to gain, or nothing else to do.
    */
-  private void considerReclaim(boolean idle) {
+  private void considerReclaim(boolean idle, boolean asked) {
+    boolean atOnce = idle && (asked || load.isQuiet());
     long released = releaser.releasedBytes();
-    long live = 0;
-    for (TableRun run : view.runs()) {
-      live += run.bytes();
-    }
-    if (released > Math.max(MIN_RECLAIM_BYTES, idle ? live / IDLE_RECLAIM_PART : live)) {
+    if (!reclaimDue && released > MIN_RECLAIM_BYTES && released > worthReclaiming(atOnce)) {
       reclaimDue = true;
       Scheduler.Running agent = reclaiming;
       if (agent != null) {
         agent.signal();
       }
     }
+  }
+
+  private long worthReclaiming(boolean atOnce) {
+    long live = 0;
+    for (TableRun run : view.runs()) {
+      live += run.bytes();
+    }
+    return atOnce ? live / IDLE_RECLAIM_PART : live + EARLY_RECLAIM_BYTES;
   }
 
   private boolean reclaimStep() {
@@ -978,6 +1038,7 @@ public final class Tree implements AutoCloseable {
       throw damaged;
     }
     long request = compactor.requestAll();
+    reclaimAsked = true;
     signalCompaction();
     return request;
   }
@@ -1013,7 +1074,11 @@ public final class Tree implements AutoCloseable {
         return false;
       }
     }
-    return frozenCount == 0 && compactor.isIdle() && releaser.isIdle() && !reclaimDue;
+    return frozenCount == 0
+        && compactor.isIdle()
+        && releaser.isIdle()
+        && !reclaimAsked
+        && !reclaimDue;
   }
 
   /** Whether any version of a key has an expiry. */
@@ -1037,6 +1102,14 @@ public final class Tree implements AutoCloseable {
 
   Retention retention() {
     return retention;
+  }
+
+  ForegroundLoad load() {
+    return load;
+  }
+
+  int level0Runs() {
+    return level0Runs;
   }
 
   // ------------------------------------------------------------------ what there is

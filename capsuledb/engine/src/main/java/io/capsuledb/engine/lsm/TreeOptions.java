@@ -36,8 +36,11 @@ public record TreeOptions(
   /** Writers wait at so many runs of level 0. */
   static final int STOP_RUNS = 48;
 
-  /** Memtables at most: one that is written and others that are being flushed. */
-  static final int MEMTABLES = 3;
+  /** Memtables at most: one that is written and others that are or will be flushed. */
+  static final int MEMTABLES = 6;
+
+  /** So many frozen memtables may wait until clients are less busy; the rest is for the flush. */
+  static final int PATIENT_MEMTABLES = 3;
 
   /** Bytes that level 1 is meant to hold. */
   long level1Bytes() {
