@@ -7,6 +7,7 @@ import io.capsuledb.core.crypto.PublicKey;
 import io.capsuledb.core.crypto.Secp256k1;
 import io.capsuledb.core.error.CapsuleException;
 import io.capsuledb.core.error.DeniedException;
+import io.capsuledb.core.error.IntegrityException;
 import io.capsuledb.core.error.InvalidRequestException;
 import io.capsuledb.core.error.UnavailableException;
 import io.capsuledb.core.keys.KeyTree;
@@ -36,6 +37,9 @@ import io.capsuledb.replication.protocol.Message;
 import io.capsuledb.replication.session.Messenger;
 import io.capsuledb.replication.store.RocksStorage;
 import io.capsuledb.replication.store.RocksStorageOptions;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
@@ -112,6 +116,37 @@ final class ReplicatedCapsule implements AutoCloseable {
     }
   }
 
+  /**
+   * Opens the cache. One that a loss of power has left beyond opening is set aside, for nothing is
+   * lost with it: all that was ever acknowledged is on the replicas.
+   */
+  static RocksStorage openCache(Path directory) {
+    RocksStorageOptions options = RocksStorageOptions.builder().durable(false).build();
+    try {
+      return RocksStorage.open(directory, options);
+    } catch (IntegrityException damaged) {
+      Path aside = directory.resolveSibling(directory.getFileName() + ".damaged");
+      for (int i = 1; Files.exists(aside); i++) {
+        aside = directory.resolveSibling(directory.getFileName() + ".damaged-" + i);
+      }
+      try {
+        Files.move(directory, aside);
+      } catch (IOException e) {
+        damaged.addSuppressed(e);
+        throw damaged;
+      }
+      EventLog.warn(
+          "cache.set_aside",
+          "directory",
+          aside,
+          "reason",
+          damaged.rejection(),
+          "advice",
+          "delete it when nobody wants to look into it: the replicas have all that was in it");
+      return RocksStorage.open(directory, options);
+    }
+  }
+
   private static ReplicatedCapsule open(
       Context context, KeyTree owner, boolean newOwner, Deque<AutoCloseable> parts) {
     CapsuleDirectory directory = context.directory;
@@ -124,11 +159,7 @@ final class ReplicatedCapsule implements AutoCloseable {
       founding = found(context, owner);
       name = MetadataCodec.nameOf(founding);
     }
-    RocksStorage cache =
-        started(
-            parts,
-            RocksStorage.open(
-                directory.cache(), RocksStorageOptions.builder().durable(false).build()));
+    RocksStorage cache = started(parts, openCache(directory.cache()));
     LinkKey key = started(parts, LinkKey.draw(context.entropy));
     MessengerLinks links = new MessengerLinks();
     Scheduler scheduler = new ThreadScheduler();

@@ -8,6 +8,8 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.capsuledb.core.capsule.CapsuleName;
 import io.capsuledb.core.error.CapsuleException;
+import io.capsuledb.core.error.IntegrityException;
+import io.capsuledb.core.error.Rejection;
 import io.capsuledb.core.error.StorageException;
 import io.capsuledb.core.error.UnavailableException;
 import io.capsuledb.core.port.RecordStore.StoredRecord;
@@ -32,6 +34,7 @@ import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -277,8 +280,21 @@ class RocksStorageDiskTest {
         long left = RocksCacheTest.prefix(storage);
         assertThat(left).isBetween(there, there + 1500);
         there = left;
+      } catch (IntegrityException damaged) {
+        // Nothing was promised: who uses it sets it aside, and begins anew.
+        assertThat(damaged.rejection().reason()).isEqualTo(Rejection.Reason.STORAGE_CHECKSUM);
+        deleteAll(again.resolve("store"));
+        there = 0;
       }
       unmount(again);
+    }
+  }
+
+  private static void deleteAll(Path directory) throws IOException {
+    try (Stream<Path> files = Files.list(directory)) {
+      for (Path file : (Iterable<Path>) files::iterator) {
+        Files.delete(file);
+      }
     }
   }
 
