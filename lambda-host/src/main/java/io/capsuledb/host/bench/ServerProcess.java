@@ -2,9 +2,9 @@ package io.capsuledb.host.bench;
 
 import io.capsuledb.core.error.UnavailableException;
 import io.capsuledb.core.port.Clock;
+import io.capsuledb.host.process.SelfCommand;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.lang.management.ManagementFactory;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
@@ -12,7 +12,6 @@ import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
@@ -28,9 +27,6 @@ final class ServerProcess implements AutoCloseable {
   private static final long STOP_MS = 15_000;
   private static final long POLL_MS = 20;
   private static final int LOG_LINES = 5;
-
-  private static final List<String> OPENING_FLAGS =
-      List.of("--add-opens", "--add-exports", "--enable-native-access", "--sun-misc-unsafe");
 
   private final String name;
   private final Process process;
@@ -53,20 +49,7 @@ final class ServerProcess implements AutoCloseable {
    * @param parent where its directory is made
    */
   static ServerProcess capsule(Path parent, Clock clock) {
-    List<String> command = new ArrayList<>();
-    String launcher = System.getProperty("capsule.launcher");
-    if (launcher != null) {
-      command.add(launcher);
-    } else {
-      command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-      // Without the jar, whose manifest says it, the child needs what this JVM was opened for.
-      ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
-          .filter(flag -> OPENING_FLAGS.stream().anyMatch(flag::startsWith))
-          .forEach(command::add);
-      command.add("-cp");
-      command.add(System.getProperty("java.class.path"));
-      command.add("io.capsuledb.host.Main");
-    }
+    List<String> command = SelfCommand.prefix();
     return start(
         "capsule",
         parent,

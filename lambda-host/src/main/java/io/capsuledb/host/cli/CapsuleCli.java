@@ -44,6 +44,14 @@ public final class CapsuleCli {
   static CommandLine commandLine(CommandContext context, String... arguments) {
     Map<String, Supplier<CommandLine>> commands = new LinkedHashMap<>();
     commands.put("serve", () -> ServeCommand.commandLine(context));
+    commands.put("replica", () -> ReplicaCommand.commandLine(context));
+    commands.put("cluster", () -> new CommandLine(new ClusterCommand(context)));
+    commands.put("replicas", () -> ReplicasCommand.commandLine(context));
+    commands.put(
+        "evidence",
+        () ->
+            new CommandLine(new EvidenceCommand())
+                .addSubcommand(new EvidenceCheckCommand(context)));
     commands.put("put", () -> new CommandLine(new PutCommand(context)));
     commands.put("get", () -> new CommandLine(new GetCommand(context)));
     commands.put("del", () -> new CommandLine(new DelCommand(context)));
@@ -76,6 +84,8 @@ public final class CapsuleCli {
       commands.keySet().retainAll(Set.of(arguments[0]));
     }
     commands.forEach((name, command) -> root.addSubcommand(name, command.get()));
+    // An argument that begins with @ is ours: a file that lists replicas.
+    root.setExpandAtFiles(false);
     root.setColorScheme(CommandLine.Help.defaultColorScheme(Ansi.OFF));
     root.setUsageHelpWidth(HELP_WIDTH);
     root.setUsageHelpLongOptionsMaxWidth(32);

@@ -16,6 +16,7 @@ import picocli.CommandLine.Spec;
       "",
       "Examples:",
       "  capsule serve                        start a server on 127.0.0.1:6380",
+      "  capsule cluster                      the same over three replicas, all on this machine",
       "  capsule put greeting hello           write a key",
       "  capsule get greeting                 read it back",
       "  capsule verify capsule-data          check every record of a stopped server",

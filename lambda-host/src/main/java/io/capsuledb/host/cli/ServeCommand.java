@@ -1,6 +1,5 @@
 package io.capsuledb.host.cli;
 
-import io.capsuledb.core.error.InvalidRequestException;
 import io.capsuledb.enclave.ProcessHardening;
 import io.capsuledb.host.config.ServeOptions;
 import io.capsuledb.host.config.ServeOptionsFile;
@@ -11,13 +10,13 @@ import io.capsuledb.host.terminal.Passphrase;
 import java.io.PrintStream;
 import java.net.InetSocketAddress;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
@@ -57,6 +56,12 @@ final class ServeCommand implements Callable<Integer> {
       description = "TOML file with any of the other options.")
   private @Nullable Path config;
 
+  @Option(
+      names = ParentWatch.FLAG,
+      hidden = true,
+      description = "Stop when the standard input ends: used by 'capsule cluster'.")
+  private boolean untilInputEnds;
+
   @Spec private CommandSpec spec = CommandSpec.create();
 
   private final CommandContext context;
@@ -67,18 +72,8 @@ final class ServeCommand implements Callable<Integer> {
 
   /** The command, with an option for each setting there is. */
   static CommandLine commandLine(CommandContext context) {
-    CommandLine command = new CommandLine(new ServeCommand(context));
-    for (ServeSetting setting : ServeSetting.values()) {
-      command
-          .getCommandSpec()
-          .addOption(
-              OptionSpec.builder("--" + setting.key())
-                  .paramLabel(setting.valueLabel())
-                  .type(String.class)
-                  .description(setting.description())
-                  .build());
-    }
-    return command;
+    return SettingFlags.addTo(
+        new CommandLine(new ServeCommand(context)), List.of(ServeSetting.values()));
   }
 
   /** Keys are about to be in this process's memory: keep the rest of the machine out of it. */
@@ -106,6 +101,9 @@ final class ServeCommand implements Callable<Integer> {
             () -> System.exit(ExitCodes.OK));
     Runtime.getRuntime().addShutdownHook(new Thread(() -> stop(node), "capsule-stop"));
     announce(node);
+    if (untilInputEnds) {
+      ParentWatch.start(context.streams().in());
+    }
     awaitEnd();
     return ExitCodes.OK;
   }
@@ -117,15 +115,7 @@ final class ServeCommand implements Callable<Integer> {
       ServeOptionsFile.apply(file, builder);
     }
     for (ServeSetting setting : ServeSetting.values()) {
-      String value =
-          spec.commandLine().getParseResult().matchedOptionValue("--" + setting.key(), null);
-      if (value != null) {
-        try {
-          builder.set(setting, value, Path.of(""));
-        } catch (InvalidRequestException e) {
-          throw new InvalidRequestException("--" + e.getMessage(), e);
-        }
-      }
+      SettingFlags.apply(spec, setting, value -> builder.set(setting, value, Path.of("")));
     }
     return builder.build();
   }
@@ -148,7 +138,7 @@ final class ServeCommand implements Callable<Integer> {
     out.flush();
   }
 
-  private static String text(InetSocketAddress address) {
+  static String text(InetSocketAddress address) {
     String host = address.getAddress().getHostAddress();
     return (host.indexOf(':') >= 0 ? "[" + host + "]" : host) + ":" + address.getPort();
   }
@@ -164,7 +154,7 @@ final class ServeCommand implements Callable<Integer> {
     Runtime.getRuntime().halt(ExitCodes.OK);
   }
 
-  private static void awaitEnd() {
+  static void awaitEnd() {
     try {
       new CountDownLatch(1).await();
     } catch (InterruptedException e) {

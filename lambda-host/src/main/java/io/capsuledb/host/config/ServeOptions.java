@@ -1,10 +1,10 @@
 package io.capsuledb.host.config;
 
+import io.capsuledb.core.capsule.CapsuleMetadata;
 import io.capsuledb.core.error.InvalidRequestException;
 import io.capsuledb.host.log.EventLog;
-import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
-import java.util.Locale;
+import java.util.List;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
@@ -32,6 +32,10 @@ public final class ServeOptions {
   private final @Nullable Path tlsKey;
   private final @Nullable Path tlsCa;
   private final @Nullable Path users;
+  private final List<ReplicaAddress> replicas;
+  private final @Nullable Path replicasFile;
+  private final int quorum;
+  private final LinkSecurity replicaLinks;
   private final int memtableMb;
   private final int cacheMb;
   private final int historyMinutes;
@@ -40,7 +44,11 @@ public final class ServeOptions {
   private final int maxClients;
   private final EventLog.Detail logLevel;
 
-  private ServeOptions(Builder builder) {
+  private ServeOptions(Builder builder, LinkSecurity replicaLinks) {
+    this.replicas = List.copyOf(builder.replicas);
+    this.replicasFile = builder.replicasFile;
+    this.quorum = builder.quorum;
+    this.replicaLinks = replicaLinks;
     this.data = builder.data;
     this.listen = builder.listen;
     this.http = builder.http;
@@ -72,6 +80,13 @@ public final class ServeOptions {
     private @Nullable Path tlsKey;
     private @Nullable Path tlsCa;
     private @Nullable Path users;
+    private List<ReplicaAddress> replicas = List.of();
+    private @Nullable Path replicasFile;
+    private int quorum;
+    private LinkSecurity.Transport replicaTransport = LinkSecurity.Transport.PLAIN;
+    private @Nullable Path replicaTlsCert;
+    private @Nullable Path replicaTlsKey;
+    private @Nullable Path replicaTlsCa;
     private int memtableMb = DEFAULT_MEMTABLE_MB;
     private int cacheMb = defaultCacheMb();
     private int historyMinutes = DEFAULT_HISTORY_MINUTES;
@@ -105,75 +120,38 @@ public final class ServeOptions {
      */
     public Builder set(ServeSetting setting, String value, Path base) {
       switch (setting) {
-        case DATA -> data = path(setting, value, base);
-        case LISTEN -> listen = hostPort(setting, value);
-        case HTTP -> http = value.equals("none") ? null : hostPort(setting, value);
-        case PASSPHRASE_FILE -> passphraseFile = path(setting, value, base);
-        case TLS_CERT -> tlsCert = path(setting, value, base);
-        case TLS_KEY -> tlsKey = path(setting, value, base);
-        case TLS_CA -> tlsCa = path(setting, value, base);
-        case USERS -> users = path(setting, value, base);
-        case MEMTABLE_MB -> memtableMb = number(setting, value, 1, MAX_MEMTABLE_MB);
-        case CACHE_MB -> cacheMb = number(setting, value, 0, MAX_CACHE_MB);
-        case HISTORY_MINUTES -> historyMinutes = number(setting, value, 0, MAX_HISTORY_MINUTES);
+        case DATA -> data = SettingValues.path(setting, value, base);
+        case LISTEN -> listen = SettingValues.hostPort(setting, value, "");
+        case HTTP ->
+            http =
+                value.equals("none") ? null : SettingValues.hostPort(setting, value, ", or none");
+        case PASSPHRASE_FILE -> passphraseFile = SettingValues.path(setting, value, base);
+        case TLS_CERT -> tlsCert = SettingValues.path(setting, value, base);
+        case TLS_KEY -> tlsKey = SettingValues.path(setting, value, base);
+        case TLS_CA -> tlsCa = SettingValues.path(setting, value, base);
+        case USERS -> users = SettingValues.path(setting, value, base);
+        case REPLICAS -> {
+          replicas = SettingValues.replicas(setting, value, base);
+          replicasFile = value.startsWith("@") ? base.resolve(value.substring(1)) : null;
+        }
+        case QUORUM ->
+            quorum = SettingValues.number(setting, value, 1, CapsuleMetadata.MAX_REPLICAS);
+        case REPLICA_TRANSPORT -> replicaTransport = LinkSecurity.parse(value);
+        case REPLICA_TLS_CERT -> replicaTlsCert = SettingValues.path(setting, value, base);
+        case REPLICA_TLS_KEY -> replicaTlsKey = SettingValues.path(setting, value, base);
+        case REPLICA_TLS_CA -> replicaTlsCa = SettingValues.path(setting, value, base);
+        case MEMTABLE_MB -> memtableMb = SettingValues.number(setting, value, 1, MAX_MEMTABLE_MB);
+        case CACHE_MB -> cacheMb = SettingValues.number(setting, value, 0, MAX_CACHE_MB);
+        case HISTORY_MINUTES ->
+            historyMinutes = SettingValues.number(setting, value, 0, MAX_HISTORY_MINUTES);
         case COMPACTION_MB_PER_SECOND ->
-            compactionMbPerSecond = number(setting, value, 0, MAX_COMPACTION_MB_PER_SECOND);
-        case IO_THREADS -> ioThreads = number(setting, value, 1, MAX_IO_THREADS);
-        case MAX_CLIENTS -> maxClients = number(setting, value, 1, MAX_MAX_CLIENTS);
-        case LOG_LEVEL -> logLevel = detail(setting, value);
+            compactionMbPerSecond =
+                SettingValues.number(setting, value, 0, MAX_COMPACTION_MB_PER_SECOND);
+        case IO_THREADS -> ioThreads = SettingValues.number(setting, value, 1, MAX_IO_THREADS);
+        case MAX_CLIENTS -> maxClients = SettingValues.number(setting, value, 1, MAX_MAX_CLIENTS);
+        case LOG_LEVEL -> logLevel = SettingValues.detail(setting, value);
       }
       return this;
-    }
-
-    private static Path path(ServeSetting setting, String value, Path base) {
-      if (!value.isEmpty()) {
-        try {
-          return base.resolve(value).normalize();
-        } catch (InvalidPathException e) {
-          throw wrong(setting, value, "a path", e);
-        }
-      }
-      throw wrong(setting, value, "a path", null);
-    }
-
-    private static HostPort hostPort(ServeSetting setting, String value) {
-      try {
-        return HostPort.parse(value);
-      } catch (InvalidRequestException e) {
-        String allowed = "HOST:PORT with a port of 0 to 65535 (IPv6 as [::1]:6380)";
-        throw wrong(
-            setting, value, setting == ServeSetting.HTTP ? allowed + ", or none" : allowed, e);
-      }
-    }
-
-    private static int number(ServeSetting setting, String value, int least, int most) {
-      String allowed = "a whole number from " + least + " to " + most;
-      try {
-        int number = Integer.parseInt(value);
-        if (number >= least && number <= most) {
-          return number;
-        }
-      } catch (NumberFormatException e) {
-        throw wrong(setting, value, allowed, e);
-      }
-      throw wrong(setting, value, allowed, null);
-    }
-
-    private static EventLog.Detail detail(ServeSetting setting, String value) {
-      for (EventLog.Detail detail : EventLog.Detail.values()) {
-        if (detail.name().toLowerCase(Locale.ROOT).equals(value)) {
-          return detail;
-        }
-      }
-      throw wrong(setting, value, "error, warn, info or debug", null);
-    }
-
-    private static InvalidRequestException wrong(
-        ServeSetting setting, String value, String allowed, @Nullable Throwable cause) {
-      String message = setting.key() + " is '" + value + "': allowed is " + allowed;
-      return cause == null
-          ? new InvalidRequestException(message)
-          : new InvalidRequestException(message, cause);
     }
 
     /**
@@ -197,7 +175,27 @@ public final class ServeOptions {
         throw new InvalidRequestException(
             "http is '" + http + "': the port is that of listen; allowed is another one, or none");
       }
-      return new ServeOptions(this);
+      LinkSecurity links =
+          LinkSecurity.of(
+              "replica-", replicaTransport, replicaTlsCert, replicaTlsKey, replicaTlsCa);
+      if (replicas.isEmpty() && (quorum != 0 || links.isTls())) {
+        throw new InvalidRequestException(
+            (quorum != 0 ? "quorum" : "replica-transport")
+                + " is set and replicas is not: name the replicas");
+      }
+      if (quorum != 0 && (quorum > replicas.size() || quorum < replicas.size() / 2 + 1)) {
+        throw new InvalidRequestException(
+            "quorum is '"
+                + quorum
+                + "' of "
+                + replicas.size()
+                + " replicas: allowed is "
+                + (replicas.size() / 2 + 1)
+                + " to "
+                + replicas.size());
+      }
+      LinkSecurity.requireLoopbackWithoutTls("replicas", replicas, links);
+      return new ServeOptions(this, links);
     }
   }
 
@@ -239,6 +237,26 @@ public final class ServeOptions {
   /** The file of users, if clients must authenticate. */
   public Optional<Path> users() {
     return Optional.ofNullable(users);
+  }
+
+  /** The replicas that hold the data; empty: this node's disk does. */
+  public List<ReplicaAddress> replicas() {
+    return replicas;
+  }
+
+  /** The file that the list of replicas came from, if it came from one. */
+  public Optional<Path> replicasFile() {
+    return Optional.ofNullable(replicasFile);
+  }
+
+  /** How many replicas make a write durable in data that are founded; 0: a majority. */
+  public int quorum() {
+    return quorum;
+  }
+
+  /** What carries links to replicas. */
+  public LinkSecurity replicaLinks() {
+    return replicaLinks;
   }
 
   /** Size at which writes in memory go to tables, in MiB. */

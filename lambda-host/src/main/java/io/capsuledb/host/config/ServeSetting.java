@@ -7,7 +7,7 @@ import org.jspecify.annotations.Nullable;
  * Everything that can be set about a server. One list for both ways of setting it: {@code
  * --max-clients 100} on the command line is {@code max-clients = 100} in a file.
  */
-public enum ServeSetting {
+public enum ServeSetting implements Setting {
   DATA(
       "DIR",
       "Directory of the data and its keys, made if it does not exist; capsule-data if not given."),
@@ -23,6 +23,20 @@ public enum ServeSetting {
   TLS_KEY("FILE", "PEM file of the certificate's private key (PKCS #8)."),
   TLS_CA("FILE", "PEM file of the authorities that must vouch for clients' certificates."),
   USERS("FILE", "File of users and password hashes, kept with 'capsule users'."),
+  REPLICAS(
+      "LIST",
+      "Keep the data on these replicas: HOST:PORT or HOST:PORT=KEY with commas between, or @FILE"
+          + " with one on each line, which is read again when it changes. KEY is required where"
+          + " they are not on loopback."),
+  QUORUM(
+      "N",
+      "How many replicas must have signed for a write before it is answered, when the data are"
+          + " founded; a majority if not given. Fixed from then on, but for 'capsule replicas'."),
+  REPLICA_TRANSPORT(
+      "plain|tls", "What carries links to replicas; plain if not given, for loopback only."),
+  REPLICA_TLS_CERT("FILE", "PEM file of the certificate to show to replicas, if they ask for one."),
+  REPLICA_TLS_KEY("FILE", "PEM file of that certificate's private key (PKCS #8)."),
+  REPLICA_TLS_CA("FILE", "PEM file of the authorities that vouch for replicas."),
   MEMTABLE_MB(
       "N",
       "Size in MiB at which writes in memory, off the heap, go to tables on disk; 1 to 1024, 256 if"
@@ -49,17 +63,17 @@ public enum ServeSetting {
     this.description = description;
   }
 
-  /** The name in files; with two dashes before it, the flag. */
+  @Override
   public String key() {
     return name().toLowerCase(Locale.ROOT).replace('_', '-');
   }
 
-  /** What the value is, for help texts. */
+  @Override
   public String valueLabel() {
     return valueLabel;
   }
 
-  /** One sentence or two for help texts. */
+  @Override
   public String description() {
     return description;
   }

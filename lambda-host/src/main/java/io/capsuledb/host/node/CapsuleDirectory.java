@@ -2,6 +2,7 @@ package io.capsuledb.host.node;
 
 import io.capsuledb.core.capsule.CapsuleName;
 import io.capsuledb.core.crypto.Hash32;
+import io.capsuledb.core.crypto.PublicKey;
 import io.capsuledb.core.error.IntegrityException;
 import io.capsuledb.core.error.InvalidRequestException;
 import io.capsuledb.core.error.Rejection;
@@ -19,11 +20,15 @@ import org.jspecify.annotations.Nullable;
  * A data directory:
  *
  * <ul>
- *   <li>{@code store/}: the records;
+ *   <li>{@code store/}: the records; or {@code cache/}, copies of them, if replicas hold them;
  *   <li>{@code owner.key}: the owner's key file;
  *   <li>{@code capsule}: the capsule's name in hex and a line feed. It makes sure that a store that
  *       got lost is missed, instead of a new, empty capsule being founded in its place.
  * </ul>
+ *
+ * <p>A replica's directory has {@code store/}, its key file {@code replica.key} unless that is
+ * elsewhere, and {@code replica}: the replica's public key in hex and a line feed, which makes sure
+ * that what one replica held is not taken for another's.
  *
  * <p>They come into being in the order key, capsule in the store, name: a crash in between is
  * repaired by the next start.
@@ -48,6 +53,11 @@ public final class CapsuleDirectory {
   /** Where the records are. */
   public Path store() {
     return path.resolve("store");
+  }
+
+  /** Where copies of the records are that replicas hold. */
+  public Path cache() {
+    return path.resolve("cache");
   }
 
   /** Where the owner's key is. */
@@ -80,6 +90,10 @@ public final class CapsuleDirectory {
    * @throws InvalidRequestException if there is none
    */
   public void requireExisting() {
+    if (!Files.isDirectory(store()) && Files.isDirectory(cache())) {
+      throw new InvalidRequestException(
+          "the data of " + path + " are on replicas: name the directory of one of them");
+    }
     if (!Files.isDirectory(store())) {
       throw new InvalidRequestException(
           path + " is no data directory of a server: there is no " + store());
@@ -116,5 +130,46 @@ public final class CapsuleDirectory {
   /** Writes the name down, durably. */
   void name(CapsuleName name) {
     PrivateFile.write(nameFile(), (name + "\n").getBytes(StandardCharsets.US_ASCII), true);
+  }
+
+  private Path replicaFile() {
+    return path.resolve("replica");
+  }
+
+  /** Whether it is a replica's. */
+  public boolean isReplica() {
+    return Files.exists(replicaFile());
+  }
+
+  /**
+   * Makes it the directory of a replica, if it is not yet.
+   *
+   * @throws InvalidRequestException if it is another replica's, or a server's
+   */
+  void markReplica(PublicKey key) {
+    if (Files.exists(ownerKey()) || Files.exists(nameFile())) {
+      throw new InvalidRequestException(
+          path + " is the data directory of a server: name another one for the replica");
+    }
+    Path file = replicaFile();
+    if (!Files.exists(file)) {
+      PrivateFile.write(file, (key + "\n").getBytes(StandardCharsets.US_ASCII), false);
+      return;
+    }
+    String known;
+    try {
+      known = Files.readString(file, StandardCharsets.ISO_8859_1).strip();
+    } catch (IOException e) {
+      throw new StorageException("cannot read " + file + " (" + e + ")", e);
+    }
+    if (!known.equals(key.toString())) {
+      throw new InvalidRequestException(
+          path
+              + " belongs to the replica "
+              + known
+              + ", and the key file is that of "
+              + key
+              + ": name the right key file with --key, or another directory");
+    }
   }
 }

@@ -39,6 +39,7 @@ import java.util.Deque;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.DoubleSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -123,23 +124,49 @@ public final class Node implements AutoCloseable {
     RespServerOptions.Builder resp = respOptions(options, version, onShutdown);
     resp.build();
     directory.create();
-    RocksStorage storage =
-        started("store", RocksStorage.open(directory.store(), RocksStorageOptions.defaults()));
     CapsuleDb db;
+    boolean newOwner = !Files.exists(directory.ownerKey());
+    DoubleSupplier storeBytes;
+    ReplicatedCapsule replicated = null;
     try (KeyTree owner = ownerKey(directory, passphrases)) {
-      RecordStore records = capsule(directory, storage, owner);
+      RecordStore records;
+      if (options.replicas().isEmpty()) {
+        RocksStorage storage = localStore(directory);
+        storeBytes = storage::sizeBytes;
+        records = capsule(directory, storage, owner);
+      } else {
+        requireNoLocalStore(directory);
+        ReplicatedCapsule opened =
+            started(
+                "replicas",
+                ReplicatedCapsule.open(
+                    new ReplicatedCapsule.Context(options, directory, clock, entropy, telemetry),
+                    owner,
+                    newOwner));
+        storeBytes = opened::cacheBytes;
+        records = opened.store();
+        resp.info("replication", opened::info);
+        opened.addMetrics(telemetry);
+        replicated = opened;
+      }
       db = started("engine", openEngine(options, records, capsuleName(directory), owner));
     }
+    if (replicated != null) {
+      started("patience", replicated::beginClosing);
+    }
     db.onDurable(() -> reportFailure(db));
-    addGauges(db, storage);
+    addGauges(db, storeBytes);
     RespServer server =
         started("resp", RespServer.start(db, resp.build(), clock, entropy, telemetry));
     address = server.addresses().getFirst();
     addGauges(server);
+    ReplicatedCapsule capsule = replicated;
     if (options.http().isPresent()) {
       MetricsServer http =
           started(
-              "http", MetricsServer.start(options.http().get().resolve(), telemetry, db::failure));
+              "http",
+              MetricsServer.start(
+                  options.http().get().resolve(), telemetry, () -> trouble(db, capsule)));
       httpAddress = http.address();
     }
     EventLog.info(
@@ -154,6 +181,30 @@ public final class Node implements AutoCloseable {
         db.approximateEntries(),
         "seconds",
         seconds(begin));
+  }
+
+  private static @Nullable CapsuleException trouble(
+      CapsuleDb db, @Nullable ReplicatedCapsule capsule) {
+    CapsuleException failure = db.failure();
+    return failure != null || capsule == null ? failure : capsule.unavailable();
+  }
+
+  private RocksStorage localStore(CapsuleDirectory directory) {
+    if (Files.exists(directory.cache()) && !Files.exists(directory.store())) {
+      throw new InvalidRequestException(
+          "the data of " + directory.path() + " are on replicas: name them with --replicas");
+    }
+    return started("store", RocksStorage.open(directory.store(), RocksStorageOptions.defaults()));
+  }
+
+  private static void requireNoLocalStore(CapsuleDirectory directory) {
+    if (Files.exists(directory.store())) {
+      throw new InvalidRequestException(
+          "the data of "
+              + directory.path()
+              + " are on this disk, and stay there: leave out --replicas, or begin in a new"
+              + " directory");
+    }
   }
 
   private <T extends AutoCloseable> T started(String name, T part) {
@@ -307,7 +358,7 @@ public final class Node implements AutoCloseable {
     }
   }
 
-  private void addGauges(CapsuleDb db, RocksStorage storage) {
+  private void addGauges(CapsuleDb db, DoubleSupplier storeBytes) {
     telemetry.gauge(
         "entries",
         "Versions of keys in memory and in tables: not much more than keys, once compacted.",
@@ -358,7 +409,10 @@ public final class Node implements AutoCloseable {
         "engine_up",
         "1 while the engine runs, 0 once it has failed.",
         () -> db.failure() == null ? 1 : 0);
-    telemetry.gauge("store_bytes", "Bytes of all files of the store.", storage::sizeBytes);
+    telemetry.gauge(
+        "store_bytes",
+        "Bytes of all files of the store, or of the cache if replicas hold the data.",
+        storeBytes);
   }
 
   private static void levels(

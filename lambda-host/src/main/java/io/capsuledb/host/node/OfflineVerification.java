@@ -28,7 +28,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Checks a data directory that no server has open, without changing anything in it: the directory's
- * own parts, then every record of every capsule in the store.
+ * own parts, then every record of every capsule in the store. A replica's directory holds any
+ * number of capsules and no owner's key: everything is checked that can be without one.
  */
 public final class OfflineVerification {
 
@@ -100,6 +101,9 @@ public final class OfflineVerification {
 
   /** The owner's keys, or null if they stay closed. */
   private @Nullable KeyTree ownerKey(Supplier<char @Nullable []> passphrase) {
+    if (directory.isReplica()) {
+      return null;
+    }
     Path path = directory.ownerKey();
     if (!Files.exists(path)) {
       report("owner.key", Rejection.Reason.MISSING_RECORD, "there is no " + path);
@@ -127,7 +131,7 @@ public final class OfflineVerification {
           Rejection.Reason.MISSING_RECORD,
           "it belongs into this directory and is not in the store");
     }
-    if (names.isEmpty()) {
+    if (names.isEmpty() && !directory.isReplica()) {
       report("store", Rejection.Reason.MISSING_RECORD, "it holds no capsule");
     }
     List<Report> reports = new ArrayList<>();

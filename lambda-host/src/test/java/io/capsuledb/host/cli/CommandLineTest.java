@@ -10,6 +10,7 @@ import io.capsuledb.core.error.OutcomeUnknownException;
 import io.capsuledb.core.error.Rejection;
 import io.capsuledb.core.error.StorageException;
 import io.capsuledb.core.error.UnavailableException;
+import io.capsuledb.host.config.ReplicaSetting;
 import io.capsuledb.host.config.ServeSetting;
 import io.capsuledb.host.terminal.Streams;
 import java.io.IOException;
@@ -74,6 +75,15 @@ class CommandLineTest {
             "capsule keys derive",
             "capsule users add",
             "capsule bench",
+            "capsule replica",
+            "capsule cluster",
+            "capsule replicas status",
+            "capsule replicas evidence",
+            "capsule replicas add",
+            "capsule replicas remove",
+            "capsule replicas replace",
+            "capsule replicas resume",
+            "capsule evidence check",
             "capsule version");
     assertThat(CliRun.of("--help").out())
         .contains("Exit codes:", "7   outcome unknown")
@@ -86,6 +96,15 @@ class CommandLineTest {
     for (ServeSetting setting : ServeSetting.values()) {
       assertThat(help).contains("--" + setting.key() + "=");
     }
+  }
+
+  @Test
+  void everySettingOfAReplicaIsAnOption() {
+    String help = CliRun.of("replica", "--help").out();
+    for (ReplicaSetting setting : ReplicaSetting.values()) {
+      assertThat(help).contains("--" + setting.key() + (setting.valueLabel().isEmpty() ? "" : "="));
+    }
+    assertThat(help).doesNotContain(ParentWatch.FLAG);
   }
 
   @Test
@@ -118,6 +137,24 @@ class CommandLineTest {
           {"serve", "--cache-mb", "x"},
           {"serve", "--listen", "x"},
           {"serve", "--config", "/no/such/file"},
+          {"serve", "--replicas", "192.0.2.1:1"},
+          {"replica", "--listen", "0.0.0.0:1"},
+          {"replica", "--owner", "12"},
+          {"replica", "--config", "/no/such/file"},
+          {"cluster", "--replicas", "8"},
+          {"cluster", "--port", "65535"},
+          {"cluster", "--no-serve", "--serve-config", "x"},
+          {"replicas"},
+          {"replicas", "status"},
+          {"replicas", "status", "x"},
+          {"replicas", "status", "@/no/such/file"},
+          {"replicas", "status", "127.0.0.1:1", "--capsule", "12"},
+          {"replicas", "status", "127.0.0.1:1", "--settle", "-1"},
+          {"replicas", "status", "127.0.0.1:1", "--transport", "x"},
+          {"replicas", "add", "127.0.0.1:1", "127.0.0.1:2"},
+          {"replicas", "evidence", "192.0.2.1:1"},
+          {"evidence"},
+          {"evidence", "check", "/no/such/file"},
           {"serve", "--tls-cert", "x"},
         }) {
       CliRun run = CliRun.of(wrong);

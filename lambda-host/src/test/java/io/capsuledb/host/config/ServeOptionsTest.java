@@ -27,6 +27,12 @@ class ServeOptionsTest {
           Map.entry(ServeSetting.TLS_KEY, "\"/etc/key.pem\""),
           Map.entry(ServeSetting.TLS_CA, "\"ca.pem\""),
           Map.entry(ServeSetting.USERS, "\"users.toml\""),
+          Map.entry(ServeSetting.REPLICAS, "[\"127.0.0.1:1\", \"127.0.0.1:2\", \"127.0.0.1:3\"]"),
+          Map.entry(ServeSetting.QUORUM, "3"),
+          Map.entry(ServeSetting.REPLICA_TRANSPORT, "\"tls\""),
+          Map.entry(ServeSetting.REPLICA_TLS_CERT, "\"rc.pem\""),
+          Map.entry(ServeSetting.REPLICA_TLS_KEY, "\"rk.pem\""),
+          Map.entry(ServeSetting.REPLICA_TLS_CA, "\"ra.pem\""),
           Map.entry(ServeSetting.MEMTABLE_MB, "64"),
           Map.entry(ServeSetting.CACHE_MB, "7"),
           Map.entry(ServeSetting.HISTORY_MINUTES, "0"),
@@ -61,6 +67,17 @@ class ServeOptionsTest {
     assertThat(options.tlsKey()).contains(Path.of("/etc/key.pem"));
     assertThat(options.tlsCa()).contains(directory.resolve("ca.pem"));
     assertThat(options.users()).contains(directory.resolve("users.toml"));
+    assertThat(options.replicas())
+        .extracting(ReplicaAddress::toString)
+        .containsExactly("127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3");
+    assertThat(options.quorum()).isEqualTo(3);
+    assertThat(options.replicaLinks())
+        .isEqualTo(
+            new LinkSecurity(
+                LinkSecurity.Transport.TLS,
+                directory.resolve("rc.pem"),
+                directory.resolve("rk.pem"),
+                directory.resolve("ra.pem")));
     assertThat(options.memtableMb()).isEqualTo(64);
     assertThat(options.cacheMb()).isEqualTo(7);
     assertThat(options.historyMinutes()).isZero();
@@ -115,6 +132,36 @@ class ServeOptionsTest {
             () -> ServeOptions.builder().set(ServeSetting.HTTP, "127.0.0.1:6380", here).build())
         .isInstanceOf(InvalidRequestException.class)
         .hasMessageContaining("http");
+  }
+
+  @Test
+  void replicasElsewhereNeedTlsAndKeysAndAQuorumIsAMajority() {
+    Path here = Path.of("");
+    assertThatThrownBy(
+            () -> ServeOptions.builder().set(ServeSetting.REPLICAS, "192.0.2.1:7400", here))
+        .isInstanceOf(InvalidRequestException.class)
+        .hasMessageContaining("192.0.2.1:7400=KEY");
+    String key = "0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798";
+    assertThatThrownBy(
+            () ->
+                ServeOptions.builder()
+                    .set(ServeSetting.REPLICAS, "192.0.2.1:7400=" + key, here)
+                    .build())
+        .isInstanceOf(InvalidRequestException.class)
+        .hasMessageContaining("tls");
+    for (String quorum : new String[] {"1", "4"}) {
+      assertThatThrownBy(
+              () ->
+                  ServeOptions.builder()
+                      .set(ServeSetting.REPLICAS, "127.0.0.1:1,127.0.0.1:2,127.0.0.1:3", here)
+                      .set(ServeSetting.QUORUM, quorum, here)
+                      .build())
+          .isInstanceOf(InvalidRequestException.class)
+          .hasMessageContaining("2 to 3");
+    }
+    assertThatThrownBy(() -> ServeOptions.builder().set(ServeSetting.QUORUM, "2", here).build())
+        .isInstanceOf(InvalidRequestException.class)
+        .hasMessageContaining("replicas");
   }
 
   @Test

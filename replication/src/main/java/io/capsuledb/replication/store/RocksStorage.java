@@ -119,7 +119,7 @@ public final class RocksStorage implements AutoCloseable {
       if (readOnly && !exists) {
         throw new InvalidRequestException("there is no store in " + directory);
       }
-      if (exists) {
+      if (exists && (readOnly || options.durable())) {
         database = openChecked(directory, options);
         refuseStoreAsReplica(database, mode);
       }

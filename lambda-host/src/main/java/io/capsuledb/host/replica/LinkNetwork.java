@@ -1,0 +1,63 @@
+package io.capsuledb.host.replica;
+
+import io.capsuledb.core.port.Clock;
+import io.capsuledb.core.port.Entropy;
+import io.capsuledb.core.port.Scheduler;
+import io.capsuledb.core.port.Telemetry;
+import io.capsuledb.core.port.Transport;
+import io.capsuledb.host.config.HostPort;
+import io.capsuledb.host.config.LinkSecurity;
+import io.capsuledb.replication.session.Identity;
+import io.capsuledb.replication.session.Messenger;
+import io.capsuledb.replication.session.MessengerOptions;
+import io.capsuledb.replication.session.Network;
+import io.capsuledb.replication.transport.TlsOptions;
+import io.capsuledb.replication.transport.TlsTransport;
+import io.capsuledb.replication.transport.ZmqOptions;
+import io.capsuledb.replication.transport.ZmqTransport;
+import java.util.function.Function;
+
+/** Makes messengers as the settings say: over JeroMQ in clear, or over TLS. */
+public final class LinkNetwork {
+
+  private LinkNetwork() {}
+
+  /** Starts a messenger without links. */
+  public static Messenger start(
+      Identity self,
+      LinkSecurity security,
+      Clock clock,
+      Entropy entropy,
+      Scheduler scheduler,
+      Telemetry telemetry,
+      Messenger.Events events) {
+    return Messenger.start(
+        self,
+        MessengerOptions.DEFAULT,
+        new Messenger.Ports(clock, entropy, scheduler, telemetry),
+        transport(security, telemetry),
+        events);
+  }
+
+  private static Function<Transport.Events, Network> transport(
+      LinkSecurity security, Telemetry telemetry) {
+    if (security.isTls()) {
+      TlsOptions options = TlsOptions.of(security.tlsCert(), security.tlsKey(), security.tlsCa());
+      return events -> TlsTransport.start(options, telemetry, events);
+    }
+    return events -> ZmqTransport.start(ZmqOptions.DEFAULT, telemetry, events);
+  }
+
+  /** The address that a transport says it listens on, as users write it. */
+  public static HostPort listening(String endpoint) {
+    int scheme = endpoint.indexOf("://");
+    return HostPort.parse(scheme < 0 ? endpoint : endpoint.substring(scheme + 3));
+  }
+
+  /** Whether a counter of a messenger may also fall. */
+  public static boolean isGauge(String counter) {
+    return counter.endsWith(".links")
+        || counter.endsWith(".up")
+        || counter.endsWith(".connections");
+  }
+}
