@@ -257,15 +257,13 @@ class ReplicasTest {
 
     startReplica(4);
     CliRun added =
-        CliRun.of(
-            "replicas", "add", "@" + file, addresses.get(4).toString(), "--owner-key", owner);
+        CliRun.of("replicas", "add", "@" + file, addresses.get(4).toString(), "--owner-key", owner);
     assertThat(added.exitCode()).as(added.toString()).isZero();
     assertThat(added.out()).contains("held by 4 replicas, quorum 3, membership 2");
     assertThat(Files.readString(file)).contains(addresses.get(4) + "=" + replicas.get(4).key());
     eventually("the server knows", () -> info(node).contains("capsule_replicas:4"));
     CliRun again =
-        CliRun.of(
-            "replicas", "add", "@" + file, addresses.get(4).toString(), "--owner-key", owner);
+        CliRun.of("replicas", "add", "@" + file, addresses.get(4).toString(), "--owner-key", owner);
     assertThat(again.exitCode()).as(again.toString()).isZero();
     assertThat(again.err()).contains("already");
     put(node, "b", 20);

@@ -30,8 +30,7 @@ class ReplicaProcessOptionsTest {
           Map.entry(ReplicaSetting.LISTEN, "\"0.0.0.0:7000\""),
           Map.entry(ReplicaSetting.HTTP, "\"none\""),
           Map.entry(ReplicaSetting.PASSPHRASE_FILE, "\"p\""),
-          Map.entry(
-              ReplicaSetting.PEERS, "[\"192.0.2.1:7400=" + KEY + "\", \"127.0.0.1:7401\"]"),
+          Map.entry(ReplicaSetting.PEERS, "[\"192.0.2.1:7400=" + KEY + "\", \"127.0.0.1:7401\"]"),
           Map.entry(ReplicaSetting.OWNER, "\"" + KEY + "," + OTHER_KEY + "\""),
           Map.entry(ReplicaSetting.ANY_OWNER, "false"),
           Map.entry(ReplicaSetting.TRANSPORT, "\"tls\""),
@@ -133,7 +132,8 @@ class ReplicaProcessOptionsTest {
     Files.writeString(
         directory.resolve("list"), "# three\n\n127.0.0.1:1=" + KEY + "\n  127.0.0.1:2  \n");
     List<ReplicaAddress> list = ReplicaAddress.parseList("@list", directory);
-    assertThat(list).extracting(ReplicaAddress::toString)
+    assertThat(list)
+        .extracting(ReplicaAddress::toString)
         .containsExactly("127.0.0.1:1=" + KEY, "127.0.0.1:2");
     assertThatThrownBy(() -> ReplicaAddress.parseList("@none", directory))
         .isInstanceOf(InvalidRequestException.class)

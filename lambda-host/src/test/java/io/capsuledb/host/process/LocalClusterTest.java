@@ -28,8 +28,7 @@ class LocalClusterTest {
   private final BlockingQueue<String> said = new LinkedBlockingQueue<>();
 
   private LocalCluster start(int replicas, List<String> serve) {
-    return LocalCluster.start(
-        new LocalCluster.Options(directory, replicas, 0, serve), said::add);
+    return LocalCluster.start(new LocalCluster.Options(directory, replicas, 0, serve), said::add);
   }
 
   private void awaitWord(String word) throws InterruptedException {

@@ -62,15 +62,13 @@ class EvidenceFileTest {
 
   private EvidenceFile file(byte[] metadata, List<Blob> memberships) {
     CapsuleName name = MetadataCodec.nameOf(metadata);
-    ContradictionProof proof =
-        ContradictionProof.of(says(name, 1, 9), says(name, 2, 8), CURVE);
+    ContradictionProof proof = ContradictionProof.of(says(name, 1, 9), says(name, 2, 8), CURVE);
     assertThat(proof).isNotNull();
     return new EvidenceFile(Blob.of(metadata), memberships, null, Blob.of(proof.encode()));
   }
 
   private byte[] metadata(PublicKey... replicas) {
-    return NewCapsule.sign(
-        owner, 0, List.of(replicas), replicas.length / 2 + 1, entropy);
+    return NewCapsule.sign(owner, 0, List.of(replicas), replicas.length / 2 + 1, entropy);
   }
 
   private static EvidenceFile again(EvidenceFile file) {
