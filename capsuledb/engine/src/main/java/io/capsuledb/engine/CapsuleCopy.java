@@ -3,6 +3,7 @@ package io.capsuledb.engine;
 import io.capsuledb.core.capsule.CapsuleMetadata;
 import io.capsuledb.core.capsule.CapsuleName;
 import io.capsuledb.core.capsule.MetadataCodec;
+import io.capsuledb.core.capsule.RosterCodec;
 import io.capsuledb.core.capsule.RosterEntry;
 import io.capsuledb.core.crypto.Secp256k1;
 import io.capsuledb.core.error.Decoded;
@@ -41,12 +42,20 @@ import org.jspecify.annotations.Nullable;
  * new.
  *
  * <p>When everything is there, payloads that the capsule has released since are dropped from the
- * target too. Bounded memory. One thread; nobody else writes to either store.
+ * target too.
+ *
+ * <p>An engine may be at work on the source. The copy is of a moment: compactors' chains end where
+ * the others hold at least what their manifests cover. If payloads are gone that the checkpoints
+ * copied do not release, later ones do, and the copy goes on to a later moment; each time there is
+ * less left to copy. Nobody else writes to the target. Bounded memory. One thread.
  */
 public final class CapsuleCopy {
 
   private static final long BATCH_BYTES = 8 << 20;
   private static final int PROGRESS_RECORDS = 256;
+
+  /** How often a copy may go on to a later moment. */
+  private static final int MAX_MOMENTS = 64;
 
   /**
    * What was done.
@@ -115,11 +124,10 @@ public final class CapsuleCopy {
     CapsuleName name = metadata();
     CapsuleMetadata metadata = MetadataCodec.decode(read(source), curve).orThrow();
     ChainVerifier verifier = new ChainVerifier(name, metadata, curve);
-    List<Span> spans = heads == null ? spans(name) : limited(spans(name), heads);
+    List<Span> spans =
+        heads == null ? spans(name, metadata) : limited(spans(name, metadata), heads);
     Map<Long, Long> before = new TreeMap<>();
-    for (Span span : spans) {
-      total += Math.min(span.newest, Long.MAX_VALUE / 2 - total);
-    }
+    count(spans);
     for (long writer : target.writers()) {
       if (spans.stream().noneMatch(span -> span.writer == writer)) {
         throw other(CapsuleRecord.describe(writer, 1) + " is not in the source");
@@ -131,10 +139,20 @@ public final class CapsuleCopy {
     }
     flush();
     // Checkpoints that were copied earlier are read only if they are needed.
-    boolean[] unexplained = {false};
-    stubs.without(released, (writer, from, to) -> unexplained[0] = true);
-    if (unexplained[0] || afresh) {
+    if (afresh || isUnexplained()) {
       before.forEach((writer, until) -> readCheckpoints(name, verifier, writer, until));
+    }
+    for (int moments = 1; heads == null && moments < MAX_MOMENTS && isUnexplained(); moments++) {
+      long there = records;
+      spans = spans(name, metadata);
+      count(spans);
+      for (Span span : spans) {
+        goOn(span, name, verifier);
+      }
+      flush();
+      if (records == there) {
+        break;
+      }
     }
     stubs.without(
         released,
@@ -157,6 +175,20 @@ public final class CapsuleCopy {
     released.without(new ReleasedRecords(), (writer, from, to) -> drop(name, writer, from, to));
     progress.copied(records, records, copiedBytes);
     return new Summary(name, spans.size(), records, copied, copiedBytes, dropped);
+  }
+
+  private void count(List<Span> spans) {
+    total = 0;
+    for (Span span : spans) {
+      total += Math.min(span.newest, Long.MAX_VALUE / 2 - total);
+    }
+  }
+
+  /** Whether payloads are missing that no checkpoint known so far has released. */
+  private boolean isUnexplained() {
+    boolean[] unexplained = {false};
+    stubs.without(released, (writer, from, to) -> unexplained[0] = true);
+    return unexplained[0];
   }
 
   private static byte[] read(RecordStore store) {
@@ -191,14 +223,35 @@ public final class CapsuleCopy {
   }
 
   /** The chains in the order in which they began, which is an order of their joins. */
-  private List<Span> spans(CapsuleName name) {
+  private List<Span> spans(CapsuleName name, CapsuleMetadata metadata) {
     List<Span> spans = new ArrayList<>();
+    Map<Long, SignedHeader> others = new TreeMap<>();
     for (long writer : source.writers()) {
       SignedHeader first = at(name, source, writer, 1);
-      spans.add(new Span(writer, source.newestSequence(writer), first.header().lamport()));
+      if (isCompactor(name, metadata, first)) {
+        spans.add(new Span(writer, source.newestSequence(writer), first.header().lamport()));
+      } else {
+        others.put(writer, first);
+      }
     }
+    // What a manifest covers was stored before it: so it is found when asked for after.
+    others.forEach(
+        (writer, first) ->
+            spans.add(new Span(writer, source.newestSequence(writer), first.header().lamport())));
     spans.sort(Comparator.comparingLong(Span::firstLamport).thenComparingLong(Span::writer));
     return spans;
+  }
+
+  /** Whether a chain says that it is a compactor's. If that is wrong, its copy will say so. */
+  private boolean isCompactor(CapsuleName name, CapsuleMetadata metadata, SignedHeader first) {
+    return first instanceof CapsuleRecord roster
+        && RosterCodec.decode(name, roster.payload(), List.of(metadata.applicationKey()), curve)
+            instanceof Decoded.Accepted<List<RosterEntry>>(List<RosterEntry> entries)
+        && entries.stream()
+            .anyMatch(
+                entry ->
+                    entry.writer() == first.header().writer()
+                        && entry.role() == RosterEntry.Role.COMPACTOR);
   }
 
   private static SignedHeader at(CapsuleName name, RecordStore store, long writer, long sequence) {
@@ -270,6 +323,19 @@ public final class CapsuleCopy {
       resume(span, held, name, verifier);
     }
     records += held;
+    copy(span, held, name, verifier);
+    return held;
+  }
+
+  /** Copies what has come after what this run has copied of a chain. */
+  private void goOn(Span span, CapsuleName name, ChainVerifier verifier) {
+    long held = target.newestSequence(span.writer);
+    if (held < span.newest) {
+      copy(span, held, name, verifier);
+    }
+  }
+
+  private void copy(Span span, long held, CapsuleName name, ChainVerifier verifier) {
     long[] next = {held + 1};
     source.scan(
         span.writer,
@@ -288,7 +354,6 @@ public final class CapsuleCopy {
     if (next[0] != span.newest + 1) {
       throw missing(span.writer, next[0]);
     }
-    return held;
   }
 
   private void resume(Span span, long held, CapsuleName name, ChainVerifier verifier) {

@@ -445,7 +445,7 @@ public final class CapsuleDb implements AutoCloseable {
     if (entry.isTombstone() || entry.isExpired(nowMs)) {
       return Lookup.absent(entry.time());
     }
-    ValueType type = ValueType.ofNumber(entry.typeNumber());
+    ValueType type = ValueType.of(entry);
     if (!withValue) {
       return Lookup.described(Tree.valueLength(entry), type, entry.expiryAtMs(), entry.time());
     }
@@ -751,7 +751,8 @@ public final class CapsuleDb implements AutoCloseable {
   // ------------------------------------------------------------------ maintenance
 
   /**
-   * Has everything committed so far written to tables, in the background.
+   * Has everything committed so far written to tables, in the background; {@link #isFlushed} tells
+   * when that is done.
    *
    * @return false if flushes are so far behind that there is no room to begin one: repeat later
    */
@@ -772,13 +773,38 @@ public final class CapsuleDb implements AutoCloseable {
     }
   }
 
-  /** Has all tables merged into one run without garbage, in the background. */
-  public void compact() {
+  /**
+   * Whether everything committed at or before a Lamport time is in tables, whatever was written
+   * since.
+   */
+  public boolean isFlushed(long time) {
     checkRunning();
-    tree.compactAll();
+    return tree.isFlushed(time);
   }
 
-  /** Whether no flush or compaction is due or under way. */
+  /**
+   * Has all tables merged into one run without garbage, in the background.
+   *
+   * @return for {@link #isCompacted}
+   * @throws IntegrityException if compaction has met a damaged block, and so goes no further
+   */
+  public long compact() {
+    checkRunning();
+    return tree.compactAll();
+  }
+
+  /**
+   * Whether the tables there were when {@link #compact} returned a number have been merged,
+   * whatever was flushed since.
+   *
+   * @throws IntegrityException if compaction has met a damaged block, and so goes no further
+   */
+  public boolean isCompacted(long request) {
+    checkRunning();
+    return tree.isCompacted(request);
+  }
+
+  /** Whether no flush or compaction is due or under way. While others write, it may never be so. */
   public boolean isSettled() {
     return tree.isSettled();
   }

@@ -58,6 +58,7 @@ public final class CapsuleInspection {
    * @param levels those that hold something, ascending
    * @param records all records in the store
    * @param releasedRecords of them those whose payload was released
+   * @param releasedBytes bytes of their headers and signatures, which stay
    * @param recordBytes bytes of all records as stored, without the store's own overhead
    * @param tailRecords DATA records that are not in tables yet: read again at the next start
    * @param tailBytes their bytes
@@ -65,19 +66,24 @@ public final class CapsuleInspection {
    * @param liveBytes bytes of those keys and values: what a user would get who read everything
    * @param historyEntries older versions, deletions, and what has expired or was cleared
    * @param historyBytes bytes of their keys and values
+   * @param historySinceMs the wall clock that reads in the past reach back to, in milliseconds
+   *     since 1970: what was replaced before it goes with the next merge. 0 if nobody asked for
+   *     history
    */
   public record Result(
       CapsuleName name,
       List<Level> levels,
       long records,
       long releasedRecords,
+      long releasedBytes,
       long recordBytes,
       long tailRecords,
       long tailBytes,
       long liveKeys,
       long liveBytes,
       long historyEntries,
-      long historyBytes) {
+      long historyBytes,
+      long historySinceMs) {
 
     /** Bytes of values kept apart, in all levels. */
     public long separateBytes() {
@@ -150,14 +156,27 @@ public final class CapsuleInspection {
           levels,
           scan.records,
           scan.released,
+          scan.releasedBytes,
           scan.bytes,
           scan.tailRecords,
           scan.tailBytes,
           tree.liveKeys(),
           tree.liveBytes(),
           tree.hiddenEntries(),
-          tree.hiddenBytes());
+          tree.hiddenBytes(),
+          historySince(manifest));
     }
+  }
+
+  /** When the newest moment at or before the floor was. */
+  private static long historySince(Manifest manifest) {
+    long since = 0;
+    for (Manifest.Moment moment : manifest.moments()) {
+      if (since == 0 || moment.lamport() <= manifest.floorTime()) {
+        since = moment.wallMs();
+      }
+    }
+    return since;
   }
 
   private static List<Level> levels(Manifest manifest) {
@@ -199,6 +218,7 @@ public final class CapsuleInspection {
     private final long total;
     private long records;
     private long released;
+    private long releasedBytes;
     private long bytes;
     private long tailRecords;
     private long tailBytes;
@@ -216,6 +236,7 @@ public final class CapsuleInspection {
       bytes += stored.length;
       if (RecordCodec.isStub(stored)) {
         released++;
+        releasedBytes += stored.length;
       }
       if (sequence > chain.coveredSequence()
           && !chain.isTree()

@@ -22,6 +22,7 @@ import io.capsuledb.core.record.RecordOpener;
 import io.capsuledb.core.record.RecordStub;
 import io.capsuledb.core.record.RecordType;
 import io.capsuledb.core.record.SignedHeader;
+import io.capsuledb.engine.lsm.Manifest;
 import io.capsuledb.engine.lsm.TreeVerifier;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -34,7 +35,8 @@ import org.jspecify.annotations.Nullable;
  * fsck: walks every record of a capsule and says exactly what is missing or wrong. Unlike {@link
  * Replay} it checks every signature, goes on after a problem, and needs no key: without one,
  * payloads are checked as far as their hashes go and not decrypted. With one, it goes on from the
- * newest manifest to every block and value it needs ({@link TreeVerifier}).
+ * newest manifest to every block and value it needs ({@link TreeVerifier}), and to the records that
+ * it says are in them ({@link CoverageCheck}).
  *
  * <p>A record whose payload was released is checked as far as its stub goes. Which payloads may be
  * missing the capsule itself says, in the CHECKPOINTs of its compactors; as those come later, stubs
@@ -284,11 +286,17 @@ public final class CapsuleVerifier {
               curve,
               store,
               releases,
+              ValueType.count(),
               this::report,
               (done, total) -> progress.checked(records + done, records + total));
       checked.run(heads.stream().map(head -> head.head).toList());
       if (checked.outcome() != TreeVerifier.Outcome.OVERTAKEN) {
         tree = checked;
+        Manifest manifest = checked.manifest();
+        if (manifest != null && problemCount == 0) {
+          new CoverageCheck(name, ring, store, this::report)
+              .run(manifest, writer -> firstLamport(name, writer));
+        }
         return;
       }
     }
@@ -591,7 +599,7 @@ public final class CapsuleVerifier {
     private boolean indexed(SignedHeader record, String where) {
       try {
         byte[] found = store.read(record.hash());
-        if (found != null && java.util.Arrays.equals(found, record.bytes())) {
+        if (found != null && RecordChecks.isSame(found, record)) {
           return true;
         }
         report(

@@ -175,7 +175,7 @@ public final class Cursor {
 
   /** The type of the value here. */
   public ValueType type() {
-    return ValueType.ofNumber(entry().typeNumber());
+    return ValueType.of(entry());
   }
 
   /** When the key here expires, in wall-clock milliseconds since 1970; 0 means never. */

@@ -76,7 +76,7 @@ final class History {
     return found(
         entry.version(),
         entry.isTombstone(),
-        ValueType.ofNumber(entry.typeNumber()),
+        ValueType.of(entry),
         entry.expiryAtMs(),
         tree.value(entry));
   }

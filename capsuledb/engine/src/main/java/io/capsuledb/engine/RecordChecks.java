@@ -8,6 +8,7 @@ import io.capsuledb.core.error.IntegrityException;
 import io.capsuledb.core.error.Rejection;
 import io.capsuledb.core.error.Rejection.Reason;
 import io.capsuledb.core.port.RecordStore;
+import io.capsuledb.core.record.CapsuleRecord;
 import io.capsuledb.core.record.ChainVerifier;
 import io.capsuledb.core.record.RecordCodec;
 import io.capsuledb.core.record.RecordType;
@@ -58,11 +59,20 @@ final class RecordChecks {
         : Rejection.of(Reason.ROLE, record + " is a " + type + " of a " + role);
   }
 
+  /** Whether bytes are those of a record, perhaps released since it was read. */
+  static boolean isSame(byte[] found, SignedHeader record) {
+    return Arrays.equals(found, record.bytes())
+        || (record instanceof CapsuleRecord
+            && RecordCodec.isStub(found)
+            && RecordCodec.typeOf(found) == record.header().type()
+            && Arrays.equals(found, RecordCodec.stub(record.bytes())));
+  }
+
   /** Checks that the store finds a record by its hash. */
   static @Nullable Rejection indexed(RecordStore store, SignedHeader record) {
     try {
       byte[] found = store.read(record.hash());
-      return found != null && Arrays.equals(found, record.bytes())
+      return found != null && isSame(found, record)
           ? null
           : Rejection.of(
               Reason.MISPLACED,

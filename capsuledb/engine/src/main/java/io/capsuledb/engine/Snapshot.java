@@ -101,7 +101,7 @@ public final class Snapshot implements AutoCloseable {
           seen = entry.key();
           boolean hidden = cleared != null && entry.version().compareTo(cleared) < 0;
           if (!hidden && !entry.isTombstone() && !entry.isExpired(nowMs)) {
-            visitor.key(entry.key(), ValueType.ofNumber(entry.typeNumber()));
+            visitor.key(entry.key(), ValueType.of(entry));
           }
         }
       }

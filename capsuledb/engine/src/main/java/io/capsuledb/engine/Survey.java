@@ -150,6 +150,9 @@ final class Survey {
       covered.put(found.position.writer(), found.position);
     }
     List<Checkpoint.Range> orphans = new ArrayList<>();
+    if (found != null) {
+      orphans.addAll(found.manifest.leftovers());
+    }
     for (First first : firsts.values()) {
       if (first.entry.role() == RosterEntry.Role.COMPACTOR) {
         surveyTree(first, covered.get(first.entry.writer()), found, orphans);

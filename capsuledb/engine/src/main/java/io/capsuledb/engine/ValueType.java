@@ -1,5 +1,9 @@
 package io.capsuledb.engine;
 
+import io.capsuledb.core.error.IntegrityException;
+import io.capsuledb.core.error.Rejection;
+import io.capsuledb.engine.entry.Entry;
+
 /**
  * What kind of value a key holds. The number is persisted in every operation and never changes
  * meaning; the engine itself stores the bytes of every type alike.
@@ -29,6 +33,26 @@ public enum ValueType {
 
   /** The type with a number below {@link #count}. */
   static ValueType ofNumber(int number) {
+    return BY_NUMBER[number];
+  }
+
+  /**
+   * The type of an entry of a block, in which any number may be.
+   *
+   * @throws IntegrityException if it is not known
+   */
+  static ValueType of(Entry entry) {
+    int number = entry.typeNumber();
+    if (number >= count()) {
+      throw new IntegrityException(
+          Rejection.of(
+              Rejection.Reason.UNKNOWN_TYPE,
+              "the entry "
+                  + entry
+                  + " is of value type "
+                  + number
+                  + ", of which this version knows nothing"));
+    }
     return BY_NUMBER[number];
   }
 }

@@ -415,4 +415,41 @@ class CapsuleDbTest {
                     records -> {}))
         .isInstanceOf(DeniedException.class);
   }
+
+  /**
+   * Whoever asks for a merge can wait for it, though others write faster than the engine settles.
+   */
+  @Test
+  void flushAndMergeOfAMomentEndWhileOthersWrite() {
+    Node node = Node.tiny(8);
+    CapsuleDb db = node.open();
+    for (int i = 0; i < 100; i++) {
+      put(db, "key" + i, "value" + i);
+    }
+    long asked = db.committedTime();
+    assertThat(db.isFlushed(asked)).isFalse();
+    int steps = 0;
+    boolean begun = false;
+    while (!db.isFlushed(asked)) {
+      begun = begun || db.flush();
+      put(db, "other" + steps % 50, "value" + steps);
+      node.scheduler.step();
+      assertThat(++steps).isLessThan(10_000);
+    }
+    long merge = db.compact();
+    assertThat(db.isCompacted(merge)).isFalse();
+    boolean settled = true;
+    while (!db.isCompacted(merge)) {
+      put(db, "other" + steps % 50, "value" + steps);
+      node.scheduler.tick();
+      node.scheduler.step();
+      settled &= db.isSettled();
+      assertThat(++steps).isLessThan(100_000);
+    }
+    assertThat(settled).isFalse();
+    long second = db.compact();
+    assertThat(db.isCompacted(merge)).isTrue();
+    assertThat(db.isCompacted(second)).isFalse();
+    db.close();
+  }
 }

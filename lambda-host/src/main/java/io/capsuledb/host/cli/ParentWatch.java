@@ -26,7 +26,7 @@ final class ParentWatch {
         // Nothing that comes means anything.
       }
     } catch (IOException e) {
-      EventLog.warn("parent.lost", "detail", e.getMessage());
+      EventLog.warn("parent.lost", "detail", e.toString());
     }
     EventLog.info("parent.ended");
     System.exit(ExitCodes.OK);

@@ -293,7 +293,9 @@ final class ReplicasStatusCommand implements Callable<Integer> {
             ? "something is wrong: see above"
             : reached == found.size()
                 ? "all is well"
-                : reached + " of " + found.size() + " replicas can be reached; these are well");
+                : reached == 0
+                    ? "no replica can be reached"
+                    : reached + " of " + found.size() + " replicas can be reached; these are well");
   }
 
   private void printJson(List<Replica> found, List<Capsule> capsules, List<String> problems) {

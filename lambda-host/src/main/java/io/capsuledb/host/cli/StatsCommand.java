@@ -9,6 +9,7 @@ import io.capsuledb.host.terminal.Passphrase;
 import io.capsuledb.host.terminal.Progress;
 import java.io.PrintStream;
 import java.nio.file.Path;
+import java.time.Instant;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
@@ -34,13 +35,22 @@ import picocli.CommandLine.Parameters;
       "  live           keys with a value, and the bytes of these keys and values: what somebody",
       "                 gets who reads everything",
       "  history        older versions, deletions, expired and cleared keys, in tables and tail, that",
-      "                 are kept for reads in the past or wait to be merged away",
+      "                 are kept on purpose for reads in the past, back to the time shown, or wait to be",
+      "                 merged away: what is older than the server's history-minutes goes then",
       "  tail           records with writes that are not in tables yet: the next start reads them",
       "  records        all records, and the bytes they have without the store's own overhead",
       "  released       records whose payload was dropped because nothing needs it any more; header",
-      "                 and signature stay, so that chains can be verified for ever",
-      "  store          bytes of all files of the store on disk, its own logs included",
-      "  amplification  bytes of the store for each live byte",
+      "                 and signature stay, so that chains can be verified for ever, and have so many",
+      "                 bytes",
+      "  store          bytes of all files of the store on disk: records, logs and reclaimable",
+      "  logs           of them the store's write-ahead logs. Room for these is set aside in advance",
+      "                 and used again: with little data it is most of the store",
+      "  reclaimable    of them, about, what was released and not given back yet, and indexes: the",
+      "                 server gives it back when there is as much of it as of live data, or an eighth",
+      "                 and nothing else to do",
+      "  amplification  bytes of records, and of the store without its logs, for each byte of keys and",
+      "                 values that is live or history. With values of a few bytes, headers and",
+      "                 signatures weigh more than they do",
       ""
     },
     footer = {
@@ -125,7 +135,10 @@ final class StatsCommand implements Callable<Integer> {
           out,
           "history",
           number(capsule.historyEntries(), " versions, ")
-              + number(capsule.historyBytes(), " bytes"));
+              + number(capsule.historyBytes(), " bytes, ")
+              + (capsule.historySinceMs() == 0
+                  ? "kept until they are merged"
+                  : "back to " + Instant.ofEpochMilli(capsule.historySinceMs())));
       line(
           out,
           "tail",
@@ -134,15 +147,25 @@ final class StatsCommand implements Callable<Integer> {
           out,
           "records",
           number(capsule.records(), " records, ") + number(capsule.recordBytes(), " bytes"));
-      line(out, "released", number(capsule.releasedRecords(), " records"));
+      line(
+          out,
+          "released",
+          number(capsule.releasedRecords(), " records, ")
+              + number(capsule.releasedBytes(), " bytes"));
     }
     line(out, "store", number(result.storeBytes(), " bytes"));
+    line(out, "logs", number(result.logBytes(), " bytes"));
+    line(out, "reclaimable", number(result.reclaimableBytes(), " bytes"));
     line(
         out,
         "amplification",
-        result.liveBytes() > 0
-            ? String.format(Locale.ROOT, "%.2f", result.spaceAmplification())
-            : "none, as nothing is live");
+        result.liveBytes() + result.historyBytes() > 0
+            ? String.format(
+                Locale.ROOT,
+                "%.2f in records, %.2f in the store without logs",
+                result.recordAmplification(),
+                result.spaceAmplification())
+            : "none, as nothing is kept");
   }
 
   private static String number(long figure, String unit) {
@@ -179,18 +202,24 @@ final class StatsCommand implements Callable<Integer> {
             fields.writeNumberField("liveBytes", capsule.liveBytes());
             fields.writeNumberField("historyEntries", capsule.historyEntries());
             fields.writeNumberField("historyBytes", capsule.historyBytes());
+            fields.writeNumberField("historySinceMs", capsule.historySinceMs());
             fields.writeNumberField("tailRecords", capsule.tailRecords());
             fields.writeNumberField("tailBytes", capsule.tailBytes());
             fields.writeNumberField("records", capsule.records());
             fields.writeNumberField("recordBytes", capsule.recordBytes());
             fields.writeNumberField("releasedRecords", capsule.releasedRecords());
+            fields.writeNumberField("releasedBytes", capsule.releasedBytes());
             fields.writeEndObject();
           }
           fields.writeEndArray();
           fields.writeNumberField("storeBytes", result.storeBytes());
-          if (result.liveBytes() > 0) {
+          fields.writeNumberField("logBytes", result.logBytes());
+          fields.writeNumberField("reclaimableBytes", result.reclaimableBytes());
+          if (result.liveBytes() + result.historyBytes() > 0) {
+            fields.writeNumberField("recordAmplification", result.recordAmplification());
             fields.writeNumberField("spaceAmplification", result.spaceAmplification());
           } else {
+            fields.writeNullField("recordAmplification");
             fields.writeNullField("spaceAmplification");
           }
         });

@@ -28,17 +28,23 @@ import picocli.CommandLine.Parameters;
     header = "Check every record of a stopped server's data directory.",
     description = {
       "",
-      "Hashes, chains, joins and signatures of every record are checked. With the owner key also",
-      "that each payload decrypts, and that the tables, blocks and values which the newest manifest",
-      "names are there and are what it says: in order, in their ranges of keys, covered by their",
-      "filters and committed to by the checkpoint. Exit code 0: all is well; 4: something is wrong, and each line",
-      "says which record and what is wrong with it. Nothing in the directory is changed.",
+      "Hashes, chains, joins and signatures of every record are checked, and that no payload is",
+      "missing but those that were released. With the owner key also that each payload decrypts, and",
+      "that the tables, blocks and values which the newest manifest names are there and are what it",
+      "says: in order, in their ranges of keys, covered by their filters and committed to by the",
+      "checkpoint. A directory restored from a backup has no owner.key: then contents are not checked",
+      "and the last line says so; --key gives one that is elsewhere.",
+      "",
+      "Exit code 0: what could be checked is well, be it with or without contents; 4: something is",
+      "wrong, and each line says which record and what is wrong with it. Nothing in the directory is",
+      "changed.",
       ""
     },
     footer = {
       "",
       "Examples:",
       "  capsule verify capsule-data",
+      "  capsule verify restored --key capsule-data/owner.key",
       "  capsule verify capsule-data --contains 3b1f… --json",
       "",
       "A store that was rolled back as a whole looks well. Who keeps the hash of the newest record",
@@ -48,6 +54,12 @@ final class VerifyCommand implements Callable<Integer> {
 
   @Parameters(paramLabel = "DIR", description = "The data directory.")
   private Path directory = Path.of("");
+
+  @Option(
+      names = "--key",
+      paramLabel = "FILE",
+      description = "The owner key. If not given: owner.key in the directory, if it is there.")
+  private @Nullable Path key;
 
   @Option(
       names = "--passphrase-file",
@@ -88,6 +100,7 @@ final class VerifyCommand implements Callable<Integer> {
       result =
           OfflineVerification.run(
               directory,
+              key,
               () -> Passphrase.given(passphraseFile, context.streams().in(), context.environment()),
               expected,
               (records, total) -> {
@@ -147,12 +160,20 @@ final class VerifyCommand implements Callable<Integer> {
             "blocks were not looked into: the newest manifest, which names them, cannot be used");
       } else if (report.records() > 0) {
         out.println(
-            "payloads were not decrypted and blocks not looked into: there was no owner key to"
-                + " open them with (see --passphrase-file)");
+            "chains, signatures and hashes were checked; contents were not: no payload was decrypted"
+                + " and blocks not looked into");
       }
     }
     result.others().forEach(out::println);
-    out.println(result.clean() ? "all is well" : "something is wrong: see above");
+    if (result.unopened() != null) {
+      out.println("contents could not be checked for want of the owner key: " + result.unopened());
+    }
+    out.println(
+        !result.clean()
+            ? "something is wrong: see above"
+            : result.unopened() == null
+                ? "all is well"
+                : "all is well as far as it could be checked, which is all but the contents");
   }
 
   private void printJson(OfflineVerification.Result result) {
@@ -160,6 +181,7 @@ final class VerifyCommand implements Callable<Integer> {
         context.streams().out(),
         fields -> {
           fields.writeBooleanField("clean", result.clean());
+          fields.writeStringField("contentsUncheckedBecause", result.unopened());
           fields.writeArrayFieldStart("capsules");
           for (Report report : result.capsules()) {
             fields.writeStartObject();

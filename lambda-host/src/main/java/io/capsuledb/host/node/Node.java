@@ -132,7 +132,7 @@ public final class Node implements AutoCloseable {
       RecordStore records;
       if (options.replicas().isEmpty()) {
         RocksStorage storage = localStore(directory);
-        storeBytes = storage::sizeBytes;
+        storeBytes = () -> (double) storage.sizeBytes();
         records = capsule(directory, storage, owner);
       } else {
         requireNoLocalStore(directory);

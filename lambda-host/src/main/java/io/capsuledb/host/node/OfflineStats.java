@@ -30,8 +30,9 @@ public final class OfflineStats {
    *
    * @param capsules each capsule in the store
    * @param storeBytes bytes of all files of the store, its own logs included
+   * @param logBytes bytes of its write-ahead logs, which it sets room aside for in advance
    */
-  public record Result(List<CapsuleInspection.Result> capsules, long storeBytes) {
+  public record Result(List<CapsuleInspection.Result> capsules, long storeBytes, long logBytes) {
 
     /** Copies the list. */
     public Result {
@@ -43,10 +44,40 @@ public final class OfflineStats {
       return capsules.stream().mapToLong(CapsuleInspection.Result::liveBytes).sum();
     }
 
-    /** Bytes on disk for each byte that users see; NaN if they see none. */
+    /** Bytes of older versions that are kept, and of what waits to be merged away. */
+    public long historyBytes() {
+      return capsules.stream().mapToLong(CapsuleInspection.Result::historyBytes).sum();
+    }
+
+    /** Bytes of all records. */
+    public long recordBytes() {
+      return capsules.stream().mapToLong(CapsuleInspection.Result::recordBytes).sum();
+    }
+
+    /**
+     * Bytes of the store that are neither records nor logs: payloads that were released and whose
+     * room was not given back yet, and the store's indexes. About, as records may be in logs.
+     */
+    public long reclaimableBytes() {
+      return Math.max(0, storeBytes - logBytes - recordBytes());
+    }
+
+    /** Bytes of records for each byte of keys and values, live or history; NaN if there is none. */
+    public double recordAmplification() {
+      return perByteKept(recordBytes());
+    }
+
+    /**
+     * Bytes on disk for each byte of keys and values, live or history; NaN if there is none. Logs
+     * do not count: what is set aside for them does not grow with the data.
+     */
     public double spaceAmplification() {
-      long live = liveBytes();
-      return live == 0 ? Double.NaN : (double) storeBytes / live;
+      return perByteKept(recordBytes() + reclaimableBytes());
+    }
+
+    private double perByteKept(long bytes) {
+      long kept = liveBytes() + historyBytes();
+      return kept == 0 ? Double.NaN : (double) bytes / kept;
     }
   }
 
@@ -82,7 +113,7 @@ public final class OfflineStats {
         for (byte[] name : storage.capsules()) {
           found.add(capsule(storage, name, owner, clock, entropy, progress));
         }
-        return new Result(found, storage.sizeBytes());
+        return new Result(found, storage.sizeBytes(), storage.logBytes());
       }
     }
   }

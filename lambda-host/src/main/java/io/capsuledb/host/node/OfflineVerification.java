@@ -8,6 +8,7 @@ import io.capsuledb.core.crypto.Hash32;
 import io.capsuledb.core.crypto.Secp256k1;
 import io.capsuledb.core.error.Decoded;
 import io.capsuledb.core.error.IntegrityException;
+import io.capsuledb.core.error.InvalidRequestException;
 import io.capsuledb.core.error.Rejection;
 import io.capsuledb.core.keys.ApplicationKey;
 import io.capsuledb.core.keys.KeyTree;
@@ -38,8 +39,10 @@ public final class OfflineVerification {
    *
    * @param capsules the report on each capsule
    * @param others what is wrong beside them
+   * @param unopened why there was no key to check contents with, or null if there was one; then
+   *     everything else was checked: chains, signatures, hashes and what may be released
    */
-  public record Result(List<Report> capsules, List<Problem> others) {
+  public record Result(List<Report> capsules, List<Problem> others, @Nullable String unopened) {
 
     /** Copies the lists. */
     public Result {
@@ -47,7 +50,7 @@ public final class OfflineVerification {
       others = List.copyOf(others);
     }
 
-    /** Whether nothing is wrong. */
+    /** Whether nothing is wrong, as far as it could be checked. */
     public boolean clean() {
       return others.isEmpty() && capsules.stream().allMatch(Report::clean);
     }
@@ -56,6 +59,7 @@ public final class OfflineVerification {
   private final CapsuleDirectory directory;
   private final @Nullable Hash32 expectedRecord;
   private final CapsuleVerifier.Progress progress;
+  private @Nullable String unopened;
   private final List<Problem> others = new ArrayList<>();
 
   private OfflineVerification(
@@ -70,7 +74,9 @@ public final class OfflineVerification {
   /**
    * Checks a directory.
    *
-   * @param passphrase asked if the owner key is protected; null: payloads are not decrypted
+   * @param keyFile the owner key; null: the one in the directory. Without it, contents are not
+   *     checked
+   * @param passphrase asked if the owner key is protected; null: contents are not checked
    * @param expectedRecord the hash of a record that must be there, or null
    * @throws io.capsuledb.core.error.InvalidRequestException if it is no data directory
    * @throws io.capsuledb.core.error.UnavailableException if a server has it open
@@ -80,6 +86,7 @@ public final class OfflineVerification {
    */
   public static Result run(
       Path data,
+      @Nullable Path keyFile,
       Supplier<char @Nullable []> passphrase,
       @Nullable Hash32 expectedRecord,
       CapsuleVerifier.Progress progress) {
@@ -88,7 +95,7 @@ public final class OfflineVerification {
     OfflineVerification verification = new OfflineVerification(directory, expectedRecord, progress);
     try (RocksStorage storage =
         RocksStorage.openReadOnly(directory.store(), RocksStorageOptions.defaults())) {
-      KeyTree owner = verification.ownerKey(passphrase);
+      KeyTree owner = verification.ownerKey(keyFile, passphrase);
       try {
         return verification.capsules(storage, owner);
       } finally {
@@ -100,13 +107,14 @@ public final class OfflineVerification {
   }
 
   /** The owner's keys, or null if they stay closed. */
-  private @Nullable KeyTree ownerKey(Supplier<char @Nullable []> passphrase) {
-    if (directory.isReplica()) {
-      return null;
-    }
-    Path path = directory.ownerKey();
+  private @Nullable KeyTree ownerKey(
+      @Nullable Path keyFile, Supplier<char @Nullable []> passphrase) {
+    Path path = keyFile == null ? directory.ownerKey() : keyFile;
     if (!Files.exists(path)) {
-      report("owner.key", Rejection.Reason.MISSING_RECORD, "there is no " + path);
+      if (keyFile != null) {
+        throw new InvalidRequestException("there is no owner key " + keyFile);
+      }
+      unopened = "there is no " + path + "; --key FILE names one that is elsewhere";
       return null;
     }
     OwnerKeyFile file;
@@ -114,9 +122,17 @@ public final class OfflineVerification {
       file = OwnerKeyFile.read(path);
     } catch (IntegrityException damaged) {
       others.add(new Problem("owner.key", damaged.rejection()));
+      unopened = path + " is damaged; --key FILE names another copy";
       return null;
     }
-    return OfflineKey.open(file, passphrase);
+    KeyTree owner = OfflineKey.open(file, passphrase);
+    if (owner == null) {
+      unopened =
+          path
+              + " is protected; give its passphrase with --passphrase-file or in the environment"
+              + " variable CAPSULE_PASSPHRASE";
+    }
+    return owner;
   }
 
   private Result capsules(RocksStorage storage, @Nullable KeyTree owner) {
@@ -148,7 +164,7 @@ public final class OfflineVerification {
           Rejection.Reason.MISSING_RECORD,
           "it should be there and is not: the store was rolled back or is another one");
     }
-    return new Result(reports, others);
+    return new Result(reports, others, unopened);
   }
 
   private @Nullable CapsuleName knownName() {
@@ -190,6 +206,7 @@ public final class OfflineVerification {
           "owner.key",
           Rejection.Reason.KEY_GENERATION,
           "it is not the key of capsule " + name + ", whose payloads are therefore not decrypted");
+      unopened = "the key given is another capsule's; --key FILE names another";
     }
     return key;
   }

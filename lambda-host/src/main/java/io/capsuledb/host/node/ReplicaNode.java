@@ -245,10 +245,10 @@ public final class ReplicaNode implements AutoCloseable {
         values -> {
           for (Message.Counter counter : server.status()) {
             if (!GAUGES.contains(counter.name())) {
-              values.accept(counter.name(), counter.value());
+              values.accept(counter.name(), (double) counter.value());
             }
           }
-          values.accept("refused_by_full_inbox", server.refusedBusy());
+          values.accept("refused_by_full_inbox", (double) server.refusedBusy());
         });
     telemetry.counter(
         "link_events",
@@ -260,7 +260,7 @@ public final class ReplicaNode implements AutoCloseable {
                 .forEach(
                     (name, value) -> {
                       if (!LinkNetwork.isGauge(name)) {
-                        values.accept(name, value);
+                        values.accept(name, value.doubleValue());
                       }
                     }));
     telemetry.gauge(
@@ -273,7 +273,7 @@ public final class ReplicaNode implements AutoCloseable {
                 .forEach(
                     (name, value) -> {
                       if (LinkNetwork.isGauge(name)) {
-                        values.accept(name, value);
+                        values.accept(name, value.doubleValue());
                       }
                     }));
     if (scrub != null) {
@@ -285,7 +285,7 @@ public final class ReplicaNode implements AutoCloseable {
 
   private void scrubbed(
       ScrubAgent scrub, String name, String help, ToLongFunction<ScrubAgent> value) {
-    telemetry.gauge("replica_" + name, help, () -> value.applyAsLong(scrub));
+    telemetry.gauge("replica_" + name, help, () -> (double) value.applyAsLong(scrub));
   }
 
   private void gauge(ReplicaServer server, String name, String help) {
@@ -295,7 +295,7 @@ public final class ReplicaNode implements AutoCloseable {
   private static double value(ReplicaServer server, String name) {
     for (Message.Counter counter : server.status()) {
       if (counter.name().equals(name)) {
-        return counter.value();
+        return (double) counter.value();
       }
     }
     return 0;

@@ -6,6 +6,7 @@ import io.capsuledb.core.capsule.NewCapsule;
 import io.capsuledb.core.crypto.PublicKey;
 import io.capsuledb.core.crypto.Secp256k1;
 import io.capsuledb.core.error.CapsuleException;
+import io.capsuledb.core.error.DeniedException;
 import io.capsuledb.core.error.InvalidRequestException;
 import io.capsuledb.core.error.UnavailableException;
 import io.capsuledb.core.keys.KeyTree;
@@ -31,6 +32,7 @@ import io.capsuledb.replication.client.QuorumOptions;
 import io.capsuledb.replication.client.ReplicatedStore;
 import io.capsuledb.replication.protocol.Blob;
 import io.capsuledb.replication.protocol.Membership;
+import io.capsuledb.replication.protocol.Message;
 import io.capsuledb.replication.session.Messenger;
 import io.capsuledb.replication.store.RocksStorage;
 import io.capsuledb.replication.store.RocksStorageOptions;
@@ -228,11 +230,37 @@ final class ReplicatedCapsule implements AutoCloseable {
     return ReplicaCaller.open(context.options.replicas(), context.options.replicaLinks(), CALL_MS);
   }
 
-  /** Signed metadata of a new capsule that names the replicas' keys. */
+  /**
+   * Signed metadata of a new capsule that names the replicas' keys and that a quorum of them took.
+   *
+   * @throws DeniedException if too many refuse it
+   */
   private static byte[] found(Context context, KeyTree owner) {
     List<PublicKey> keys = keys(context);
     int quorum = context.options.quorum() == 0 ? keys.size() / 2 + 1 : context.options.quorum();
-    return NewCapsule.sign(owner, Node.APPLICATION, keys, quorum, context.entropy);
+    byte[] metadata = NewCapsule.sign(owner, Node.APPLICATION, keys, quorum, context.entropy);
+    CapsuleName name = MetadataCodec.nameOf(metadata);
+    List<String> refusals = new ArrayList<>();
+    try (ReplicaCaller caller = call(context)) {
+      caller
+          .askAll(caller.replicas(), number -> new Message.Found(number, name, Blob.of(metadata)))
+          .forEach(
+              (replica, reply) -> {
+                if (reply instanceof Message.Refused refused) {
+                  refusals.add(replica.address() + ": " + refused.code());
+                }
+              });
+    }
+    if (refusals.size() > keys.size() - quorum) {
+      throw new DeniedException(
+          "the replicas do not take data of this owner ("
+              + String.join(", ", refusals)
+              + "): allow "
+              + owner.ownerPublicKey()
+              + " there with --owner, or put the owner's key file into "
+              + context.directory.path());
+    }
+    return metadata;
   }
 
   private static List<PublicKey> keys(Context context) {
@@ -306,7 +334,7 @@ final class ReplicatedCapsule implements AutoCloseable {
 
   /** Bytes of the cache on this machine. */
   double cacheBytes() {
-    return cache.sizeBytes();
+    return (double) cache.sizeBytes();
   }
 
   /** Fields of INFO. */
@@ -336,7 +364,7 @@ final class ReplicatedCapsule implements AutoCloseable {
               + ",state="
               + state(replica)
               + ",answer_ms="
-              + String.format(Locale.ROOT, "%.3f", replica.meanNanos() / 1e6));
+              + String.format(Locale.ROOT, "%.3f", (double) replica.meanNanos() / 1e6));
     }
     return fields;
   }
@@ -370,12 +398,13 @@ final class ReplicatedCapsule implements AutoCloseable {
         telemetry,
         "replica_answer_seconds",
         "How long the replica takes to answer, smoothed.",
-        replica -> replica.meanNanos() * NANOS);
+        replica -> (double) replica.meanNanos() * NANOS);
     telemetry.gauge(
         "replication_client",
         "What the client of the replicas counted.",
         "event",
-        values -> store.counters().forEach(values::accept));
+        values ->
+            store.counters().forEach((name, value) -> values.accept(name, value.doubleValue())));
     telemetry.counter(
         "link_events",
         "What happened on links to replicas, by kind.",
@@ -386,7 +415,7 @@ final class ReplicatedCapsule implements AutoCloseable {
                 .forEach(
                     (name, value) -> {
                       if (!LinkNetwork.isGauge(name)) {
-                        values.accept(name, value);
+                        values.accept(name, value.doubleValue());
                       }
                     }));
   }

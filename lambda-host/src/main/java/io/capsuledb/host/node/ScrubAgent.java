@@ -33,7 +33,7 @@ final class ScrubAgent implements Scheduler.Agent {
   private @Nullable Scrubber scrubber;
   private long next;
   private volatile long passes;
-  private volatile long records;
+  private final LongAdder records = new LongAdder();
 
   /**
    * A scrubber of a server's log.
@@ -61,7 +61,7 @@ final class ScrubAgent implements Scheduler.Agent {
     try {
       long before = current.records();
       List<Scrubber.Finding> found = current.step(bytesPerStep);
-      records += current.records() - before;
+      records.add(current.records() - before);
       passes = current.passes();
       for (Scrubber.Finding finding : found) {
         findings.increment();
@@ -78,7 +78,7 @@ final class ScrubAgent implements Scheduler.Agent {
         server.damaged(finding.capsule(), finding.writer(), finding.sequence());
       }
     } catch (CapsuleException e) {
-      EventLog.warn("replica.scrub_failed", "code", e.code(), "detail", e.getMessage());
+      EventLog.warn("replica.scrub_failed", "code", e.code(), "detail", e.toString());
       scrubber = null;
     } catch (IllegalStateException e) {
       // The server closed this log meanwhile: it opens another.
@@ -107,7 +107,7 @@ final class ScrubAgent implements Scheduler.Agent {
 
   /** Records looked at. */
   long records() {
-    return records;
+    return records.sum();
   }
 
   /** Records found damaged. */

@@ -181,7 +181,12 @@ final class ChildProcess {
 
   /** Runs something when it has ended, on another thread. */
   void onEnd(Runnable task) {
-    process.onExit().thenRunAsync(task);
+    Thread.ofVirtual()
+        .start(
+            () -> {
+              process.onExit().join();
+              task.run();
+            });
   }
 
   /** Asks it to stop. */

@@ -87,7 +87,7 @@ public final class ReplicaDialer implements Scheduler.Agent {
       follow(replicas);
       EventLog.info("replicas.list_read", "file", from, "replicas", replicas.size());
     } catch (CapsuleException e) {
-      EventLog.warn("replicas.list_refused", "file", from, "detail", e.getMessage());
+      EventLog.warn("replicas.list_refused", "file", from, "detail", e.toString());
     }
     return false;
   }

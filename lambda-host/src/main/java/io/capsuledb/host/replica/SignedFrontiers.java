@@ -74,7 +74,7 @@ public record SignedFrontiers(
     if (!statement.nonce().equals(nonce)) {
       return "answers with an old statement";
     }
-    if (!statement.replica().equals(peer)) {
+    if (peer == null || !statement.replica().equals(peer)) {
       return "answers with a statement of another replica";
     }
     if (!StatementCodec.verify(signed, Secp256k1.best())) {

@@ -84,6 +84,20 @@ class BackupCommandTest {
 
     CliRun restored = ok(CliRun.of("restore", path("backup"), path("copy")));
     assertThat(restored.out()).contains("records in", "owner.key");
+    // What can be checked without the key is.
+    CliRun keyless = ok(CliRun.of("verify", path("copy")));
+    assertThat(keyless.out())
+        .contains(
+            "signatures verified",
+            "contents could not be checked for want of the owner key",
+            "--key FILE",
+            "as far as it could be checked");
+    assertThat(ok(CliRun.of("verify", path("copy"), "--json")).out())
+        .contains("\"clean\":true", "\"treeChecked\":false", "\"contentsUncheckedBecause\":\"");
+    CliRun elsewhere = ok(CliRun.of("verify", path("copy"), "--key", path("data/owner.key")));
+    assertThat(elsewhere.out()).contains("tree: ").endsWith("all is well\n");
+    assertThat(CliRun.of("verify", path("copy"), "--key", path("no.key")).exitCode())
+        .isEqualTo(ExitCodes.USAGE);
     Files.copy(directory.resolve("data/owner.key"), directory.resolve("copy/owner.key"));
     CliRun verified = ok(CliRun.of("verify", path("copy")));
     assertThat(verified.out()).contains("tree: ", "all is well");
@@ -187,11 +201,22 @@ class BackupCommandTest {
       bytes += 3 + digits.length() + (i < 100 ? 2 : 1) + digits.length();
     }
     assertThat(number(stats, "liveBytes")).isEqualTo(bytes);
-    assertThat(number(stats, "storeBytes")).isPositive();
+    assertThat(number(stats, "storeBytes"))
+        .isGreaterThan(number(stats, "logBytes") + number(stats, "reclaimableBytes"));
+    assertThat(number(stats, "recordBytes")).isGreaterThan(number(stats, "liveBytes"));
     String text = ok(CliRun.of("stats", path("data"))).out();
     String help = CliRun.of("stats", "--help").out();
     for (String figure :
-        List.of("live", "history", "tail", "records", "released", "store", "amplification")) {
+        List.of(
+            "live",
+            "history",
+            "tail",
+            "records",
+            "released",
+            "store",
+            "logs",
+            "reclaimable",
+            "amplification")) {
       assertThat(text).contains("\n" + figure);
       assertThat(help).contains("\n  " + figure);
     }

@@ -167,7 +167,7 @@ class ReplicasTest {
 
   private OfflineVerification.Result verify(int number) {
     return OfflineVerification.run(
-        directory.resolve("replica-" + number), () -> null, null, (records, total) -> {});
+        directory.resolve("replica-" + number), null, () -> null, null, (records, total) -> {});
   }
 
   @Test
@@ -285,10 +285,11 @@ class ReplicasTest {
             "1");
     assertThat(replaced.exitCode()).as(replaced.toString()).isZero();
     assertThat(replaced.out()).contains("held by 4 replicas, quorum 3, membership 4");
+    // It hears of the change when a replica signs for what it writes.
+    put(node, "c", 20);
     eventually(
         "the server writes to the new one",
         () -> info(node).contains(replicas.get(5).key().toString()));
-    put(node, "c", 20);
 
     CliRun removed =
         CliRun.of(
@@ -381,7 +382,18 @@ class ReplicasTest {
   }
 
   @Test
-  void aServerDoesNotFoundAnythingWithoutAllItsReplicas() {
+  void replicasThatKnowAnotherOwnerRefuseAndTheServerSaysSo() {
+    String stranger = "0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798";
+    for (int i = 1; i <= 3; i++) {
+      startReplica(i, options(i).set(ReplicaSetting.OWNER, stranger, directory));
+    }
+    assertThatThrownBy(() -> serve(list()))
+        .isInstanceOf(DeniedException.class)
+        .hasMessageContaining("--owner");
+  }
+
+  @Test
+  void aReplicaThatAnswersAtTwoAddressesIsNotCountedTwice() {
     startReplica(1);
     startReplica(2);
     assertThatThrownBy(

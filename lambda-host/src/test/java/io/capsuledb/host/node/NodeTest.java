@@ -73,6 +73,7 @@ class NodeTest {
   private OfflineVerification.Result verify(char... passphrase) {
     return OfflineVerification.run(
         directory.resolve("data"),
+        null,
         () -> passphrase.length == 0 ? null : passphrase,
         null,
         (records, total) -> {});
@@ -117,9 +118,11 @@ class NodeTest {
         .close();
     OfflineVerification.Result closed = verify();
     assertThat(closed.clean()).isTrue();
+    assertThat(closed.unopened()).contains("--passphrase-file");
     assertThat(closed.capsules().getFirst().decrypted()).isZero();
     OfflineVerification.Result opened = verify("open sesame".toCharArray());
     assertThat(opened.clean()).isTrue();
+    assertThat(opened.unopened()).isNull();
     assertThatThrownBy(() -> verify("wrong".toCharArray())).isInstanceOf(DeniedException.class);
   }
 
@@ -144,7 +147,11 @@ class NodeTest {
     assertThatThrownBy(() -> start(options(), NO_PASSPHRASE))
         .isInstanceOf(DeniedException.class)
         .hasMessageContaining("owner.key");
-    assertThat(verify().clean()).isFalse();
+    OfflineVerification.Result keyless = verify();
+    assertThat(keyless.clean()).isTrue();
+    assertThat(keyless.unopened()).contains("owner.key", "--key");
+    assertThat(keyless.capsules().getFirst().signatures()).isPositive();
+    assertThat(keyless.capsules().getFirst().decrypted()).isZero();
 
     byte[] damaged = bytes.clone();
     damaged[20] ^= 4;

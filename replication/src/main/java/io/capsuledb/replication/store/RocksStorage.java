@@ -15,6 +15,7 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
+import java.util.function.Predicate;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.rocksdb.WriteBatch;
@@ -320,12 +321,23 @@ public final class RocksStorage implements AutoCloseable {
 
   /** Bytes of all files in the directory. */
   public long sizeBytes() {
+    return sizeBytes(name -> true);
+  }
+
+  /** Bytes of the write-ahead logs among them: room is set aside for these in advance. */
+  public long logBytes() {
+    return sizeBytes(name -> name.endsWith(".log"));
+  }
+
+  private long sizeBytes(Predicate<String> counted) {
     database.enter();
     try (Stream<Path> files = Files.list(database.directory())) {
       long total = 0;
       for (Path file : (Iterable<Path>) files::iterator) {
-        // RocksDB may delete a file between listing and looking.
-        total += file.toFile().length();
+        if (counted.test(file.toFile().getName())) {
+          // RocksDB may delete a file between listing and looking.
+          total += file.toFile().length();
+        }
       }
       return total;
     } catch (IOException e) {

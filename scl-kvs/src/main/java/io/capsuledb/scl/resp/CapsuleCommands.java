@@ -282,7 +282,9 @@ final class CapsuleCommands {
     context.offload(
         Deferred.Lane.JOBS,
         () -> {
-          flushed(db);
+          long asked = db.committedTime();
+          flushed(db, asked);
+          settled(db, asked);
           return later -> later.reply().ok();
         });
   }
@@ -293,17 +295,27 @@ final class CapsuleCommands {
         Deferred.Lane.JOBS,
         () -> {
           // What is not in tables yet when the merge begins would not be part of it.
-          flushed(db);
-          db.compact();
-          await(db, db::isSettled);
+          long asked = db.committedTime();
+          flushed(db, asked);
+          long merge = db.compact();
+          await(db, () -> db.isCompacted(merge));
+          settled(db, asked);
           return later -> later.reply().ok();
         });
   }
 
-  /** Has what is in memory written to tables, and waits until nothing is due any more. */
-  private static void flushed(CapsuleDb db) {
-    await(db, db::flush);
-    await(db, db::isSettled);
+  /** Has what was written until a Lamport time put into tables, and waits for that. */
+  private static void flushed(CapsuleDb db, long asked) {
+    await(db, () -> db.isFlushed(asked) || db.flush());
+    await(db, () -> db.isFlushed(asked));
+  }
+
+  /**
+   * Waits until nothing is due any more, as long as nobody writes: what others go on to write is
+   * not what was asked for, and could keep the engine busy for ever.
+   */
+  private static void settled(CapsuleDb db, long asked) {
+    await(db, () -> db.isSettled() || db.committedTime() != asked);
   }
 
   /** Waits, on a pool, by asking again and again. */

@@ -115,6 +115,48 @@ class CapsuleCommandsTest {
         .contains("level_bytes", "history_ms\r\n:600000", "write_pressure\r\n$5\r\n0.000");
   }
 
+  /** They wait for what there was when they were asked, and not for what others go on to write. */
+  @Test
+  void flushAndCompactReturnWhileOthersWrite() throws Exception {
+    for (int i = 0; i < 100; i++) {
+      peer.ask("SET key" + i + " " + "v".repeat(50));
+    }
+    java.util.concurrent.atomic.AtomicBoolean stop =
+        new java.util.concurrent.atomic.AtomicBoolean();
+    Thread writer =
+        Thread.ofPlatform()
+            .start(
+                () -> {
+                  for (int i = 0; !stop.get(); i++) {
+                    try (io.capsuledb.engine.Transaction txn = live.db.begin()) {
+                      txn.put(
+                          ("other" + i % 1000).getBytes(java.nio.charset.StandardCharsets.UTF_8),
+                          io.capsuledb.engine.ValueType.STRING,
+                          new byte[100],
+                          0);
+                      txn.commit();
+                    }
+                    if (i % 100 == 0) {
+                      // So the engine hardly ever settles.
+                      live.db.flush();
+                    }
+                    java.util.concurrent.locks.LockSupport.parkNanos(100_000);
+                  }
+                });
+    try {
+      for (int i = 0; i < 3; i++) {
+        long before = live.db.committedTime();
+        assertThat(peer.ask("CAPSULE.FLUSH")).isEqualTo("+OK\r\n");
+        assertThat(live.db.isFlushed(before)).isTrue();
+        assertThat(peer.ask("CAPSULE.COMPACT")).isEqualTo("+OK\r\n");
+      }
+    } finally {
+      stop.set(true);
+      writer.join();
+    }
+    assertThat(peer.ask("GET key7")).isEqualTo("$50\r\n" + "v".repeat(50) + "\r\n");
+  }
+
   @Test
   void aDamagedBlockIsAnErrorOfTheReadsThatNeedIt() throws IOException {
     int keys = 200;

@@ -23,7 +23,12 @@ public final class Golden {
 
   /** The bytes of a file in {@code golden/v1}: hexadecimal digits, comments after '#'. */
   public static byte[] bytes(String file) {
-    try (InputStream in = Golden.class.getResourceAsStream("/golden/v1/" + file)) {
+    return bytes("v1", file);
+  }
+
+  /** The bytes of a file in a directory of {@code golden}. */
+  public static byte[] bytes(String version, String file) {
+    try (InputStream in = Golden.class.getResourceAsStream("/golden/" + version + "/" + file)) {
       if (in == null) {
         throw new IllegalArgumentException("no golden bytes " + file);
       }

@@ -45,6 +45,11 @@ public final class EntriesBlock {
   private final long baseTime;
   private final long[] writers;
 
+  /** Found while checking. */
+  private byte[] lastKey = {};
+
+  private long maxTime;
+
   private EntriesBlock(
       BlockFrame frame, int entriesStart, int restartsStart, int count, long[] writers) {
     this.bytes = frame.bytes();
@@ -185,6 +190,7 @@ public final class EntriesBlock {
       writer = scan.writer();
       index = scan.index;
       leastTime = Math.min(leastTime, time);
+      maxTime = Math.max(maxTime, time);
       at = scan.end;
     }
     if (at != restartsStart) {
@@ -193,6 +199,7 @@ public final class EntriesBlock {
     if (writersSeen != writers.length) {
       return "a writer without entries";
     }
+    lastKey = Arrays.copyOf(key, keyLength);
     return leastTime == baseTime ? null : "the base time is not the smallest";
   }
 
@@ -245,7 +252,23 @@ public final class EntriesBlock {
 
   /** About how much memory the block takes. */
   public int sizeBytes() {
-    return bytes.length + Long.BYTES * writers.length;
+    return bytes.length + Long.BYTES * writers.length + lastKey.length;
+  }
+
+  /** Whether its entries are so many, from key to key and from time to time. */
+  boolean spans(int entries, byte[] first, byte[] last, long leastTime, long greatestTime) {
+    return entries == count
+        && leastTime == baseTime
+        && greatestTime == maxTime
+        && Arrays.equals(last, lastKey)
+        && begins(first);
+  }
+
+  private boolean begins(byte[] first) {
+    EntryScan scan = scan();
+    scan.reread(entriesStart);
+    return Arrays.equals(
+        bytes, scan.suffixOffset, scan.suffixOffset + scan.suffixLength, first, 0, first.length);
   }
 
   /**
@@ -396,23 +419,14 @@ public final class EntriesBlock {
   public BlockSummary summary() {
     int tombstones = 0;
     int expiring = 0;
-    long maxTime = 0;
     EntryScan scan = scan();
     for (int at = entriesStart; at < restartsStart; at = scan.end) {
       scan.reread(at);
       tombstones += scan.isTombstone() ? 1 : 0;
       expiring += scan.expiryAtMs == 0 ? 0 : 1;
-      maxTime = Math.max(maxTime, scan.time);
     }
     return new BlockSummary(
-        contentRoot(),
-        entry(0).key(),
-        entry(count - 1).key(),
-        count,
-        tombstones,
-        expiring,
-        baseTime,
-        maxTime);
+        contentRoot(), entry(0).key(), lastKey, count, tombstones, expiring, baseTime, maxTime);
   }
 
   /** A place among the entries: the scan is at it, and its whole key is spelled out. */

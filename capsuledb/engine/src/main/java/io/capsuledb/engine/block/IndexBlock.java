@@ -307,6 +307,22 @@ public final class IndexBlock {
             LittleEndian.getLong(bytes, at + BlockLayout.DESCRIPTOR_MAX_TIME)));
   }
 
+  /**
+   * Whether a block has as many entries, and from key to key and time to time, as its descriptor
+   * says: then blocks are in order, whatever else may be wrong with them.
+   *
+   * @throws IndexOutOfBoundsException unless 0 &lt;= number &lt; {@link #count}
+   */
+  public boolean describes(int number, EntriesBlock block) {
+    int at = descriptors[number];
+    return block.spans(
+        LittleEndian.getInt(bytes, at + BlockLayout.DESCRIPTOR_ENTRIES),
+        key(firstKeys[number], firstLengths[number]),
+        key(lastKeys[number], lastLengths[number]),
+        LittleEndian.getLong(bytes, at + BlockLayout.DESCRIPTOR_MIN_TIME),
+        LittleEndian.getLong(bytes, at + BlockLayout.DESCRIPTOR_MAX_TIME));
+  }
+
   /** The tree over the leaves of all descriptors, computed anew: for proofs. */
   public MerkleTree tree() {
     return MerkleTree.of(leaves());

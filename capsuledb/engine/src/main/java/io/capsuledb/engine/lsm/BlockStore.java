@@ -71,21 +71,39 @@ final class BlockStore implements AutoCloseable {
   }
 
   /**
-   * A block of entries.
+   * A block of entries. When it is read it has to be what its index says of it, as far as order
+   * depends on that.
    *
+   * @param number which one of the index
    * @param place where its record is
    * @param keep whether others are likely to ask for it soon
    */
-  EntriesBlock entries(Hash32 hash, Place place, boolean keep) {
+  EntriesBlock entries(IndexBlock index, int number, Place place, boolean keep) {
+    Hash32 hash = index.record(number);
     if (cache.getIfPresent(hash) instanceof EntriesBlock cached) {
       telemetry.count(Telemetry.Counter.BLOCK_CACHE_HITS, 1);
       return cached;
     }
     EntriesBlock block = load(hash, place, place.read(), EntriesBlock::decode);
+    check(index, number, block, place);
     if (keep) {
       cache.put(hash, block);
     }
     return block;
+  }
+
+  /**
+   * Checks that a block is where it belongs in the order of its table.
+   *
+   * @throws IntegrityException if it is not
+   */
+  void check(IndexBlock index, int number, EntriesBlock block, Object referrer) {
+    if (!index.describes(number, block)) {
+      throw refuse(
+          index.record(number),
+          referrer,
+          Rejection.of(Reason.PAYLOAD, "its keys, times or number are not those its index has"));
+    }
   }
 
   /** The index of a table. */
@@ -178,7 +196,7 @@ final class BlockStore implements AutoCloseable {
     }
   }
 
-  private IntegrityException refuse(Hash32 hash, Object referrer, Rejection rejection) {
+  IntegrityException refuse(Hash32 hash, Object referrer, Rejection rejection) {
     telemetry.rejected(rejection.reason());
     return new IntegrityException(
         Rejection.of(

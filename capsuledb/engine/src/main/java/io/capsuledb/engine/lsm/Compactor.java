@@ -3,6 +3,7 @@ package io.capsuledb.engine.lsm;
 import io.capsuledb.core.crypto.Hash32;
 import io.capsuledb.core.error.IntegrityException;
 import io.capsuledb.core.port.Telemetry;
+import io.capsuledb.core.record.Checkpoint;
 import io.capsuledb.engine.block.ValuePointer;
 import io.capsuledb.engine.entry.Entry;
 import io.capsuledb.engine.entry.EntryCursor;
@@ -15,6 +16,7 @@ import java.util.Comparator;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -53,8 +55,15 @@ final class Compactor {
 
   private @Nullable Job job;
   private long nextWriteNanos;
-  private volatile boolean allRequested;
   private volatile boolean busy;
+
+  /** How often everything was asked to be merged. */
+  private final AtomicLong requests = new AtomicLong();
+
+  /** The newest of these that a job was picked for, and the newest that is done. */
+  private volatile long taken;
+
+  private volatile long done;
   private volatile @Nullable IntegrityException blocked;
 
   Compactor(Tree tree, TreeOptions options, Tree.Ports ports, TreeChain chain) {
@@ -64,12 +73,27 @@ final class Compactor {
     this.chain = chain;
   }
 
-  void requestAll() {
-    allRequested = true;
+  /** Asks for a merge of everything; returns the number of the request. */
+  long requestAll() {
+    return requests.incrementAndGet();
+  }
+
+  /** Whether a request was served, by a merge that began after it. */
+  boolean isDone(long request) {
+    return done >= request;
   }
 
   boolean isIdle() {
-    return !busy && !allRequested;
+    return !busy && requests.get() == done;
+  }
+
+  private boolean isAllRequested() {
+    return requests.get() > taken;
+  }
+
+  private void refuseRequests() {
+    taken = requests.get();
+    done = taken;
   }
 
   /** Gives up: what is damaged cannot be merged. Reads and flushes go on. */
@@ -77,11 +101,12 @@ final class Compactor {
     Job current = job;
     if (current != null) {
       current.view.release();
+      tree.leave(current.work);
     }
     job = null;
     busy = false;
-    allRequested = false;
     blocked = cause;
+    refuseRequests();
   }
 
   @Nullable IntegrityException blocked() {
@@ -91,7 +116,7 @@ final class Compactor {
   /** One step; returns whether there may be more to do at once. */
   boolean step() {
     if (blocked != null) {
-      allRequested = false;
+      refuseRequests();
       return false;
     }
     Job current = job;
@@ -114,6 +139,7 @@ final class Compactor {
     }
     if (current.isDone()) {
       current.install();
+      done = Math.max(done, current.request);
       job = null;
     }
     return true;
@@ -121,7 +147,7 @@ final class Compactor {
 
   private boolean isTooFast() {
     return options.compactionBytesPerSecond() > 0
-        && !allRequested
+        && !isAllRequested()
         && tree.stats().level0Runs() < HURRY_RUNS
         && ports.clock().monotonicNanos() < nextWriteNanos;
   }
@@ -143,8 +169,12 @@ final class Compactor {
 
   private @Nullable Job pick(ReadView view) {
     List<Run> runs = view.manifest().runs();
-    if (allRequested) {
-      allRequested = false;
+    if (isAllRequested()) {
+      taken = requests.get();
+      if (runs.isEmpty()) {
+        done = taken;
+        return null;
+      }
       long bytes = 0;
       int deepest = 1;
       for (Run run : runs) {
@@ -154,7 +184,7 @@ final class Compactor {
       while (deepest < Manifest.LEVELS - 1 && options.levelBytes(deepest) < bytes) {
         deepest++;
       }
-      return runs.isEmpty() ? null : new Job(view, tablesOf(runs), deepest, true);
+      return new Job(view, tablesOf(runs), deepest, taken);
     }
     // The level that is most beyond what it should be. Level 0 alone would starve the others, and
     // with them grow what each of its own merges has to rewrite.
@@ -174,14 +204,14 @@ final class Compactor {
         && (largest == null || (double) level0.size() / TreeOptions.LEVEL_0_RUNS >= worst)) {
       List<TableDescriptor> input = tablesOf(level0);
       input.addAll(overlapping(runs, 1, input));
-      return new Job(view, input, 1, false);
+      return new Job(view, input, 1, 0);
     }
     if (largest == null) {
       return null;
     }
     List<TableDescriptor> input = nextTables(largest);
     input.addAll(overlapping(runs, largest.level() + 1, input));
-    return new Job(view, input, largest.level() + 1, false);
+    return new Job(view, input, largest.level() + 1, 0);
   }
 
   private static List<TableDescriptor> tablesOf(List<Run> runs) {
@@ -235,8 +265,10 @@ final class Compactor {
   /** One merge; holds its view until it is installed or abandoned. */
   private final class Job {
     private final ReadView view;
+    private final TreeChain.Work work = chain.work();
     private final Set<Hash32> input = new HashSet<>();
     private final int outputLevel;
+    private final long request;
     private final long floorTime;
     private final List<List<TableDescriptor>> groups = new ArrayList<>();
     private final List<TableDescriptor> dead = new ArrayList<>();
@@ -251,10 +283,13 @@ final class Compactor {
     /**
      * A merge.
      *
-     * @param rewrite also tables that overlap no other
+     * @param request number of the request to merge everything, also tables that overlap no other;
+     *     0 if there is none
      */
-    Job(ReadView view, List<TableDescriptor> tables, int outputLevel, boolean rewrite) {
+    Job(ReadView view, List<TableDescriptor> tables, int outputLevel, long request) {
+      boolean rewrite = request > 0;
       this.view = view;
+      this.request = request;
       this.outputLevel = outputLevel;
       this.floorTime = tree.retention().raiseFloor(view.manifest().coveredTime());
       for (TableDescriptor table : tables) {
@@ -301,7 +336,7 @@ final class Compactor {
         sieve = merged;
         pending = merged.next();
       }
-      TableBuilder builder = new TableBuilder(chain, options, ports.entropy());
+      TableBuilder builder = new TableBuilder(chain, work, options, ports.entropy());
       Entry entry = pending;
       while (entry != null && !builder.endsBefore(entry)) {
         builder.add(entry);
@@ -367,7 +402,18 @@ final class Compactor {
 
     void install() {
       view.release();
-      tree.install(this::edit, null, dead, deadValues);
+      List<Checkpoint.Range> superseded = new ArrayList<>();
+      for (TableDescriptor table : dead) {
+        superseded.add(
+            new Checkpoint.Range(table.writer(), table.firstSequence(), table.lastSequence()));
+      }
+      for (Hash32 value : deadValues) {
+        Checkpoint.Range range = tree.rangeOf(value);
+        if (range != null) {
+          superseded.add(range);
+        }
+      }
+      tree.install(this::edit, work, null, superseded);
       ports.telemetry().count(Telemetry.Counter.COMPACTIONS, 1);
     }
 

@@ -1,8 +1,6 @@
 package io.capsuledb.engine.lsm;
 
-import io.capsuledb.core.crypto.Hash32;
 import io.capsuledb.core.record.Checkpoint;
-import java.util.ArrayList;
 import java.util.List;
 
 /**
@@ -14,12 +12,10 @@ final class Doomed {
   /** No view made later refers to them. */
   final ReadView lastView;
 
-  final List<Checkpoint.Range> ranges = new ArrayList<>();
+  final List<Checkpoint.Range> ranges;
 
-  /** Values kept apart, by the hash of their record. */
-  final List<Hash32> values = new ArrayList<>();
-
-  Doomed(ReadView lastView) {
+  Doomed(ReadView lastView, List<Checkpoint.Range> ranges) {
     this.lastView = lastView;
+    this.ranges = List.copyOf(ranges);
   }
 }

@@ -1,9 +1,12 @@
 package io.capsuledb.engine.lsm;
 
+import io.capsuledb.core.error.IntegrityException;
+import io.capsuledb.core.error.Rejection;
 import io.capsuledb.engine.entry.Entry;
 import io.capsuledb.engine.entry.EntryCursor;
 import io.capsuledb.engine.entry.EntryKind;
 import io.capsuledb.engine.entry.Version;
+import java.util.Arrays;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
@@ -23,7 +26,8 @@ import org.jspecify.annotations.Nullable;
  * </ul>
  *
  * <p>Pulls from a cursor that walks in {@link Entry#ENTRY_ORDER}; what comes out is in that order
- * too.
+ * too. A source that is not, because the tables are not what they should be, ends it with an {@link
+ * IntegrityException}.
  */
 final class EntrySieve {
 
@@ -34,7 +38,7 @@ final class EntrySieve {
   private final Predicate<byte[]> isBelow;
   private final Consumer<Entry> dropped;
 
-  private byte @Nullable [] key;
+  private @Nullable Entry last;
   private boolean settled;
   private boolean started;
 
@@ -75,8 +79,19 @@ final class EntrySieve {
   }
 
   private @Nullable Entry judge(Entry entry) {
-    if (key == null || !java.util.Arrays.equals(key, entry.key())) {
-      key = entry.key();
+    Entry before = last;
+    int keys = before == null ? -1 : Arrays.compareUnsigned(before.key(), entry.key());
+    if (before != null && (keys > 0 || (keys == 0 && Entry.compareVersions(before, entry) <= 0))) {
+      throw new IntegrityException(
+          Rejection.of(
+              Rejection.Reason.PAYLOAD,
+              "tables are out of order, or name a version twice: the entry "
+                  + entry
+                  + " comes after "
+                  + before));
+    }
+    last = entry;
+    if (keys != 0) {
       settled = false;
     }
     if (settled) {

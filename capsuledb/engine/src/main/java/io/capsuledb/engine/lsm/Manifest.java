@@ -1,6 +1,7 @@
 package io.capsuledb.engine.lsm;
 
 import io.capsuledb.core.crypto.Hash32;
+import io.capsuledb.core.record.Checkpoint;
 import io.capsuledb.engine.entry.Version;
 import java.util.List;
 
@@ -16,6 +17,10 @@ import java.util.List;
  * @param clears the versions of the CLEAR operations that still matter, ascending
  * @param moments which Lamport time was reached when, ascending
  * @param runs sorted runs of tables, newest first; see {@link Run}
+ * @param leftovers records of the tree's chains that this manifest does not need, and that no
+ *     checkpoint up to its own has released: what was being written and is of use only if it is
+ *     finished, and what somebody still reads. Whoever opens the capsule releases them. In order of
+ *     writer and sequence number, apart from each other
  */
 public record Manifest(
     Hash32 previous,
@@ -24,7 +29,8 @@ public record Manifest(
     List<Chain> frontier,
     List<Version> clears,
     List<Moment> moments,
-    List<Run> runs) {
+    List<Run> runs,
+    List<Checkpoint.Range> leftovers) {
 
   /** Most chains in a frontier. */
   public static final int MAX_CHAINS = 1 << 16;
@@ -38,6 +44,9 @@ public record Manifest(
   /** Most tables. */
   public static final int MAX_TABLES = 1 << 18;
 
+  /** Most ranges of leftovers. */
+  public static final int MAX_LEFTOVERS = 1 << 16;
+
   /** Levels are numbered 0 to one less than this. */
   public static final int LEVELS = 8;
 
@@ -46,7 +55,7 @@ public record Manifest(
 
   /** The manifest of a capsule that was never flushed. */
   public static final Manifest EMPTY =
-      new Manifest(Hash32.ZERO, 0, 0, List.of(), List.of(), List.of(), List.of());
+      new Manifest(Hash32.ZERO, 0, 0, List.of(), List.of(), List.of(), List.of(), List.of());
 
   /**
    * How far a chain is covered.

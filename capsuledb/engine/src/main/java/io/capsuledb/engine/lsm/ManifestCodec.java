@@ -1,9 +1,11 @@
 package io.capsuledb.engine.lsm;
 
 import io.capsuledb.core.bytes.LittleEndian;
+import io.capsuledb.core.capsule.RosterEntry;
 import io.capsuledb.core.crypto.Hash32;
 import io.capsuledb.core.error.Decoded;
 import io.capsuledb.core.error.Rejection.Reason;
+import io.capsuledb.core.record.Checkpoint;
 import io.capsuledb.core.record.RecordLayout;
 import io.capsuledb.engine.entry.Version;
 import io.capsuledb.engine.lsm.Manifest.Chain;
@@ -33,11 +35,15 @@ public final class ManifestCodec {
         size += ManifestLayout.TABLE_BYTES + table.firstKey().length + table.lastKey().length;
       }
     }
+    boolean hasLeftovers = !manifest.leftovers().isEmpty();
+    if (hasLeftovers) {
+      size += Integer.BYTES + (long) ManifestLayout.LEFTOVER_BYTES * manifest.leftovers().size();
+    }
     if (size > RecordLayout.MAX_PLAINTEXT_BYTES) {
       throw new IllegalStateException("a manifest of " + size + " bytes does not fit a record");
     }
     Writer out = new Writer((int) size);
-    out.u8(ManifestLayout.FORMAT);
+    out.u8(hasLeftovers ? ManifestLayout.FORMAT_WITH_LEFTOVERS : ManifestLayout.FORMAT);
     out.at = ManifestLayout.COVERED_OFFSET;
     out.u64(manifest.coveredTime());
     out.u64(manifest.floorTime());
@@ -68,6 +74,14 @@ public final class ManifestCodec {
       out.u8(run.level());
       out.u32(run.tables().size());
       run.tables().forEach(out::table);
+    }
+    if (hasLeftovers) {
+      out.u32(manifest.leftovers().size());
+      for (Checkpoint.Range range : manifest.leftovers()) {
+        out.u64(range.writer());
+        out.u64(range.fromSequence());
+        out.u64(range.toSequence());
+      }
     }
     if (out.at != out.bytes.length) {
       throw new IllegalStateException("a manifest's size was computed wrong");
@@ -164,11 +178,12 @@ public final class ManifestCodec {
       if (bytes.length < ManifestLayout.HEADER_BYTES) {
         throw new Malformed(bytes.length + " bytes");
       }
-      if (bytes[ManifestLayout.FORMAT_OFFSET] != ManifestLayout.FORMAT) {
+      byte format = bytes[ManifestLayout.FORMAT_OFFSET];
+      if (format != ManifestLayout.FORMAT && format != ManifestLayout.FORMAT_WITH_LEFTOVERS) {
         throw new Malformed(
             Reason.UNKNOWN_FORMAT,
             "format "
-                + (bytes[ManifestLayout.FORMAT_OFFSET] & 0xFF)
+                + (format & 0xFF)
                 + ", of which this version knows nothing: open the capsule with a newer one");
       }
       for (int i = ManifestLayout.RESERVED_OFFSET; i < ManifestLayout.COVERED_OFFSET; i++) {
@@ -217,7 +232,9 @@ public final class ManifestCodec {
         require(tables <= Manifest.MAX_TABLES, "too many tables");
         sorted.add(run);
       }
-      require(at == bytes.length, "bytes after the last run");
+      List<Checkpoint.Range> leftovers =
+          format == ManifestLayout.FORMAT_WITH_LEFTOVERS ? leftovers() : List.of();
+      require(at == bytes.length, "bytes after the end");
       return new Manifest(
           previous,
           coveredTime,
@@ -225,7 +242,30 @@ public final class ManifestCodec {
           List.copyOf(frontier),
           List.copyOf(clearVersions),
           List.copyOf(reached),
-          List.copyOf(sorted));
+          List.copyOf(sorted),
+          leftovers);
+    }
+
+    private List<Checkpoint.Range> leftovers() throws Malformed {
+      int count = count(Manifest.MAX_LEFTOVERS, "leftovers");
+      require(count > 0, "no leftovers in the format that has some");
+      room((long) count * ManifestLayout.LEFTOVER_BYTES);
+      List<Checkpoint.Range> leftovers = new ArrayList<>(count);
+      for (int i = 0; i < count; i++) {
+        long writer = positive("a writer");
+        require(writer <= RosterEntry.MAX_WRITER, "a writer out of range");
+        long from = positive("a sequence number");
+        long to = positive("a sequence number");
+        require(from <= to, "sequence numbers of a leftover are swapped");
+        Checkpoint.Range last = i == 0 ? null : leftovers.getLast();
+        require(
+            last == null
+                || last.writer() < writer
+                || (last.writer() == writer && from - last.toSequence() > 1),
+            "leftovers are not in order");
+        leftovers.add(new Checkpoint.Range(writer, from, to));
+      }
+      return List.copyOf(leftovers);
     }
 
     private Chain chain() throws Malformed {

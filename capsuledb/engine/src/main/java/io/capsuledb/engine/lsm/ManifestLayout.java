@@ -1,7 +1,7 @@
 package io.capsuledb.engine.lsm;
 
 /**
- * The payload of a MANIFEST record: format 1, little endian, docs/format/manifest.md.
+ * The payload of a MANIFEST record: formats 1 and 2, little endian, docs/format/manifest.md.
  *
  * <pre>
  *  0 format u8   1 reserved (7)
@@ -11,6 +11,7 @@ package io.capsuledb.engine.lsm;
  *    clears: time u64, writer u64, index u32
  *    moments: Lamport time u64, wall clock u64
  *    runs: level u8, tables u32, tables
+ *    in format 2: leftovers u32, leftovers: writer u64, first sequence u64, last sequence u64
  *
  * table: index (32), root (32), writer u64, first sequence u64, records u32, entries u64,
  *        tombstones u64, expiring u64, least time u64, greatest time u64, bytes u64,
@@ -19,7 +20,12 @@ package io.capsuledb.engine.lsm;
  */
 final class ManifestLayout {
 
+  /** Without leftovers. */
   static final int FORMAT = 1;
+
+  /** With leftovers. */
+  static final int FORMAT_WITH_LEFTOVERS = 2;
+
   static final int FORMAT_OFFSET = 0;
   static final int RESERVED_OFFSET = 1;
   static final int COVERED_OFFSET = 8;
@@ -35,6 +41,7 @@ final class ManifestLayout {
   static final int CLEAR_BYTES = 20;
   static final int MOMENT_BYTES = 16;
   static final int RUN_BYTES = 5;
+  static final int LEFTOVER_BYTES = 24;
 
   /** A table without its keys. */
   static final int TABLE_BYTES = 32 + 32 + 8 + 8 + 4 + 7 * 8 + 4 + 4;

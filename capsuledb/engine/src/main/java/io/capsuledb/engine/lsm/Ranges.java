@@ -21,7 +21,7 @@ final class Ranges {
       Checkpoint.Range last = merged.isEmpty() ? null : merged.getLast();
       if (last != null
           && last.writer() == range.writer()
-          && range.fromSequence() <= last.toSequence() + 1) {
+          && range.fromSequence() - 1 <= last.toSequence()) {
         merged.set(
             merged.size() - 1,
             new Checkpoint.Range(
@@ -33,5 +33,29 @@ final class Ranges {
       }
     }
     return merged;
+  }
+
+  /**
+   * Whether any of some records is in a set.
+   *
+   * @param normalised the set, as {@link #normalise} orders it
+   */
+  static boolean intersects(
+      List<Checkpoint.Range> normalised, long writer, long fromSequence, long toSequence) {
+    int low = 0;
+    int high = normalised.size() - 1;
+    while (low <= high) {
+      int middle = (low + high) >>> 1;
+      Checkpoint.Range range = normalised.get(middle);
+      if (range.writer() < writer
+          || (range.writer() == writer && range.toSequence() < fromSequence)) {
+        low = middle + 1;
+      } else if (range.writer() > writer || range.fromSequence() > toSequence) {
+        high = middle - 1;
+      } else {
+        return true;
+      }
+    }
+    return false;
   }
 }

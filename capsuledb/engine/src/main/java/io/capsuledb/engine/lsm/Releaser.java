@@ -37,6 +37,10 @@ final class Releaser {
   private final ArrayDeque<Checkpoint.Range> queue = new ArrayDeque<>();
   private Checkpoint.@Nullable Range current;
   private long sequence;
+  private long end;
+
+  /** What this step has passed, though the store does not know of it yet. */
+  private final List<Checkpoint.Range> passed = new ArrayList<>();
 
   /** Bytes released whose room was not given back yet. */
   private final AtomicLong releasedBytes = new AtomicLong();
@@ -57,6 +61,7 @@ final class Releaser {
   List<Checkpoint.Range> pending() {
     synchronized (queue) {
       List<Checkpoint.Range> pending = new ArrayList<>(queue);
+      pending.addAll(passed);
       Checkpoint.Range range = current;
       if (range != null) {
         pending.add(range);
@@ -78,7 +83,7 @@ final class Releaser {
 
   boolean isIdle() {
     synchronized (queue) {
-      return queue.isEmpty() && current == null;
+      return queue.isEmpty() && current == null && passed.isEmpty();
     }
   }
 
@@ -105,16 +110,27 @@ final class Releaser {
       store.release(stubs);
       releasedBytes.addAndGet(bytes);
     }
+    synchronized (queue) {
+      passed.clear();
+    }
     return !isIdle();
   }
 
   private Checkpoint.@Nullable Range range() {
     synchronized (queue) {
       Checkpoint.Range range = current;
-      if (range == null || sequence > range.toSequence()) {
+      while (range == null || sequence > end) {
+        if (range != null) {
+          passed.add(range);
+        }
         range = queue.poll();
         current = range;
-        sequence = range == null ? 0 : range.fromSequence();
+        if (range == null) {
+          break;
+        }
+        sequence = range.fromSequence();
+        // Beyond the newest there is nothing, and perhaps no end of it.
+        end = Math.min(range.toSequence(), store.newestSequence(range.writer()));
       }
       return range;
     }

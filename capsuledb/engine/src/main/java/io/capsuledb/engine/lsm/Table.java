@@ -1,5 +1,6 @@
 package io.capsuledb.engine.lsm;
 
+import io.capsuledb.core.error.Rejection;
 import io.capsuledb.engine.block.EntriesBlock;
 import io.capsuledb.engine.block.IndexBlock;
 import io.capsuledb.engine.entry.Entry;
@@ -13,6 +14,9 @@ final class Table {
   private final BlockStore blocks;
   private final BlockStore.Place indexPlace;
 
+  /** Whether the index was compared with the descriptor. */
+  private volatile boolean indexChecked;
+
   Table(TableDescriptor descriptor, BlockStore blocks) {
     this.descriptor = descriptor;
     this.blocks = blocks;
@@ -25,16 +29,33 @@ final class Table {
   }
 
   IndexBlock index() {
-    return blocks.index(descriptor.index(), indexPlace);
+    IndexBlock index = blocks.index(descriptor.index(), indexPlace);
+    if (!indexChecked) {
+      String wrong = descriptor.disagreement(index);
+      if (wrong != null) {
+        throw blocks.refuse(
+            descriptor.index(), indexPlace, Rejection.of(Rejection.Reason.PAYLOAD, wrong));
+      }
+      indexChecked = true;
+    }
+    return index;
   }
 
   /** A block of the table; {@code keep}: others are likely to ask for it soon. */
   EntriesBlock block(IndexBlock index, int number, boolean keep) {
     // A table's blocks follow each other in the chain, and its index follows them.
     return blocks.entries(
-        index.record(number),
+        index,
+        number,
         blocks.new Place(descriptor.writer(), descriptor.firstSequence() + number, descriptor),
         keep);
+  }
+
+  /** The same where the order of blocks matters: one from the cache may be there as another's. */
+  private EntriesBlock blockInOrder(IndexBlock index, int number, boolean keep) {
+    EntriesBlock block = block(index, number, keep);
+    blocks.check(index, number, block, descriptor);
+    return block;
   }
 
   /** The newest version of a key not later than a Lamport time, or null. */
@@ -58,7 +79,7 @@ final class Table {
     IndexBlock index = index();
     long left = position;
     for (int number = 0; number < index.count(); number++) {
-      EntriesBlock block = block(index, number, true);
+      EntriesBlock block = blockInOrder(index, number, true);
       if (left < block.count()) {
         return block.entry((int) left).key();
       }
@@ -119,7 +140,7 @@ final class Table {
         current = null;
         return false;
       }
-      current = block(index, wanted, keep).cursor();
+      current = blockInOrder(index, wanted, keep).cursor();
       return true;
     }
 

@@ -28,6 +28,7 @@ final class TableBuilder {
   private static final int SALT_BYTES = 32;
 
   private final TreeChain chain;
+  private final TreeChain.Work work;
   private final TreeOptions options;
   private final Entropy entropy;
 
@@ -39,8 +40,14 @@ final class TableBuilder {
   private long separateBytes;
   private long entries;
 
-  TableBuilder(TreeChain chain, TreeOptions options, Entropy entropy) {
+  /**
+   * A builder of one table.
+   *
+   * @param work what the table is part of
+   */
+  TableBuilder(TreeChain chain, TreeChain.Work work, TreeOptions options, Entropy entropy) {
     this.chain = chain;
+    this.work = work;
     this.options = options;
     this.entropy = entropy;
     this.block = new EntriesBlockBuilder(options.compression());
@@ -82,7 +89,7 @@ final class TableBuilder {
 
   private Entry separate(Entry entry) {
     byte[] payload = ValueBlock.encode(entry.value(), options.compression());
-    try (TreeChain.Appender appender = chain.begin()) {
+    try (TreeChain.Appender appender = chain.begin(work)) {
       TreeChain.Ref ref = appender.append(RecordType.BLOCK, List.of(), payload);
       appender.flush();
       return entry.withValue(
@@ -111,7 +118,7 @@ final class TableBuilder {
     long expiring = 0;
     long minTime = Long.MAX_VALUE;
     long maxTime = 0;
-    try (TreeChain.Appender appender = chain.begin()) {
+    try (TreeChain.Appender appender = chain.begin(work)) {
       TreeChain.Ref first = null;
       for (EncodedBlock built : blocks) {
         TreeChain.Ref ref = appender.append(RecordType.BLOCK, List.of(), built.payload());

@@ -1,7 +1,9 @@
 package io.capsuledb.engine.lsm;
 
 import io.capsuledb.core.crypto.Hash32;
+import io.capsuledb.engine.block.IndexBlock;
 import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What a manifest says about a table: a sorted sequence of entries in consecutive BLOCK records of
@@ -128,6 +130,30 @@ public final class TableDescriptor {
   /** Merkle root over its entries. */
   public Hash32 root() {
     return root;
+  }
+
+  /** What the index of the table says otherwise, or null. */
+  @Nullable String disagreement(IndexBlock other) {
+    String what =
+        other.count() + 1 != records
+            ? "records"
+            : other.entries() != entries
+                ? "entries"
+                : other.tombstones() != tombstones
+                    ? "tombstones"
+                    : other.expiring() != expiring
+                        ? "expiring entries"
+                        : other.minTime() != minTime || other.maxTime() != maxTime
+                            ? "times"
+                            : !Arrays.equals(other.firstKey(), firstKey)
+                                    || !Arrays.equals(other.lastKey(), lastKey)
+                                ? "range of keys"
+                                : null;
+    return what == null ? null : disagreed(what);
+  }
+
+  static String disagreed(String what) {
+    return "its " + what + " are not those its index has";
   }
 
   /** Whether a key is in the range of keys. */

@@ -98,7 +98,8 @@ public final class Tree implements AutoCloseable {
    * @param manifestRange where that record is, or null if there is none
    * @param position how far the chain that record is in need not be read again, or null
    * @param releasing ranges that a crash may have kept from being released
-   * @param orphans records after the newest checkpoint of a chain that has ended: named by nobody
+   * @param orphans records of chains that have ended which nobody needs: what came after the newest
+   *     manifest, and what it says it does not need
    */
   public record Recovered(
       Manifest manifest,
@@ -126,8 +127,8 @@ public final class Tree implements AutoCloseable {
   private final Consumer<CapsuleException> failed;
   private final Scheduler.Gate room;
 
-  /** Serialises manifests. */
-  private final ReentrantLock manifestLock = new ReentrantLock();
+  /** Serialises manifests. Fair, so that a merge gets its turn beside flushes without a pause. */
+  private final ReentrantLock manifestLock = new ReentrantLock(true);
 
   private final Object monitor = new Object();
   // Guarded by monitor:
@@ -612,6 +613,7 @@ public final class Tree implements AutoCloseable {
   }
 
   private void flush(Frozen oldest) {
+    TreeChain.Work work = chain.work();
     long begin = ports.clock().monotonicNanos();
     long floor = retention.raiseFloor(oldest.cut.time());
     List<TableDescriptor> tables = new ArrayList<>();
@@ -625,7 +627,7 @@ public final class Tree implements AutoCloseable {
               retention.expiredByMs(),
               below::mayHold,
               entry -> {});
-      buildTables(sieve, tables::add);
+      buildTables(work, sieve, tables::add);
     } finally {
       below.release();
     }
@@ -637,8 +639,8 @@ public final class Tree implements AutoCloseable {
           }
           return runs;
         },
+        work,
         oldest,
-        List.of(),
         List.of());
     ports.telemetry().count(Telemetry.Counter.MEMTABLES_FLUSHED, 1);
     ports
@@ -647,12 +649,12 @@ public final class Tree implements AutoCloseable {
             Telemetry.Distribution.FLUSH_SECONDS, (ports.clock().monotonicNanos() - begin) * 1e-9);
   }
 
-  private void buildTables(EntrySieve sieve, Consumer<TableDescriptor> done) {
-    TableBuilder builder = new TableBuilder(chain, options, ports.entropy());
+  private void buildTables(TreeChain.Work work, EntrySieve sieve, Consumer<TableDescriptor> done) {
+    TableBuilder builder = new TableBuilder(chain, work, options, ports.entropy());
     for (Entry entry = sieve.next(); entry != null; entry = sieve.next()) {
       if (builder.endsBefore(entry)) {
         done.accept(builder.finish());
-        builder = new TableBuilder(chain, options, ports.entropy());
+        builder = new TableBuilder(chain, work, options, ports.entropy());
       }
       builder.add(entry);
     }
@@ -672,12 +674,13 @@ public final class Tree implements AutoCloseable {
   /**
    * Makes a manifest of the newest one and an edit, makes it durable and shows it to readers.
    *
+   * @param work what wrote the tables that the edit adds
    * @param flushed the memtable that the edit replaces, or null
-   * @param dead tables that the edit removes and nobody else names
-   * @param deadValues records of values that no entry points to any more
+   * @param superseded records that the edit makes superfluous: of tables, and values that no entry
+   *     points to any more. Who reads them now may go on
    */
   void install(
-      Edit edit, @Nullable Frozen flushed, List<TableDescriptor> dead, List<Hash32> deadValues) {
+      Edit edit, TreeChain.Work work, @Nullable Frozen flushed, List<Checkpoint.Range> superseded) {
     manifestLock.lock();
     try {
       ReadView before = view;
@@ -695,27 +698,38 @@ public final class Tree implements AutoCloseable {
       }
       long newCovered = flushed == null ? covered : Math.max(covered, flushed.cut.time());
       Clears kept = clears.from(retention.floorTime()).upTo(newCovered);
-      Manifest next =
-          new Manifest(
-              before.manifestHash(),
-              newCovered,
-              Math.min(newCovered, retention.floorTime()),
-              List.copyOf(frontier.values()),
-              kept.versions(),
-              retention.momentsUpTo(newCovered),
-              edit.apply(before.manifest()));
+      List<Run> runs = edit.apply(before.manifest());
       if (manifestRange != null) {
         released.add(manifestRange);
       }
       List<Checkpoint.Range> sorted = boundedRanges(released);
+      List<Checkpoint.Range> leftovers = new ArrayList<>(superseded);
+      leftovers.addAll(nextReleased);
+      synchronized (monitor) {
+        doomed.forEach(gone -> leftovers.addAll(gone.ranges));
+      }
+      Manifest next;
       TreeChain.Ref ref;
       try (TreeChain.Appender appender = chain.begin()) {
+        // Nobody writes blocks now: what is unfinished is all that is before this manifest.
+        leftovers.addAll(appender.unfinished(work));
+        next =
+            new Manifest(
+                before.manifestHash(),
+                newCovered,
+                Math.min(newCovered, retention.floorTime()),
+                List.copyOf(frontier.values()),
+                kept.versions(),
+                retention.momentsUpTo(newCovered),
+                runs,
+                boundedLeftovers(leftovers));
         ref = appender.append(RecordType.MANIFEST, List.of(), ManifestCodec.encode(next));
         Checkpoint checkpoint =
             new Checkpoint(ref.hash(), StateRoot.of(next), newCovered, withPending(sorted));
         appender.append(RecordType.CHECKPOINT, List.of(), CheckpointCodec.encode(checkpoint));
         appender.flush();
       }
+      work.end();
       manifestRange = new Checkpoint.Range(ref.writer(), ref.sequence(), ref.sequence());
       releaser.release(sorted);
       synchronized (monitor) {
@@ -728,14 +742,8 @@ public final class Tree implements AutoCloseable {
           retired.add(flushed.memtable);
         }
         ReadView last = view;
-        if (!dead.isEmpty() || !deadValues.isEmpty()) {
-          Doomed gone = new Doomed(last);
-          for (TableDescriptor table : dead) {
-            gone.ranges.add(
-                new Checkpoint.Range(table.writer(), table.firstSequence(), table.lastSequence()));
-          }
-          gone.values.addAll(deadValues);
-          doomed.add(gone);
+        if (!superseded.isEmpty()) {
+          doomed.add(new Doomed(last, superseded));
         }
         level0Runs = countLevel0(next);
         publish(
@@ -749,6 +757,30 @@ public final class Tree implements AutoCloseable {
       manifestLock.unlock();
     }
     room.signalAll();
+  }
+
+  /**
+   * As many leftovers as a manifest may name, in order. (Beyond: they are released all the same
+   * unless there is a crash before.)
+   */
+  private static List<Checkpoint.Range> boundedLeftovers(List<Checkpoint.Range> leftovers) {
+    List<Checkpoint.Range> sorted = Ranges.normalise(leftovers);
+    return List.copyOf(sorted.subList(0, Math.min(sorted.size(), Manifest.MAX_LEFTOVERS)));
+  }
+
+  /** Gives up a flush or merge: the next checkpoint releases what it wrote. */
+  void leave(TreeChain.Work work) {
+    manifestLock.lock();
+    try {
+      nextReleased.addAll(work.end());
+    } finally {
+      manifestLock.unlock();
+    }
+  }
+
+  /** Where the record with a hash is, or null if it is not there or damaged. */
+  Checkpoint.@Nullable Range rangeOf(Hash32 hash) {
+    return releaser.rangeOf(hash);
   }
 
   /**
@@ -799,7 +831,9 @@ public final class Tree implements AutoCloseable {
     manifestLock.lock();
     try {
       Checkpoint.Range place = manifestRange;
-      if (place != null && place.writer() == chain.writer()) {
+      if (place != null
+          && place.writer() == chain.writer()
+          && Ranges.normalise(releaser.pending()).size() <= CheckpointLayout.MAX_RANGES) {
         checkpoint(view.manifestHash(), StateRoot.of(view.manifest()), List.of());
       }
     } finally {
@@ -865,15 +899,7 @@ public final class Tree implements AutoCloseable {
           });
     }
     List<Checkpoint.Range> ranges = new ArrayList<>();
-    for (Doomed gone : free) {
-      ranges.addAll(gone.ranges);
-      for (Hash32 value : gone.values) {
-        Checkpoint.Range range = releaser.rangeOf(value);
-        if (range != null) {
-          ranges.add(range);
-        }
-      }
-    }
+    free.forEach(gone -> ranges.addAll(gone.ranges));
     return ranges;
   }
 
@@ -943,20 +969,41 @@ public final class Tree implements AutoCloseable {
   /**
    * Merges everything into one run, on the compaction agent; returns at once.
    *
+   * @return for {@link #isCompacted}
    * @throws IntegrityException if compaction met a damaged block, and so goes no further
    */
-  public void compactAll() {
+  public long compactAll() {
     IntegrityException damaged = compactor.blocked();
     if (damaged != null) {
       throw damaged;
     }
-    compactor.requestAll();
+    long request = compactor.requestAll();
     signalCompaction();
+    return request;
   }
 
-  /** Whether no compaction is due or under way. */
-  public boolean isCompact() {
-    return compactor.isIdle();
+  /**
+   * Whether everything there was when {@link #compactAll} returned a number has been merged.
+   *
+   * @throws IntegrityException if compaction met a damaged block, and so goes no further
+   */
+  public boolean isCompacted(long request) {
+    IntegrityException damaged = compactor.blocked();
+    if (damaged != null) {
+      throw damaged;
+    }
+    return compactor.isDone(request);
+  }
+
+  /** Whether every operation at or before a Lamport time is in the tables. */
+  public boolean isFlushed(long time) {
+    ReadView held = acquire();
+    try {
+      return held.manifest().coveredTime() >= time
+          || held.memtables().stream().allMatch(Memtable::isEmpty);
+    } finally {
+      held.release();
+    }
   }
 
   /** Whether nothing is being flushed or compacted, and nothing is due. */

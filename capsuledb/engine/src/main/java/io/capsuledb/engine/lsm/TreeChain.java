@@ -11,10 +11,13 @@ import io.capsuledb.core.keys.ApplicationKey;
 import io.capsuledb.core.port.RecordStore;
 import io.capsuledb.core.port.RecordStore.StoredRecord;
 import io.capsuledb.core.record.CapsuleRecord;
+import io.capsuledb.core.record.Checkpoint;
 import io.capsuledb.core.record.RecordSealer;
 import io.capsuledb.core.record.RecordType;
 import java.util.ArrayList;
+import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
@@ -25,6 +28,9 @@ import org.jspecify.annotations.Nullable;
  * <p>The writer is born with the first record. Records are sealed in order, and stored in the order
  * they were sealed, in as few durable appends as their sizes allow. After a failure nothing more
  * can be appended: what the store holds of the chain is then unknown.
+ *
+ * <p>A flush or merge is a {@link Work}: which of its records are stored is known from the moment
+ * they are, so that a manifest of another, written meanwhile, can say that it does not need them.
  *
  * <p>Thread-safe: what is between {@link #begin} and {@link Appender#close} is of one thread and
  * consecutive in the chain.
@@ -41,12 +47,15 @@ final class TreeChain implements AutoCloseable {
   private final LongSupplier newWriter;
   private final LongSupplier newestTime;
 
+  /** Fair: who flushes without a pause would else keep a merge from writing anything. */
   private final java.util.concurrent.locks.ReentrantLock lock =
-      new java.util.concurrent.locks.ReentrantLock();
+      new java.util.concurrent.locks.ReentrantLock(true);
+
   // Guarded by lock:
   private @Nullable RecordSealer sealer;
   private long lamport;
   private boolean closed;
+  private final Set<Work> works = new LinkedHashSet<>();
 
   /**
    * A chain that has not begun.
@@ -69,14 +78,69 @@ final class TreeChain implements AutoCloseable {
     this.newestTime = newestTime;
   }
 
-  /** Starts a run of consecutive records. */
+  /** Starts a run of consecutive records that count at once. */
   Appender begin() {
+    return begin(null);
+  }
+
+  /**
+   * Starts a run of consecutive records.
+   *
+   * @param work what they are part of, and of use with only; null if nothing
+   */
+  Appender begin(@Nullable Work work) {
     lock.lock();
     if (closed) {
       lock.unlock();
       throw new IllegalStateException("the tree's chain is closed");
     }
-    return new Appender();
+    return new Appender(work);
+  }
+
+  /** Records that nobody needs unless a manifest names them in the end. */
+  final class Work {
+    /** Guarded by the chain's lock. */
+    private List<Checkpoint.Range> ranges = new ArrayList<>();
+
+    private Work() {}
+
+    private void add(long writer, long sequence) {
+      Checkpoint.Range last = ranges.isEmpty() ? null : ranges.getLast();
+      if (last != null && last.writer() == writer && last.toSequence() + 1 == sequence) {
+        ranges.set(ranges.size() - 1, new Checkpoint.Range(writer, last.fromSequence(), sequence));
+      } else {
+        ranges.add(new Checkpoint.Range(writer, sequence, sequence));
+      }
+    }
+
+    /**
+     * Ends it, finished or not.
+     *
+     * @return its records
+     */
+    List<Checkpoint.Range> end() {
+      lock.lock();
+      try {
+        works.remove(this);
+        List<Checkpoint.Range> all = ranges;
+        ranges = new ArrayList<>();
+        return all;
+      } finally {
+        lock.unlock();
+      }
+    }
+  }
+
+  /** Begins a flush or merge. */
+  Work work() {
+    lock.lock();
+    try {
+      Work work = new Work();
+      works.add(work);
+      return work;
+    } finally {
+      lock.unlock();
+    }
   }
 
   /** A record that was sealed: where it is and what it is called. */
@@ -85,9 +149,23 @@ final class TreeChain implements AutoCloseable {
   /** Appends consecutive records. Of the thread that began it. */
   final class Appender implements AutoCloseable {
     private final List<StoredRecord> pending = new ArrayList<>();
+    private final @Nullable Work work;
     private long pendingBytes;
 
-    private Appender() {}
+    private Appender(@Nullable Work work) {
+      this.work = work;
+    }
+
+    /** The records of everything that is under way, but not of what ends now. */
+    List<Checkpoint.Range> unfinished(Work ending) {
+      List<Checkpoint.Range> unfinished = new ArrayList<>();
+      for (Work other : works) {
+        if (!other.equals(ending)) {
+          unfinished.addAll(other.ranges);
+        }
+      }
+      return unfinished;
+    }
 
     /** Seals a record. It is durable after {@link #flush}. */
     Ref append(RecordType type, List<Hash32> parents, byte[] payload) {
@@ -96,7 +174,11 @@ final class TreeChain implements AutoCloseable {
         chain = introduce();
         sealer = chain;
       }
-      return seal(chain, type, parents, payload);
+      Ref ref = seal(chain, type, parents, payload);
+      if (work != null) {
+        work.add(ref.writer(), ref.sequence());
+      }
+      return ref;
     }
 
     private Ref seal(RecordSealer chain, RecordType type, List<Hash32> parents, byte[] payload) {

@@ -30,7 +30,12 @@ import io.capsuledb.engine.entry.EntryCursor;
 import io.capsuledb.engine.entry.EntryKind;
 import io.capsuledb.engine.lsm.Manifest.Chain;
 import java.util.Arrays;
+import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -114,6 +119,7 @@ public final class TreeVerifier {
   private final Secp256k1 curve;
   private final RecordStore store;
   private final Releases releases;
+  private final int valueTypes;
   private final Problems problems;
   private final Progress progress;
 
@@ -125,14 +131,20 @@ public final class TreeVerifier {
   private long done;
   private long total;
   private Outcome outcome = Outcome.CHECKED;
+  private @Nullable Manifest checked;
 
-  /** A verifier for one run. */
+  /**
+   * A verifier for one run.
+   *
+   * @param valueTypes numbers of types of values below this are known
+   */
   public TreeVerifier(
       CapsuleName name,
       KeyRing keys,
       Secp256k1 curve,
       RecordStore store,
       Releases releases,
+      int valueTypes,
       Problems problems,
       Progress progress) {
     this.name = name;
@@ -140,6 +152,7 @@ public final class TreeVerifier {
     this.curve = curve;
     this.store = store;
     this.releases = releases;
+    this.valueTypes = valueTypes;
     this.problems = problems;
     this.progress = progress;
   }
@@ -174,6 +187,11 @@ public final class TreeVerifier {
     return superseded;
   }
 
+  /** The manifest that was checked, or null if there is none or it cannot be used. */
+  public @Nullable Manifest manifest() {
+    return checked;
+  }
+
   /** How it ended. */
   public Outcome outcome() {
     return outcome;
@@ -186,7 +204,9 @@ public final class TreeVerifier {
    */
   public void run(List<TreeHead> chains) {
     try (RecordOpener opener = new RecordOpener(name, keys)) {
-      Walk walk = new Walk(opener);
+      Set<Long> compactors = new HashSet<>();
+      chains.forEach(chain -> compactors.add(chain.entry().writer()));
+      Walk walk = new Walk(opener, compactors);
       for (TreeHead chain : chains) {
         if (walk.findNewest(chain)) {
           return;
@@ -202,9 +222,15 @@ public final class TreeVerifier {
   /** One run. */
   private final class Walk {
     private final RecordOpener opener;
+    private final Set<Long> compactors;
+    private List<Checkpoint.Range> leftovers = List.of();
 
-    Walk(RecordOpener opener) {
+    /** The records of tables so far: by writer, first and last of each. */
+    private final Map<Long, TreeMap<Long, Long>> taken = new HashMap<>();
+
+    Walk(RecordOpener opener, Set<Long> compactors) {
       this.opener = opener;
+      this.compactors = compactors;
     }
 
     // ---------------------------------------------------------------- the manifest
@@ -351,6 +377,8 @@ public final class TreeVerifier {
     private void check(Found found, String where, String namer) {
       Manifest manifest = found.manifest;
       RecordHeader header = found.record.header();
+      checked = manifest;
+      leftovers = manifest.leftovers();
       tables = manifest.tableCount();
       for (Manifest.Run run : manifest.runs()) {
         for (TableDescriptor table : run.tables()) {
@@ -380,8 +408,9 @@ public final class TreeVerifier {
         previous(manifest.previous(), found.record, where);
       }
       for (Chain chain : manifest.frontier()) {
-        frontier(chain, where);
+        frontier(chain, manifest.coveredTime(), where);
       }
+      leftovers(manifest, where);
       progress.checked(0, total);
       List<Manifest.Run> runs = manifest.runs();
       for (int number = 0; number < runs.size(); number++) {
@@ -392,6 +421,20 @@ public final class TreeVerifier {
               table + " in run " + number + " of level " + run.level() + ", named by " + where,
               where,
               manifest.coveredTime());
+        }
+      }
+    }
+
+    /** Nothing but blocks and manifests may be left over. */
+    private void leftovers(Manifest manifest, String where) {
+      for (Checkpoint.Range range : manifest.leftovers()) {
+        if (!compactors.contains(range.writer())) {
+          report(
+              where,
+              Reason.ROLE,
+              "it leaves over "
+                  + CapsuleRecord.describe(range.writer(), range.fromSequence())
+                  + ", which is no compactor's");
         }
       }
     }
@@ -410,9 +453,18 @@ public final class TreeVerifier {
       }
     }
 
-    private void frontier(Chain chain, String referrer) {
+    private void frontier(Chain chain, long coveredTime, String referrer) {
       String where = CapsuleRecord.describe(chain.writer(), chain.sequence());
       String context = "in the frontier of " + referrer + " as " + chain.hash() + ": ";
+      if (chain.isTree() != compactors.contains(chain.writer())) {
+        report(where, Reason.ROLE, context + "it says wrongly whether the chain is a compactor's");
+      }
+      if (!chain.isTree() && chain.lamport() > coveredTime) {
+        report(
+            where,
+            Reason.LAMPORT_ORDER,
+            context + "only times up to " + coveredTime + " are covered");
+      }
       byte[] bytes;
       try {
         bytes = store.read(chain.writer(), chain.sequence());
@@ -444,6 +496,12 @@ public final class TreeVerifier {
 
     private void table(TableDescriptor table, String self, String manifest, long coveredTime) {
       String where = "table " + table.index();
+      if (!apart(table)) {
+        report(
+            where,
+            Reason.PAYLOAD,
+            "named by " + manifest + ": its records are those of another table, too");
+      }
       if (releases.any(table.writer(), table.firstSequence(), table.lastSequence())) {
         report(
             where,
@@ -454,6 +512,13 @@ public final class TreeVerifier {
                 + CapsuleRecord.describe(table.writer(), table.firstSequence())
                 + " to "
                 + table.lastSequence());
+      }
+      if (Ranges.intersects(
+          leftovers, table.writer(), table.firstSequence(), table.lastSequence())) {
+        report(
+            where,
+            Reason.RELEASED,
+            "named by " + manifest + ", which lists its records among what it does not need");
       }
       Opened opened = open("block " + table.index(), table.index(), "the index of " + self);
       step();
@@ -478,27 +543,28 @@ public final class TreeVerifier {
       }
     }
 
+    /** Whether no table before has a record of this one. */
+    private boolean apart(TableDescriptor table) {
+      TreeMap<Long, Long> known = taken.computeIfAbsent(table.writer(), w -> new TreeMap<>());
+      Map.Entry<Long, Long> before = known.floorEntry(table.lastSequence());
+      if (before != null && before.getValue() >= table.firstSequence()) {
+        return false;
+      }
+      known.put(table.firstSequence(), table.lastSequence());
+      return true;
+    }
+
     /** What the index of a table says otherwise than the manifest, or null. */
     private static @Nullable String disagreement(
         TableDescriptor table, IndexBlock index, int indexBytes) {
-      String what =
-          index.count() + 1 != table.records()
-              ? "records"
-              : index.entries() != table.entries()
-                  ? "entries"
-                  : index.tombstones() != table.tombstones()
-                      ? "tombstones"
-                      : index.expiring() != table.expiring()
-                          ? "expiring entries"
-                          : index.minTime() != table.minTime() || index.maxTime() != table.maxTime()
-                              ? "times"
-                              : index.storedBytes() + indexBytes != table.bytes()
-                                  ? "bytes"
-                                  : !Arrays.equals(index.firstKey(), table.firstKey())
-                                          || !Arrays.equals(index.lastKey(), table.lastKey())
-                                      ? "range of keys"
-                                      : !index.tableRoot().equals(table.root()) ? "root" : null;
-      return what == null ? null : "its " + what + " are not those its index has";
+      String wrong = table.disagreement(index);
+      if (wrong == null && index.storedBytes() + indexBytes != table.bytes()) {
+        wrong = TableDescriptor.disagreed("bytes");
+      }
+      if (wrong == null && !index.tableRoot().equals(table.root())) {
+        wrong = TableDescriptor.disagreed("root");
+      }
+      return wrong;
     }
 
     /** The blocks of one table. */
@@ -583,11 +649,16 @@ public final class TreeVerifier {
                   + (summary.contentRoot().equals(expected.contentRoot())
                       ? ""
                       : " and root " + summary.contentRoot())
+                  + (Arrays.equals(summary.firstKey(), expected.firstKey())
+                          && Arrays.equals(summary.lastKey(), expected.lastKey())
+                      ? ""
+                      : " in another range of keys")
                   + ", where its index says "
                   + expected);
         }
         long late = 0;
         long filtered = 0;
+        long unknown = 0;
         EntryCursor cursor = block.cursor();
         for (boolean more = cursor.seekToFirst(); more; more = cursor.next()) {
           Entry entry = cursor.entry();
@@ -602,6 +673,7 @@ public final class TreeVerifier {
           last = null;
           late += entry.time() > coveredTime ? 1 : 0;
           filtered += index.mayContain(entry.key()) ? 0 : 1;
+          unknown += entry.typeNumber() >= valueTypes ? 1 : 0;
           entries++;
           if (entry.kind() == EntryKind.POINTER) {
             value(entry, where);
@@ -613,6 +685,16 @@ public final class TreeVerifier {
               where,
               Reason.LAMPORT_ORDER,
               "named by " + referrer + ": " + late + " entries are later than what is covered");
+        }
+        if (unknown > 0) {
+          report(
+              where,
+              Reason.UNKNOWN_TYPE,
+              "named by "
+                  + referrer
+                  + ": "
+                  + unknown
+                  + " entries are of value types that this version does not know");
         }
         if (filtered > 0) {
           report(
@@ -646,6 +728,13 @@ public final class TreeVerifier {
                     where,
                     Reason.RELEASED,
                     "named by " + named + ": it is alive, and a checkpoint releases it");
+              }
+              if (Ranges.intersects(
+                  leftovers, header.writer(), header.sequence(), header.sequence())) {
+                report(
+                    where,
+                    Reason.RELEASED,
+                    "named by " + named + ": it is alive, and the manifest does not need it");
               }
               if (ValueBlock.decode(opened.payload, pointer)
                   instanceof Decoded.Rejected<byte[]>(Rejection r)) {

@@ -9,6 +9,7 @@ import io.capsuledb.core.error.Rejection.Reason;
 import io.capsuledb.core.golden.Golden;
 import io.capsuledb.core.proof.MerkleTree;
 import io.capsuledb.core.proof.StateCommitment;
+import io.capsuledb.core.record.Checkpoint;
 import io.capsuledb.engine.entry.Version;
 import io.capsuledb.engine.lsm.Manifest.Chain;
 import io.capsuledb.engine.lsm.Manifest.Moment;
@@ -18,7 +19,7 @@ import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
-/** Manifests of format 1: made again, read, and as documented. */
+/** Manifests of formats 1 and 2: made again, read, and as documented. */
 class ManifestGoldenTest {
 
   private static final long WRITER = 0x0123456789abcdefL;
@@ -71,7 +72,21 @@ class ManifestGoldenTest {
               new Chain(COMPACTOR, 31, hash(0x40), 30, false, true)),
           List.of(new Version(20, WRITER, 3)),
           List.of(new Moment(25, WALL_MS)),
-          List.of(new Run(0, List.of(NEWER)), new Run(1, List.of(OLDER))));
+          List.of(new Run(0, List.of(NEWER)), new Run(1, List.of(OLDER))),
+          List.of());
+
+  /** Beside a merge that has written two tables, with a flush between them. */
+  private static final Manifest WITH_LEFTOVERS =
+      new Manifest(
+          hash(0x10),
+          40,
+          0,
+          List.of(),
+          List.of(),
+          List.of(),
+          List.of(new Run(0, List.of(NEWER))),
+          List.of(
+              new Checkpoint.Range(COMPACTOR, 28, 31), new Checkpoint.Range(COMPACTOR, 34, 36)));
 
   private static Hash32 hash(int first) {
     byte[] bytes = new byte[Hash32.BYTES];
@@ -91,6 +106,15 @@ class ManifestGoldenTest {
     assertThat(ManifestCodec.encode(MANIFEST)).isEqualTo(golden);
     assertThat(ManifestCodec.decode(golden).orThrow()).isEqualTo(MANIFEST);
     assertThat(Golden.listed("manifest.md", "manifest.hex")).isEqualTo(golden);
+    assertThat(Golden.document("manifest.md")).contains(golden.length + " bytes");
+  }
+
+  @Test
+  void theGoldenManifestWithLeftoversIsMadeReadAndDocumented() {
+    byte[] golden = Golden.bytes("v2", "manifest.hex");
+    assertThat(ManifestCodec.encode(WITH_LEFTOVERS)).isEqualTo(golden);
+    assertThat(ManifestCodec.decode(golden).orThrow()).isEqualTo(WITH_LEFTOVERS);
+    assertThat(Golden.listed("manifest.md", "v2/manifest.hex")).isEqualTo(golden);
     assertThat(Golden.document("manifest.md")).contains(golden.length + " bytes");
   }
 
@@ -116,7 +140,7 @@ class ManifestGoldenTest {
     byte[] other = Golden.bytes("manifest.hex");
     for (int format = 0; format < 256; format++) {
       other[0] = (byte) format;
-      if (format != ManifestLayout.FORMAT) {
+      if (format != ManifestLayout.FORMAT && format != ManifestLayout.FORMAT_WITH_LEFTOVERS) {
         assertThat(ManifestCodec.decode(other))
             .isInstanceOfSatisfying(
                 Decoded.Rejected.class,
@@ -132,14 +156,18 @@ class ManifestGoldenTest {
   /** What decodes at all is what is encoded again; so nothing is read over. */
   @Test
   void everyChangedByteIsRefusedOrMeansSomethingElse() {
-    byte[] golden = Golden.bytes("manifest.hex");
+    changed(Golden.bytes("manifest.hex"), MANIFEST);
+    changed(Golden.bytes("v2", "manifest.hex"), WITH_LEFTOVERS);
+  }
+
+  private static void changed(byte[] golden, Manifest intact) {
     for (int at = 0; at < golden.length; at++) {
       for (int bit = 0; bit < 8; bit++) {
         byte[] changed = golden.clone();
         changed[at] ^= (byte) (1 << bit);
         if (ManifestCodec.decode(changed)
             instanceof Decoded.Accepted<Manifest>(Manifest manifest)) {
-          assertThat(manifest).isNotEqualTo(MANIFEST);
+          assertThat(manifest).isNotEqualTo(intact);
           assertThat(ManifestCodec.encode(manifest)).isEqualTo(changed);
         }
       }
