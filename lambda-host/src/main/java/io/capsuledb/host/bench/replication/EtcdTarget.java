@@ -277,8 +277,8 @@ final class EtcdTarget implements Target {
             .build();
     CompletableFuture<HttpResponse<byte[]>> reply =
         clients
-        .get(writer / WRITERS_OF_A_CONNECTION)
-        .sendAsync(request, BodyHandlers.ofByteArray());
+            .get(writer / WRITERS_OF_A_CONNECTION)
+            .sendAsync(request, BodyHandlers.ofByteArray());
     inFlight.put(
         writer,
         reply.whenComplete(

@@ -46,6 +46,13 @@ public final class ReplicationBench {
   private static final int MAX_REBUILD_MB = 1 << 20;
   private static final int MAX_HEAL_MB = 16 << 10;
   private static final int WARM_UP_PART = 3;
+
+  /** Replicas are warmed up so many times as long as a measurement takes. */
+  private static final int WARM_UP_FACTOR = 3;
+
+  private static final int WARM_UP_OUTSTANDING = 8;
+  private static final int WARM_UP_VALUE_BYTES = 100;
+
   private static final int MEBI = 20;
 
   private static final int FILL_OUTSTANDING = 64;
@@ -259,6 +266,7 @@ public final class ReplicationBench {
     Path directory = workplace.directory("capsule-" + count);
     try (Replicas replicas =
         Replicas.start(directory, count, options.inProcess(), options.healMbPerSecond())) {
+      warmUp(workplace, count, replicas);
       boolean turned = false;
       for (int size : options.valueSizes()) {
         try (CapsuleTarget capsule =
@@ -299,6 +307,17 @@ public final class ReplicationBench {
     Workplace.delete(directory);
   }
 
+  /** New JVMs run slowly; what is measured is how replicas run that have been up for a while. */
+  private void warmUp(Workplace workplace, int count, Replicas replicas) {
+    progress.accept("warming up " + count + (count == 1 ? " replica" : " replicas"));
+    try (CapsuleTarget capsule =
+        new CapsuleTarget(
+            replicas.addresses(), workplace.directory("capsule-" + count + "/cache-warm"), clock)) {
+      long nanos = TimeUnit.SECONDS.toNanos((long) WARM_UP_FACTOR * options.seconds());
+      capsule.run(Load.timed(WARM_UP_OUTSTANDING, WARM_UP_VALUE_BYTES, 0, nanos));
+    }
+  }
+
   private Load load(int outstanding, int size) {
     long nanos = TimeUnit.SECONDS.toNanos(options.seconds());
     return Load.timed(outstanding, size, nanos / WARM_UP_PART, nanos);
@@ -323,6 +342,7 @@ public final class ReplicationBench {
             new CapsuleTarget(replicas.addresses(), workplace.directory("rebuild/cache"), clock);
         ReplicaCaller caller =
             ReplicaCaller.open(replicas.addresses(), LinkSecurity.PLAIN, CALL_MS)) {
+      warmUp(workplace, count, replicas);
       progress.accept("rebuild: writing " + options.rebuildMb() + " MiB");
       long writes = Math.max(1, ((long) options.rebuildMb() << MEBI) / REBUILD_VALUE_BYTES);
       capsule.run(
