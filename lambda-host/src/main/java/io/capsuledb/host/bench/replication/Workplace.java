@@ -103,6 +103,9 @@ final class Workplace implements AutoCloseable {
   private final Path root;
   private final Thread hook;
 
+  /** The process is ending and the hook cleans up. */
+  private volatile boolean abandoned;
+
   Workplace(Path parent) {
     try {
       root = Files.createTempDirectory(parent, "capsule-bench-replication-");
@@ -115,6 +118,7 @@ final class Workplace implements AutoCloseable {
 
   /** An interrupt: whatever still runs is killed. */
   private void abandon() {
+    abandoned = true;
     for (ProcessHandle child : ProcessHandle.current().children().toList()) {
       child.destroyForcibly();
       child.onExit().join();
@@ -200,6 +204,9 @@ final class Workplace implements AutoCloseable {
 
   @Override
   public void close() {
+    if (abandoned) {
+      return;
+    }
     delete(root);
     Runtime.getRuntime().removeShutdownHook(hook);
   }
