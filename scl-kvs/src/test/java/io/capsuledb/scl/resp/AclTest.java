@@ -218,6 +218,7 @@ class AclTest {
             "CAPSULE.INFO",
             "CAPSULE.HEAD",
             "CAPSULE.PROOF",
+            "CAPSULE.CERTIFICATE",
             "CAPSULE.RECORD");
     try (Wire wire = new Wire()) {
       List<String> without = new ArrayList<>();
