@@ -37,6 +37,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
@@ -207,6 +208,39 @@ public final class ReplicatedStore implements RecordStore {
     Answer<Stored> answer = client.append(true, batch);
     cache.append(batch);
     client.await(answer);
+    rememberCheckpoints(batch);
+  }
+
+  @Override
+  public void append(List<StoredRecord> batch, Appended done) {
+    if (batch.isEmpty()) {
+      done.appended(null);
+      return;
+    }
+    // The quorum's word and the cache's: told by who comes last, so that what is durable is here.
+    AtomicInteger missing = new AtomicInteger(2);
+    client.append(
+        true,
+        batch,
+        failed -> {
+          if (failed != null) {
+            done.appended(failed);
+          } else if (missing.decrementAndGet() == 0) {
+            appended(batch, done);
+          }
+        });
+    cache.append(batch);
+    if (missing.decrementAndGet() == 0) {
+      appended(batch, done);
+    }
+  }
+
+  private void appended(List<StoredRecord> batch, Appended done) {
+    rememberCheckpoints(batch);
+    done.appended(null);
+  }
+
+  private void rememberCheckpoints(List<StoredRecord> batch) {
     for (StoredRecord record : batch) {
       if (RecordCodec.typeOf(record.bytes()) == RecordType.CHECKPOINT) {
         remember(record);

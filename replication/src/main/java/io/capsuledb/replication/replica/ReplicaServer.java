@@ -23,6 +23,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -105,7 +106,10 @@ public final class ReplicaServer implements Messenger.Events, AutoCloseable {
   private Scheduler.@Nullable Running writing;
   private final List<Scheduler.Running> answering = new ArrayList<>();
 
-  // The stepping agent's:
+  /** Whether an agent steps the core: its own, or the one that commits. */
+  private final AtomicBoolean isStepping = new AtomicBoolean();
+
+  // Of who set isStepping:
   private @Nullable ReplicaCore core;
   private final Map<Long, PublicKey> links = new HashMap<>();
   private long nextTick;
@@ -306,6 +310,18 @@ public final class ReplicaServer implements Messenger.Events, AutoCloseable {
 
   /** One step of the core's agent. */
   private boolean step() {
+    if (!isStepping.compareAndSet(false, true)) {
+      // Who steps signals when it is done.
+      return false;
+    }
+    try {
+      return stepAlone();
+    } finally {
+      isStepping.set(false);
+    }
+  }
+
+  private boolean stepAlone() {
     ReplicaCore at = core;
     if (at == null) {
       return reopen();
@@ -477,8 +493,18 @@ public final class ReplicaServer implements Messenger.Events, AutoCloseable {
       committing--;
       inbox.addFirst(new Input.Committed(failed));
     }
-    signal(stepping);
+    // What was committed is answered, and the next commit begun, without another thread's waking.
+    step();
+    if (hasInput()) {
+      signal(stepping);
+    }
     return true;
+  }
+
+  private boolean hasInput() {
+    synchronized (monitor) {
+      return !inbox.isEmpty();
+    }
   }
 
   private boolean readStep() {
