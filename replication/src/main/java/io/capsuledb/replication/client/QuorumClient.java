@@ -21,6 +21,7 @@ import io.capsuledb.core.seal.SealOrder;
 import io.capsuledb.replication.protocol.Blob;
 import io.capsuledb.replication.protocol.Membership;
 import io.capsuledb.replication.protocol.Message;
+import io.capsuledb.replication.protocol.SealState;
 import io.capsuledb.replication.protocol.SignedStatement;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -32,6 +33,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Function;
 import java.util.function.LongConsumer;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -101,8 +103,14 @@ public final class QuorumClient implements ReplicaLinks.Events, AutoCloseable {
    *
    * @param value the head to propose, or that is final; null if it was overruled
    * @param beyond the ballot to go beyond; null if it was not overruled
+   * @param said what replicas have promised; none if it was overruled
    */
-  public record SealOutcome(@Nullable ChainHead value, @Nullable Ballot beyond) {}
+  public record SealOutcome(
+      @Nullable ChainHead value, @Nullable Ballot beyond, Map<PublicKey, SealState> said) {
+    public SealOutcome {
+      said = Map.copyOf(said);
+    }
+  }
 
   private static final System.Logger LOG = System.getLogger(QuorumClient.class.getName());
   private static final long TICK_MS = 5;
@@ -326,10 +334,17 @@ public final class QuorumClient implements ReplicaLinks.Events, AutoCloseable {
         listener.membership(adopted);
         up.forEach(replica -> core.linkUp(now, replica));
       }
-      case QuorumOutput.SealReached(long ticket, ChainHead value) ->
-          complete(seals.remove(ticket), new SealOutcome(value, null), null);
+      case QuorumOutput.SealReached(long ticket, ChainHead value, var said) ->
+          complete(seals.remove(ticket), new SealOutcome(value, null, said), null);
+      case QuorumOutput.Abandoned(long ticket) -> {
+        Appending appending = appends.remove(ticket);
+        if (appending != null) {
+          complete(appending.answer, null, new UnavailableException("the append was given up"));
+          giveBack(appending.bytes);
+        }
+      }
       case QuorumOutput.SealOverruled(long ticket, Ballot beyond) ->
-          complete(seals.remove(ticket), new SealOutcome(null, beyond), null);
+          complete(seals.remove(ticket), new SealOutcome(null, beyond, Map.of()), null);
       case QuorumOutput.Accused(PublicKey replica, Blob evidence) -> {
         LOG.log(
             System.Logger.Level.ERROR,
@@ -655,7 +670,24 @@ public final class QuorumClient implements ReplicaLinks.Events, AutoCloseable {
 
   /** Follows one step in sealing a writer; see {@link QuorumClientCore#follow}. */
   public Answer<SealOutcome> follow(SealOrder order, Ballot ballot) {
-    return ask(seals, now -> core.follow(order, ballot));
+    return follow(order, ballot, Set.of());
+  }
+
+  /** Follows one step, not counting what some replicas say. */
+  public Answer<SealOutcome> follow(SealOrder order, Ballot ballot, Set<PublicKey> disbelieved) {
+    Set<PublicKey> copy = Set.copyOf(disbelieved);
+    return ask(seals, now -> core.follow(order, ballot, copy));
+  }
+
+  /** Gives a chain up; see {@link QuorumClientCore#abandon}. */
+  void abandon(long writer) {
+    enqueue(now -> core.abandon(writer));
+  }
+
+  /** Whether replicas are a quorum of the newest membership that is known. */
+  boolean isQuorum(Predicate<PublicKey> replicas) {
+    Membership current = membership;
+    return current != null && current.isQuorum(replicas);
   }
 
   /** Ends all waiting; what is pending may be durable or not. Idempotent. */

@@ -432,7 +432,15 @@ final class HeldCapsule {
     long limit = chain == null ? Long.MAX_VALUE : chain.seal.limit();
     if (run.get(to - 1).header().sequence() > limit) {
       to = from + (int) Math.max(0, limit - have);
-      after = Stop.of(Refusal.SEALED, run.get(to), to, "its writer is sealed at " + limit);
+      after =
+          Stop.of(
+              Refusal.SEALED,
+              run.get(to),
+              to,
+              "its writer is sealed at "
+                  + limit
+                  + " by "
+                  + Long.toHexString(chain == null ? 0 : chain.seal.promised().sealer()));
       if (to == from) {
         return after;
       }

@@ -140,6 +140,17 @@ public interface RecordStore extends AutoCloseable {
   void release(List<StoredRecord> stubs);
 
   /**
+   * Drops the newest records of a chain, those after a sequence number: in a cache of what others
+   * hold, where they are no part of the capsule. Nobody appends to the chain meanwhile.
+   *
+   * @param after the record that is the newest then; 0 to drop the whole chain
+   * @throws io.capsuledb.core.error.InvalidRequestException if this store is no such cache
+   */
+  default void truncate(long writer, long after) {
+    throw new io.capsuledb.core.error.InvalidRequestException("this store drops no records");
+  }
+
+  /**
    * Gives back the room of payloads that were released, now and on this thread; takes as long as it
    * takes to rewrite what lies between them. Beside anything else.
    */
