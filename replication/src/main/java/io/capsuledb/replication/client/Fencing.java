@@ -40,8 +40,10 @@ import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.NavigableSet;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
@@ -76,9 +78,6 @@ final class Fencing implements AutoCloseable {
   private static final long PATIENCE_NANOS = TimeUnit.MILLISECONDS.toNanos(1_500);
   private static final long PAUSE_NANOS = TimeUnit.MILLISECONDS.toNanos(100);
   private static final int MAX_DOUBLINGS = 4;
-
-  /** Most records between the heads of one chain that are looked at to tell branches. */
-  private static final int MAX_PATH = 1 << 16;
 
   private static final int PIECE_BYTES = 4 << 20;
 
@@ -226,6 +225,11 @@ final class Fencing implements AutoCloseable {
     while (true) {
       RecoveredFrontier frontier = client.await(client.recover());
       List<Target> targets = targets(frontier);
+      if (targets == null) {
+        // With the same leader: each new one would have to be sealed, too.
+        client.pause(PAUSE_NANOS);
+        continue;
+      }
       if (targets.isEmpty()) {
         return true;
       }
@@ -287,8 +291,12 @@ final class Fencing implements AutoCloseable {
     return frontier != null && frontier.seal(index).isSealed();
   }
 
-  /** Who is to be sealed: those who may seal others last. */
-  private List<Target> targets(RecoveredFrontier frontier) {
+  /**
+   * Who is to be sealed: those who may seal others last.
+   *
+   * @return null if nobody can show now who a writer is that may have written something durable
+   */
+  private @Nullable List<Target> targets(RecoveredFrontier frontier) {
     Map<Long, Answer<Found>> firsts = new LinkedHashMap<>();
     for (long writer : frontier.writers()) {
       if (writer != index && !frontier.isFinal(writer)) {
@@ -296,16 +304,21 @@ final class Fencing implements AutoCloseable {
       }
     }
     List<Target> targets = new ArrayList<>();
-    firsts.forEach(
-        (writer, answer) -> {
-          RosterEntry entry = introduced(writer, found(answer));
-          if (entry != null) {
-            targets.add(new Target(entry));
-          } else if (frontier.mayBeDurable(writer, 1)) {
-            throw new UnavailableException(
-                CapsuleRecord.describe(writer, 1) + " may be durable, and nobody can show it now");
-          }
-        });
+    for (Map.Entry<Long, Answer<Found>> first : firsts.entrySet()) {
+      long writer = first.getKey();
+      RosterEntry entry = introduced(writer, found(first.getValue()));
+      if (entry != null) {
+        targets.add(new Target(entry));
+      } else if (frontier.mayBeDurable(writer, 1)) {
+        LOG.log(
+            System.Logger.Level.WARNING,
+            "event=fencing.waits capsule={0} record=\"{1}\" reason=\"may be durable, and nobody"
+                + " shows it\"",
+            capsule,
+            CapsuleRecord.describe(writer, 1));
+        return null;
+      }
+    }
     targets.sort(Comparator.comparing(Target::maySeal).thenComparingLong(Target::writer));
     return targets;
   }
@@ -496,9 +509,11 @@ final class Fencing implements AutoCloseable {
   /** The largest head; of branches the one that may be durable. */
   private Proposal largest(
       Target target, Map<PublicKey, SealState> said, Map<ChainHead, Set<PublicKey>> heads) {
-    long lowest = Long.MAX_VALUE;
+    NavigableSet<Long> wanted = new TreeSet<>();
     for (ChainHead head : heads.keySet()) {
-      lowest = Math.min(lowest, Math.max(1, head.sequence()));
+      if (head.sequence() > 0) {
+        wanted.add(head.sequence());
+      }
     }
     Map<ChainHead, Set<PublicKey>> branches = new LinkedHashMap<>();
     Set<ChainHead> covered = new HashSet<>();
@@ -506,7 +521,7 @@ final class Fencing implements AutoCloseable {
       if (covered.contains(tip.getKey()) || tip.getKey().sequence() == 0) {
         continue;
       }
-      Map<Long, Hash32> path = path(target, tip.getKey(), lowest);
+      Map<Long, Hash32> path = path(target, tip.getKey(), wanted);
       if (path == null) {
         return new Proposal(null, tip.getValue());
       }
@@ -556,10 +571,16 @@ final class Fencing implements AutoCloseable {
     return state != null && state.isSealed();
   }
 
-  /** The hashes of a chain from one number up to a head; null if they cannot be shown. */
-  private @Nullable Map<Long, Hash32> path(Target target, ChainHead head, long lowest) {
+  /**
+   * The hashes of a chain where heads are claimed, up to one of these heads.
+   *
+   * @param wanted the sequence numbers of all heads
+   * @return null if the chain cannot be shown
+   */
+  private @Nullable Map<Long, Hash32> path(
+      Target target, ChainHead head, NavigableSet<Long> wanted) {
     Map<Long, Hash32> path = new HashMap<>();
-    long from = Math.max(lowest, head.sequence() - MAX_PATH);
+    long from = wanted.first();
     long at = from;
     SignedHeader last = null;
     while (at <= head.sequence()) {
@@ -570,7 +591,9 @@ final class Fencing implements AutoCloseable {
         break;
       }
       for (SignedHeader record : records) {
-        path.put(record.header().sequence(), record.hash());
+        if (wanted.contains(record.header().sequence())) {
+          path.put(record.header().sequence(), record.hash());
+        }
       }
       last = records.getLast();
       at = last.header().sequence() + 1;
@@ -592,7 +615,9 @@ final class Fencing implements AutoCloseable {
               && !records.getFirst().isSignedBy(target.entry.key(), curve))) {
         return null;
       }
-      path.put(sequence, next);
+      if (wanted.contains(sequence)) {
+        path.put(sequence, next);
+      }
       next = records.getFirst().header().previous();
     }
     return path;

@@ -339,8 +339,8 @@ public final class QuorumClient implements ReplicaLinks.Events, AutoCloseable {
       case QuorumOutput.Abandoned(long ticket) -> {
         Appending appending = appends.remove(ticket);
         if (appending != null) {
-          complete(appending.answer, null, new UnavailableException("the append was given up"));
           giveBack(appending.bytes);
+          appending.done.appended(new UnavailableException("the append was given up"));
         }
       }
       case QuorumOutput.SealOverruled(long ticket, Ballot beyond) ->

@@ -265,20 +265,28 @@ public final class ReplicatedStore implements RecordStore {
 
   @Override
   public void append(List<StoredRecord> batch) {
-    List<StoredRecord> rest = batch;
+    store(introduced(batch));
+  }
+
+  /**
+   * Brings the first records of writers that begin to a quorum, and has the leader let these
+   * writers write; returns the other records.
+   */
+  private List<StoredRecord> introduced(List<StoredRecord> batch) {
     Fencing leader = fencing;
-    if (leader != null && batch.stream().anyMatch(record -> record.sequence() == 1)) {
-      rest = new ArrayList<>();
-      for (StoredRecord record : batch) {
-        if (record.sequence() == 1) {
-          store(List.of(record));
-          cache.append(List.of(leader.adopt(record)));
-        } else {
-          rest.add(record);
-        }
+    if (leader == null || batch.stream().noneMatch(record -> record.sequence() == 1)) {
+      return batch;
+    }
+    List<StoredRecord> rest = new ArrayList<>();
+    for (StoredRecord record : batch) {
+      if (record.sequence() == 1) {
+        store(List.of(record));
+        cache.append(List.of(leader.adopt(record)));
+      } else {
+        rest.add(record);
       }
     }
-    store(rest);
+    return rest;
   }
 
   private void store(List<StoredRecord> batch) {
@@ -291,8 +299,14 @@ public final class ReplicatedStore implements RecordStore {
     rememberCheckpoints(batch);
   }
 
+  /**
+   * {@inheritDoc}
+   *
+   * <p>Waits for a quorum where a writer begins: none of its other records may be under way before.
+   */
   @Override
-  public void append(List<StoredRecord> batch, Appended done) {
+  public void append(List<StoredRecord> whole, Appended done) {
+    List<StoredRecord> batch = introduced(whole);
     if (batch.isEmpty()) {
       done.appended(null);
       return;
