@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.capsuledb.core.error.CapsuleException;
 import io.capsuledb.host.client.ClientOptions;
+import io.capsuledb.host.client.Reply;
 import io.capsuledb.host.client.RespClient;
 import io.capsuledb.host.config.HostPort;
 import io.capsuledb.host.config.ReplicaProcessOptions;
@@ -198,7 +199,7 @@ class TakeOverTest {
   }
 
   private static boolean has(RespClient client, Load load, int number) {
-    return !client.query(ascii("GET"), ascii(load.prefix + number)).isNull();
+    return !(client.query(ascii("GET"), ascii(load.prefix + number)) instanceof Reply.Absent);
   }
 
   private static void assertHasAllThat(RespClient client, Load load) {
@@ -226,7 +227,7 @@ class TakeOverTest {
       assertHasAllThat(client, load);
       assertRefused(address(a));
       client.update(ascii("SET"), ascii("mine"), ascii("1"));
-      assertThat(client.query(ascii("GET"), ascii("late")).isNull()).isTrue();
+      assertThat(client.query(ascii("GET"), ascii("late"))).isInstanceOf(Reply.Absent.class);
     }
     // The one that was replaced takes over again when it is started again.
     stop(a);
@@ -238,7 +239,9 @@ class TakeOverTest {
     assertRefused(address(b));
   }
 
-  /** A process that is stopped in the middle of its writes comes to itself after it was replaced. */
+  /**
+   * A process that is stopped in the middle of its writes comes to itself after it was replaced.
+   */
   @Test
   void aStoppedProcessMakesNothingDurableWhenItGoesOn() throws Exception {
     ChildProcess a = serveProcess("a");
@@ -276,7 +279,7 @@ class TakeOverTest {
     try (RespClient client = connect(address(c))) {
       assertHasAllThat(client, load);
       assertThat(client.query(ascii("GET"), ascii("mine")).text()).isEqualTo("1");
-      assertThat(client.query(ascii("GET"), ascii("late")).isNull()).isTrue();
+      assertThat(client.query(ascii("GET"), ascii("late"))).isInstanceOf(Reply.Absent.class);
     }
   }
 

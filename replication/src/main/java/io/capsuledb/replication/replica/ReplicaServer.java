@@ -1,5 +1,6 @@
 package io.capsuledb.replication.replica;
 
+import io.capsuledb.core.bytes.LittleEndian;
 import io.capsuledb.core.capsule.CapsuleName;
 import io.capsuledb.core.crypto.PublicKey;
 import io.capsuledb.core.crypto.Secp256k1;
@@ -100,7 +101,7 @@ public final class ReplicaServer implements Messenger.Events, AutoCloseable {
   private volatile @Nullable Messenger messenger;
   private volatile @Nullable ReplicaLog log;
   private volatile @Nullable ReplicaReader reader;
-  private volatile @Nullable String trouble;
+  private volatile @Nullable CapsuleException trouble;
   private volatile List<Message.Counter> status = List.of();
   private Scheduler.@Nullable Running stepping;
   private Scheduler.@Nullable Running writing;
@@ -276,14 +277,6 @@ public final class ReplicaServer implements Messenger.Events, AutoCloseable {
         answering.forEach(ReplicaServer::signal);
       }
     }
-
-    @Override
-    public void drop(long link, String reason) {
-      Messenger of = messenger;
-      if (of != null) {
-        of.drop(link, reason);
-      }
-    }
   }
 
   private void open() {
@@ -300,7 +293,7 @@ public final class ReplicaServer implements Messenger.Events, AutoCloseable {
             opened,
             new Out(),
             ports.telemetry(),
-            io.capsuledb.core.bytes.LittleEndian.getLong(seed, 0));
+            LittleEndian.getLong(seed, 0));
     links.forEach(fresh::up);
     openedAt = ports.clock().monotonicNanos();
     core = fresh;
@@ -391,7 +384,7 @@ public final class ReplicaServer implements Messenger.Events, AutoCloseable {
 
   /** Gives the core up; {@link #reopen} makes the next. */
   private void fail(CapsuleException why) {
-    trouble = why.code() + ": " + why.getMessage();
+    trouble = why;
     long delayMs = TimeUnit.NANOSECONDS.toMillis(reopenDelay);
     if (why instanceof UnavailableException) {
       LOG.log(
@@ -451,12 +444,11 @@ public final class ReplicaServer implements Messenger.Events, AutoCloseable {
         || received.message() instanceof Message.ReadHash) {
       new Out().answer(received.link(), (Message.Request) received.message());
     } else if (received.message() instanceof Message.Request request) {
-      String why = String.valueOf(trouble);
       send(
           received.link(),
           new Message.Refused(
               request.request(),
-              why.startsWith(new UnavailableException("").code()) ? Refusal.FULL : Refusal.DAMAGED,
+              trouble instanceof UnavailableException ? Refusal.FULL : Refusal.DAMAGED,
               0,
               0,
               "nothing is stored at present"));
@@ -543,7 +535,8 @@ public final class ReplicaServer implements Messenger.Events, AutoCloseable {
 
   /** Why nothing is stored at present, or null. */
   public @Nullable String trouble() {
-    return trouble;
+    CapsuleException why = trouble;
+    return why == null ? null : why.code() + ": " + why.getMessage();
   }
 
   /** What the core counted, at most a fraction of a second ago. */

@@ -258,11 +258,6 @@ final class LiveReplicas implements AutoCloseable {
       send(link, reader.answer(read));
     }
 
-    @Override
-    public void drop(long link, String reason) {
-      throw new AssertionError("dropped " + link + ": " + reason);
-    }
-
     long held(long writer) {
       long have = 0;
       while (log.read(capsule.name, writer, have + 1) != null) {
