@@ -145,6 +145,12 @@ public final class ReplicaNode implements AutoCloseable {
       scrub = new ScrubAgent(server, (long) options.scrubMbPerSecond() << 20, clock);
       started("scrub", scheduler.start("replica-scrub", scrub, ScrubAgent.STEP_MS));
     }
+    ReclaimAgent reclaim = new ReclaimAgent(server, clock);
+    started("reclaim", scheduler.start("replica-reclaim", reclaim, ReclaimAgent.LOOK_MS));
+    telemetry.gauge(
+        "replica_reclaimed_bytes",
+        "Bytes of released payloads whose room was given back.",
+        () -> (double) reclaim.reclaimedBytes());
     addMetrics(server, messenger, scrub);
     Health health = new Health(server, store(directory.store()), minFreeBytes);
     telemetry.gauge(

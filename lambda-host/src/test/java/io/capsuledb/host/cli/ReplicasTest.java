@@ -3,19 +3,37 @@ package io.capsuledb.host.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.capsuledb.core.capsule.CapsuleName;
+import io.capsuledb.core.capsule.RosterCodec;
+import io.capsuledb.core.capsule.RosterEntry;
+import io.capsuledb.core.crypto.Secp256k1;
+import io.capsuledb.core.crypto.SecretBytes;
 import io.capsuledb.core.error.CapsuleException;
 import io.capsuledb.core.error.DeniedException;
 import io.capsuledb.core.error.InvalidRequestException;
+import io.capsuledb.core.keys.ApplicationKey;
+import io.capsuledb.core.keys.KeyTree;
+import io.capsuledb.core.keys.Mnemonic;
+import io.capsuledb.core.record.RecordSealer;
+import io.capsuledb.core.record.RecordType;
+import io.capsuledb.core.system.SystemClock;
 import io.capsuledb.host.client.ClientOptions;
 import io.capsuledb.host.client.RespClient;
 import io.capsuledb.host.config.HostPort;
+import io.capsuledb.host.config.LinkSecurity;
+import io.capsuledb.host.config.ReplicaAddress;
 import io.capsuledb.host.config.ReplicaProcessOptions;
 import io.capsuledb.host.config.ReplicaSetting;
 import io.capsuledb.host.config.ServeOptions;
 import io.capsuledb.host.config.ServeSetting;
 import io.capsuledb.host.node.Node;
 import io.capsuledb.host.node.OfflineVerification;
+import io.capsuledb.host.node.OwnerKeyFile;
 import io.capsuledb.host.node.ReplicaNode;
+import io.capsuledb.host.replica.ReplicaCaller;
+import io.capsuledb.host.replica.ReplicaSurvey;
+import io.capsuledb.replication.protocol.Blob;
+import io.capsuledb.replication.protocol.Message;
 import java.io.IOException;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -297,11 +315,11 @@ class ReplicasTest {
             "1");
     assertThat(replaced.exitCode()).as(replaced.toString()).isZero();
     assertThat(replaced.out()).contains("held by 4 replicas, quorum 3, membership 4");
-    // It hears of the change when a replica signs for what it writes.
-    put(node, "c", 20);
+    // Without a write: it asks now and then.
     eventually(
-        "the server writes to the new one",
+        "the server knows the new one",
         () -> info(node).contains(replicas.get(5).key().toString()));
+    put(node, "c", 20);
 
     CliRun removed =
         CliRun.of(
@@ -336,6 +354,69 @@ class ReplicasTest {
   }
 
   @Test
+  void aChangeThatWasInterruptedIsResumed() throws IOException {
+    for (int i = 1; i <= 3; i++) {
+      startReplica(i);
+    }
+    Node node = serve(list());
+    put(node, "a", 20);
+    String owner = directory.resolve("serve/owner.key").toString();
+    // A new one that takes nothing, and without which there is no quorum of the new set.
+    startReplica(4, options(4).set(ReplicaSetting.MIN_FREE_MB, "1073741824", directory));
+    CliRun begun =
+        CliRun.of(
+            "replicas",
+            "replace",
+            list(),
+            addresses.get(1).toString(),
+            addresses.get(4).toString(),
+            "--owner-key",
+            owner,
+            "--quorum",
+            "3",
+            "--deadline",
+            "1",
+            "--timeout",
+            "1");
+    assertThat(begun.exitCode()).as(begun.toString()).isEqualTo(ExitCodes.UNAVAILABLE);
+    assertThat(begun.err()).contains("the same command again goes on from here");
+    assertThat(hasPendingMembership()).isTrue();
+    assertThat(status("--timeout", "1").out()).contains("capsule replicas resume");
+    CliRun other =
+        CliRun.of(
+            "replicas",
+            "remove",
+            list(),
+            addresses.get(2).toString(),
+            "--owner-key",
+            owner,
+            "--timeout",
+            "1");
+    assertThat(other.exitCode()).as(other.toString()).isEqualTo(ExitCodes.USAGE);
+    assertThat(other.err()).contains("another change is under way");
+
+    stopReplica(4);
+    startReplica(4);
+    CliRun resumed = CliRun.of("replicas", "resume", list(), "--owner-key", owner);
+    assertThat(resumed.exitCode()).as(resumed.toString()).isZero();
+    assertThat(resumed.out()).contains("held by 3 replicas, quorum 3, membership 2");
+    assertThat(hasPendingMembership()).isFalse();
+    CliRun again = CliRun.of("replicas", "resume", list(), "--owner-key", owner);
+    assertThat(again.exitCode()).as(again.toString()).isZero();
+    stopReplica(1);
+    stop(node);
+    Node next = serve(list());
+    put(next, "b", 20);
+    assertThat(get(next, "a3")).isEqualTo("value of a3");
+  }
+
+  private boolean hasPendingMembership() throws IOException {
+    try (Stream<Path> files = Files.list(directory.resolve("serve"))) {
+      return files.anyMatch(file -> file.toString().endsWith(".membership"));
+    }
+  }
+
+  @Test
   void aFullReplicaRefusesRecordsSaysSoAndRecovers() throws IOException, InterruptedException {
     ReplicaNode full =
         startReplica(1, options(1).set(ReplicaSetting.MIN_FREE_MB, "1073741824", directory));
@@ -350,6 +431,84 @@ class ReplicasTest {
             "capsule_replica_records_behind 0.0",
             "capsule_link_events_total{event=\"session.handshakes\"}");
     assertThat(CliRun.of("replicas", "evidence", list()).out()).contains("no evidence");
+  }
+
+  private KeyTree owner() {
+    try (SecretBytes opened = OwnerKeyFile.read(directory.resolve("serve/owner.key")).open(null);
+        Mnemonic words = Mnemonic.fromEntropy(opened)) {
+      return KeyTree.fromMnemonic(words, "");
+    }
+  }
+
+  /** The owner's program signs two records for one place, and gives each to other replicas. */
+  @Test
+  void evidenceAgainstAWriterIsShownByAllAndCanBeCheckedOffline() throws IOException {
+    for (int i = 1; i <= 3; i++) {
+      startReplica(i);
+    }
+    stop(serve(list()));
+    List<ReplicaAddress> all =
+        addresses.values().stream().map(a -> ReplicaAddress.parse(a.toString())).toList();
+    try (KeyTree owner = owner();
+        ApplicationKey application = owner.application(0, 0);
+        ReplicaCaller caller = ReplicaCaller.open(all, LinkSecurity.PLAIN, 5_000)) {
+      CapsuleName name =
+          new ReplicaSurvey(caller, new SystemClock(), 0).names().iterator().next();
+      byte[] roster =
+          RosterCodec.encode(
+              name,
+              0,
+              List.of(
+                  new RosterEntry(
+                      7, application.writerPublicKey(7), RosterEntry.Role.WORKER, 0)),
+              application::sign);
+      for (int i = 0; i < 3; i++) {
+        try (SecretBytes dataKey = application.dataKey(name.toBytes(), 7);
+            RecordSealer sealer =
+                new RecordSealer(
+                    name, 0, 7, application.writerPrivateKey(7), dataKey, Secp256k1.best())) {
+          List<Blob> records = new ArrayList<>();
+          records.add(
+              Blob.of(
+                  sealer
+                      .seal(RecordType.ROSTER, 0, 1, List.of(), roster, 0, roster.length)
+                      .bytes()));
+          byte[] payload = ascii(i == 0 ? "one" : "two");
+          records.add(
+              Blob.of(
+                  sealer
+                      .seal(RecordType.DATA, 0, 2, List.of(), payload, 0, payload.length)
+                      .bytes()));
+          Message.Reply reply =
+              caller.ask(all.get(i), number -> new Message.Append(number, name, records));
+          // The others may have told of the first one already.
+          assertThat(reply).isInstanceOfAny(Message.Held.class, Message.Refused.class);
+        }
+      }
+    }
+    for (ReplicaAddress replica : all) {
+      eventually(
+          replica + " has the proof",
+          () ->
+              CliRun.of("replicas", "evidence", replica.address().toString())
+                  .out()
+                  .contains("equivocation of"));
+    }
+    Path proofs = directory.resolve("proofs");
+    CliRun shown = CliRun.of("replicas", "evidence", list(), "--out", proofs.toString());
+    assertThat(shown.exitCode()).as(shown.toString()).isEqualTo(ExitCodes.INTEGRITY);
+    List<Path> files;
+    try (Stream<Path> written = Files.list(proofs)) {
+      files = written.toList();
+    }
+    assertThat(files).hasSize(1);
+    CliRun checked = CliRun.of("evidence", "check", files.getFirst().toString());
+    assertThat(checked.exitCode()).as(checked.toString()).isZero();
+    assertThat(checked.out()).contains("proven   equivocation");
+    // Who serves next seals that writer, and goes on.
+    Node next = serve(list());
+    put(next, "after", 5);
+    assertThat(get(next, "after3")).isEqualTo("value of after3");
   }
 
   private static String health(ReplicaNode replica) throws IOException, InterruptedException {

@@ -447,8 +447,13 @@ final class Fencing implements AutoCloseable {
       }
       disbelieved.addAll(proposal.lying);
       if (proposal.lying.isEmpty()) {
-        // Two branches may be durable: somebody else has to say which.
+        // Two branches may be durable: somebody else has to say which, or who was not believed, who
+        // may have been unable to show its records then.
+        disbelieved.clear();
         client.pause(PAUSE_NANOS);
+        // What somebody promised while nobody here followed it, is in its frontier.
+        RecoveredFrontier unused = client.await(client.recover(), PATIENCE_NANOS);
+        assert unused == null || unused.seal(target.writer()).isSealed();
       }
       SealOutcome outcome = client.await(client.follow(order, ballot, disbelieved), PATIENCE_NANOS);
       if (outcome == null) {
@@ -558,10 +563,11 @@ final class Fencing implements AutoCloseable {
     } else if (mayBeDurable > 1) {
       LOG.log(
           System.Logger.Level.ERROR,
-          "event=fencing.forked capsule={0} writer={1} branches={2}",
+          "event=fencing.forked capsule={0} writer={1} branches={2} promised={3}",
           capsule,
           Long.toHexString(target.writer()),
-          branches.size());
+          branches.size(),
+          heads);
       best = null;
     }
     return new Proposal(best, Set.of());

@@ -96,6 +96,7 @@ public final class QuorumClientCore {
   private static final int MAX_ROUNDS = 1 << 20;
   private static final long FULL_NANOS = TimeUnit.SECONDS.toNanos(10);
   private static final long HEAL_POLL_NANOS = TimeUnit.SECONDS.toNanos(1);
+  private static final long MEMBERSHIP_POLL_NANOS = TimeUnit.SECONDS.toNanos(2);
   private static final long STRIKE_NANOS = TimeUnit.SECONDS.toNanos(1);
   private static final int MAX_STRIKE_DOUBLINGS = 6;
   private static final long READ_PAUSE_NANOS = TimeUnit.MILLISECONDS.toNanos(50);
@@ -1664,6 +1665,12 @@ public final class QuorumClientCore {
       } else if (recoveries.stream().anyMatch(r -> !r.answers.containsKey(peer.key))) {
         ask(now, peer);
       }
+    }
+    // Who writes hears of a new membership from what replicas sign; who writes nothing, so.
+    if (peer.synced
+        && peer.describeRequest == 0
+        && now - peer.describeSentNanos >= MEMBERSHIP_POLL_NANOS) {
+      describe(now, peer);
     }
     sendRelease(now, peer);
     pump(now, peer);

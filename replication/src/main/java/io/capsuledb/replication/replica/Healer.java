@@ -74,7 +74,8 @@ final class Healer {
     DESCRIPTION,
     RANGE,
     FORK,
-    REPAIR
+    REPAIR,
+    ACCUSATION
   }
 
   private record Pending(
@@ -94,6 +95,14 @@ final class Healer {
 
   private record ChainKey(CapsuleName capsule, long writer) {}
 
+  /**
+   * How far a peer was told of the evidence against a capsule's writers and replicas.
+   *
+   * @param next of the proofs, in the order in which they were found here
+   * @param refused whether one was not taken: then the peer is told them all again
+   */
+  private record Told(int next, boolean refused) {}
+
   private record Repair(CapsuleName capsule, long writer, long sequence) {}
 
   private final ReplicaCore core;
@@ -107,6 +116,7 @@ final class Healer {
   private final TreeMap<Long, ChainKey> pulling = new TreeMap<>();
   private final LinkedHashMap<Repair, Integer> repairs = new LinkedHashMap<>();
   private final Map<Long, Hash32> listedUpTo = new HashMap<>();
+  private final Map<Long, Map<CapsuleName, Told>> told = new HashMap<>();
   private final ArrayDeque<Long> round = new ArrayDeque<>();
 
   private @Nullable Hash32 nextCapsule;
@@ -204,6 +214,7 @@ final class Healer {
   /** A link is gone, and with it what was asked there. */
   void down(long link) {
     listedUpTo.remove(link);
+    told.remove(link);
     Iterator<Map.Entry<Long, Pending>> all = pending.entrySet().iterator();
     while (all.hasNext()) {
       Map.Entry<Long, Pending> entry = all.next();
@@ -306,8 +317,45 @@ final class Healer {
       nextCapsule = capsule.name.hash();
       if (capsule.membership().names(peer)) {
         askFrontier(now, link, capsule);
+        accuse(now, link, capsule);
       }
     }
+  }
+
+  /** Tells a peer the next proof it was not told on this link. */
+  private void accuse(long now, long link, HeldCapsule capsule) {
+    Told upTo = told.getOrDefault(link, Map.of()).getOrDefault(capsule.name, new Told(0, false));
+    capsule.evidence().stream()
+        .skip(upTo.next)
+        .findFirst()
+        .ifPresent(
+            proof -> {
+              told.computeIfAbsent(link, l -> new HashMap<>()).put(capsule.name, upTo);
+              ask(
+                  now,
+                  Purpose.ACCUSATION,
+                  link,
+                  capsule.name,
+                  0,
+                  upTo.next,
+                  Hash32.ZERO,
+                  request -> new Message.Accuse(request, capsule.name, proof));
+            });
+  }
+
+  private void accused(Pending asked, boolean refused) {
+    HeldCapsule capsule = core.capsule(asked.capsule);
+    Map<CapsuleName, Told> ofLink = told.get(asked.link);
+    Told before = ofLink == null ? null : ofLink.get(asked.capsule);
+    if (capsule == null || ofLink == null || before == null || before.next != asked.sequence) {
+      return;
+    }
+    int next = before.next + 1;
+    boolean again = before.refused || refused;
+    ofLink.put(
+        asked.capsule,
+        again && next >= capsule.evidence().size() ? new Told(0, false) : new Told(next, again));
+    core.count(refused ? "accusations_refused" : "accusations_told", 1);
   }
 
   /** Nobody can have prepared the answer to a question that was not asked before. */
@@ -396,6 +444,8 @@ final class Healer {
           names(now, asked, names);
       case Message.Described description when asked.purpose == Purpose.DESCRIPTION ->
           described(asked, description);
+      case Message.Done _ when asked.purpose == Purpose.ACCUSATION -> accused(asked, false);
+      case Message.Refused _ when asked.purpose == Purpose.ACCUSATION -> accused(asked, true);
       case Message.Records records when asked.purpose == Purpose.RANGE ->
           range(now, asked, records);
       case Message.Records records when asked.purpose == Purpose.FORK -> fork(asked, records);

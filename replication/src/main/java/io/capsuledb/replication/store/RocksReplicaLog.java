@@ -28,9 +28,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.NavigableMap;
 import java.util.TreeMap;
+import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 import org.rocksdb.WriteBatch;
 
@@ -77,6 +79,9 @@ public final class RocksReplicaLog implements ReplicaLog {
   private final FileStore fileStore;
   private final long minFreeBytes;
   private final Object committing = new Object();
+
+  /** Bytes of payloads that were replaced by stubs and whose room was not given back, about. */
+  private final AtomicLong releasedBytes = new AtomicLong();
 
   /** Where the scrubber is; goes along with the next commit. */
   private volatile ReplicaCodec.@Nullable CursorRow cursor;
@@ -189,6 +194,7 @@ public final class RocksReplicaLog implements ReplicaLog {
       refuseWithoutSpace(writes.getDataSize(), changes.storesRecords);
       write(writes);
       changes.publish();
+      releasedBytes.addAndGet(changes.released);
     }
   }
 
@@ -231,6 +237,31 @@ public final class RocksReplicaLog implements ReplicaLog {
       }
       throw e;
     }
+  }
+
+  /** Bytes of payloads whose room {@link #reclaim} gives back, about, since this log was opened. */
+  public long releasedBytes() {
+    return releasedBytes.get();
+  }
+
+  /**
+   * Gives back the room of payloads that were released, on this thread, beside commits and reads;
+   * takes as long as it takes to rewrite what lies between them.
+   *
+   * @throws IntegrityException if a damaged table is met: open the log again, which mends it
+   */
+  public void reclaim() {
+    long before = releasedBytes.get();
+    database.enter();
+    try {
+      storage.checkWritable();
+      for (Hash32 capsule : List.copyOf(state.capsules.keySet())) {
+        database.reclaim(Family.RECORDS, capsule.toBytes());
+      }
+    } finally {
+      database.exit();
+    }
+    releasedBytes.addAndGet(-before);
   }
 
   /**
@@ -279,6 +310,7 @@ public final class RocksReplicaLog implements ReplicaLog {
     private final Map<ChainId, Staged> chains = new LinkedHashMap<>();
     private long numberFloor = state.numberFloor();
     private boolean storesRecords;
+    private long released;
 
     Changes(WriteBatch writes) {
       this.writes = writes;
@@ -482,6 +514,10 @@ public final class RocksReplicaLog implements ReplicaLog {
     public void release(CapsuleName capsule, StoredRecord stub) {
       checkHeld(capsule, stub);
       putRecord(capsule, stub);
+      if (RecordCodec.decodeStored(capsule, stub.bytes())
+          instanceof Decoded.Accepted<SignedHeader>(SignedHeader record)) {
+        released += record.header().payloadLength();
+      }
     }
 
     @Override

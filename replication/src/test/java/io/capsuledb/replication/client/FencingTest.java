@@ -239,6 +239,63 @@ class FencingTest {
     }
   }
 
+  /**
+   * A writer signs two records at one sequence number, for different replicas: all of them come to
+   * hold the proof and take nothing more from it, and who takes over seals it with what is durable.
+   */
+  @Test
+  void aWriterThatEquivocatesIsConvictedEverywhereAndSealed() {
+    try (LiveReplicas world = new LiveReplicas(10, 3);
+        Life now = new Life(world, FOR_EVER, new SimDisk());
+        LiveReplicas.Client one = world.new Client(FOR_EVER);
+        LiveReplicas.Client two = world.new Client(FOR_EVER);
+        SampleCapsule.Chain here = world.capsule.chain(77, Role.WORKER);
+        SampleCapsule.Chain there = world.capsule.chain(77, Role.WORKER)) {
+      StoredRecord first = FakeCluster.stored(here.first());
+      assertThat(FakeCluster.stored(there.first()).hash()).isEqualTo(first.hash());
+      StoredRecord minor = FakeCluster.stored(here.next(RecordType.DATA, new byte[10]));
+      StoredRecord major = FakeCluster.stored(there.next(RecordType.DATA, new byte[20]));
+      one.client.know(world.capsule.signedMetadata);
+      two.client.know(world.capsule.signedMetadata);
+      one.client.await(one.client.append(true, List.of(first)));
+      eventually(
+          "all have the first",
+          () -> world.at(() -> world.replicas.stream().allMatch(r -> r.held(77) == 1)));
+      one.cut(1);
+      one.cut(2);
+      two.cut(0);
+      QuorumClient.Answer<QuorumClient.Stored> lost = one.client.append(true, List.of(minor));
+      two.client.await(two.client.append(true, List.of(first, major)));
+      eventually(
+          "all have the proof",
+          () -> world.at(() -> world.replicas.stream().allMatch(r -> r.counter("evidence") == 1)));
+      assertThat(
+              org.assertj.core.api.Assertions.catchThrowable(
+                  () ->
+                      two.client.await(
+                          two.client.append(
+                              true,
+                              List.of(
+                                  FakeCluster.stored(there.next(RecordType.DATA, new byte[20])))))))
+          .isInstanceOfSatisfying(
+              IntegrityException.class,
+              e -> assertThat(e.rejection().reason()).isEqualTo(Reason.EQUIVOCATION));
+      assertThat(lost.isDone()).isFalse();
+      now.open();
+      ReplicatedStore store = java.util.Objects.requireNonNull(now.store);
+      assertThat(store.newestSequence(77)).isEqualTo(2);
+      assertThat(store.read(77, 2)).isEqualTo(major.bytes());
+      eventually(
+          "the other branch is dropped",
+          () ->
+              world.at(
+                  () ->
+                      world.replicas.stream()
+                          .allMatch(r -> r.log.read(world.capsule.name, minor.hash()) == null)));
+      now.append();
+    }
+  }
+
   /** A record that one replica alone has, which is away, does not come back with it. */
   @Test
   void whatOnlyAnAbsentReplicaHoldsDoesNotReappear() {

@@ -258,6 +258,14 @@ final class LiveReplicas implements AutoCloseable {
       send(link, reader.answer(read));
     }
 
+    /** What the core counts under a name. */
+    long counter(String name) {
+      return core.status().stream()
+          .filter(counter -> counter.name().equals(name))
+          .mapToLong(Message.Counter::value)
+          .sum();
+    }
+
     long held(long writer) {
       long have = 0;
       while (log.read(capsule.name, writer, have + 1) != null) {

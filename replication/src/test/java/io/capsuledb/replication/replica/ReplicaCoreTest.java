@@ -403,6 +403,28 @@ class ReplicaCoreTest {
                     SampleCapsule.CURVE)
                 .orThrow())
         .isNotNull();
+    // The other replicas are told, until one has taken it.
+    for (Refusal refusal : new Refusal[] {Refusal.BUSY, null}) {
+      sentToPeer.clear();
+      tick(20);
+      tick(20);
+      Message.Accuse accuse =
+          sentToPeer.stream()
+              .filter(Message.Accuse.class::isInstance)
+              .map(Message.Accuse.class::cast)
+              .findFirst()
+              .orElseThrow();
+      assertThat(accuse.evidence()).isEqualTo(proof);
+      give(
+          PEER,
+          refusal == null
+              ? new Message.Done(accuse.request())
+              : new Message.Refused(accuse.request(), refusal, 0, 0, "later"));
+    }
+    sentToPeer.clear();
+    tick(20);
+    tick(20);
+    assertThat(sentToPeer).noneMatch(Message.Accuse.class::isInstance);
     // It is kept over a restart, and nothing more is taken of that writer.
     log.close();
     open();

@@ -18,7 +18,9 @@ import io.capsuledb.replication.protocol.SealState;
 import io.capsuledb.replication.replica.ReplicaLog;
 import io.capsuledb.replication.sim.ReplicaLogContract;
 import io.capsuledb.replication.sim.TestChain;
+import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -29,6 +31,7 @@ import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Supplier;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 /** The log on RocksDB keeps the contract; and what is its own. */
@@ -114,6 +117,51 @@ class RocksReplicaLogTest extends ReplicaLogContract {
                     new SimEntropy(1)))
         .isInstanceOf(InvalidRequestException.class)
         .hasMessageContaining("durable");
+  }
+
+  @Test
+  void theRoomOfReleasedPayloadsIsGivenBack() throws IOException {
+    RocksReplicaLog rocks = (RocksReplicaLog) log;
+    TestChain chain = chain(ONE, 1);
+    TestChain other = chain(TWO, 2);
+    int count = 120;
+    for (int i = 0; i < count; i++) {
+      append(chain, 100_000);
+    }
+    append(other, 500_000);
+    long before = sizeOf(directory);
+    assertThat(before).isGreaterThan(count * 100_000L);
+    for (int i = 2; i <= count; i++) {
+      int sequence = i;
+      commit(w -> w.release(ONE, chain.stub(sequence)));
+    }
+    assertThat(rocks.releasedBytes()).isBetween((count - 1) * 90_000L, count * 100_100L);
+    rocks.reclaim();
+    assertThat(rocks.releasedBytes()).isZero();
+    long deadline = System.nanoTime() + 30_000_000_000L;
+    while (sizeOf(directory) > before / 2) {
+      assertThat(System.nanoTime()).as(sizeOf(directory) + " of " + before).isLessThan(deadline);
+      Thread.onSpinWait();
+    }
+    assertThat(rocks.read(ONE, 1, count)).isEqualTo(chain.stub(count).bytes());
+    assertThat(rocks.read(TWO, 2, 1)).isEqualTo(other.at(1).bytes());
+    log.close();
+    assertThat(audit(directory)).isEmpty();
+  }
+
+  private static long sizeOf(Path directory) throws IOException {
+    try (Stream<Path> files = Files.walk(directory)) {
+      long bytes = 0;
+      for (Path file : files.toList()) {
+        try {
+          bytes += Files.isRegularFile(file) ? Files.size(file) : 0;
+        } catch (NoSuchFileException gone) {
+          // Deleted between the listing and the look: of no size.
+          bytes += 0;
+        }
+      }
+      return bytes;
+    }
   }
 
   @Test

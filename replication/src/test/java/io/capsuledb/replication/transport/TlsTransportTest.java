@@ -82,6 +82,21 @@ class TlsTransportTest extends TransportContract {
   }
 
   @Test
+  void aCertificateWithTheKeyOfAnotherIsRefusedAtTheStart() {
+    assertThatThrownBy(
+            () ->
+                TlsTransport.start(
+                    TlsOptions.of(
+                        directory.resolve("one.crt"),
+                        directory.resolve("stranger.key"),
+                        directory.resolve("one.crt")),
+                    Telemetry.NONE,
+                    new RecordingEvents()))
+        .isInstanceOf(InvalidRequestException.class)
+        .hasMessageContaining("stranger.key is not the key of certificate");
+  }
+
+  @Test
   void listeningNeedsACertificateAndFilesHaveToBeThere() {
     Network client =
         TlsTransport.start(TlsOptions.of(null, null, null), Telemetry.NONE, new RecordingEvents());
