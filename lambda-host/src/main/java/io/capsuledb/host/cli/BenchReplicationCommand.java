@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JsonGenerator;
 import io.capsuledb.core.system.SystemClock;
 import io.capsuledb.host.bench.replication.ReplicationBench;
 import io.capsuledb.host.bench.replication.Sample;
+import io.capsuledb.host.config.LinkSecurity;
 import io.capsuledb.host.terminal.JsonLine;
 import java.io.IOException;
 import java.io.PrintStream;
@@ -90,6 +91,12 @@ final class BenchReplicationCommand implements Callable<Integer> {
   private boolean noPeers;
 
   @Option(
+      names = "--transport",
+      paramLabel = "plain|zmq",
+      description = "What carries links between the processes; plain if not given.")
+  private String transport = "plain";
+
+  @Option(
       names = "--in-process",
       hidden = true,
       description = "Replicas in this process: for a try, not for figures.")
@@ -121,6 +128,7 @@ final class BenchReplicationCommand implements Callable<Integer> {
                     context.onPath("redis-server"),
                     context.onPath("etcd"),
                     context.onPath("openssl")),
+            LinkSecurity.of("", LinkSecurity.parse(transport), null, null, null),
             inProcess);
     PrintStream err = context.streams().err();
     ReplicationBench.Report report =

@@ -19,7 +19,7 @@ final class LinkOptions {
 
   @Option(
       names = "--transport",
-      paramLabel = "plain|tls",
+      paramLabel = "plain|zmq|tls",
       description = "What carries links; plain if not given, which is for loopback only.")
   private String transport = "plain";
 

@@ -3,6 +3,7 @@ package io.capsuledb.host.config;
 import io.capsuledb.core.error.InvalidRequestException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -22,6 +23,8 @@ public record LinkSecurity(
   public enum Transport {
     /** TCP as it is, for loopback. */
     PLAIN,
+    /** JeroMQ, in clear, for loopback. */
+    ZMQ,
     /** TLS 1.3. */
     TLS
   }
@@ -41,13 +44,15 @@ public record LinkSecurity(
       @Nullable Path tlsCert,
       @Nullable Path tlsKey,
       @Nullable Path tlsCa) {
-    if (transport == Transport.PLAIN && (tlsCert != null || tlsKey != null || tlsCa != null)) {
+    if (transport != Transport.TLS && (tlsCert != null || tlsKey != null || tlsCa != null)) {
       throw new InvalidRequestException(
           prefix
               + (tlsCert != null ? "tls-cert" : tlsKey != null ? "tls-key" : "tls-ca")
               + " is set and "
               + prefix
-              + "transport is 'plain': set it to tls");
+              + "transport is '"
+              + transport.name().toLowerCase(Locale.ROOT)
+              + "': set it to tls");
     }
     if ((tlsCert == null) != (tlsKey == null)) {
       throw new InvalidRequestException(
@@ -69,10 +74,11 @@ public record LinkSecurity(
   public static Transport parse(String value) {
     return switch (value) {
       case "plain" -> Transport.PLAIN;
+      case "zmq" -> Transport.ZMQ;
       case "tls" -> Transport.TLS;
       default ->
           throw new InvalidRequestException(
-              "the transport is '" + value + "': allowed is plain or tls");
+              "the transport is '" + value + "': allowed is plain, zmq or tls");
     };
   }
 
@@ -90,7 +96,7 @@ public record LinkSecurity(
             setting
                 + ": "
                 + replica.address()
-                + " is not on loopback, and the transport is 'plain', which everybody on the way"
+                + " is not on loopback, and the transport is in clear, which everybody on the way"
                 + " can read: use tls");
       }
     }

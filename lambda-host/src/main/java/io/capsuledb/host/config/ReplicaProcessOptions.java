@@ -150,7 +150,7 @@ public final class ReplicaProcessOptions {
           throw new InvalidRequestException(
               "listen is '"
                   + listen
-                  + "', which others can reach, and transport is 'plain', which everybody on the"
+                  + "', which others can reach, and the transport is in clear, which everybody on the"
                   + " way can read: set transport to tls with tls-cert, tls-key and tls-ca, or"
                   + " listen on a loopback address such as 127.0.0.1:7400");
         }

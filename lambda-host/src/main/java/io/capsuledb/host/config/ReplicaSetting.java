@@ -28,7 +28,7 @@ public enum ReplicaSetting implements Setting {
   HTTP(
       "HOST:PORT|none",
       "Loopback address for /metrics and /healthz, or none; 127.0.0.1:7480 if not given."),
-  TRANSPORT("plain|tls", "What carries links; plain if not given, which is for loopback only."),
+  TRANSPORT("plain|zmq|tls", "What carries links; plain if not given, which is for loopback only."),
   TLS_CERT("FILE", "PEM file of this replica's certificate chain."),
   TLS_KEY("FILE", "PEM file of the certificate's private key (PKCS #8)."),
   TLS_CA("FILE", "PEM file of the authorities that must vouch for the other side's certificate."),

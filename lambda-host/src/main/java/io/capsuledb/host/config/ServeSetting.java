@@ -33,7 +33,7 @@ public enum ServeSetting implements Setting {
       "How many replicas must have signed for a write before it is answered, when the data are"
           + " founded; a majority if not given. Fixed from then on, but for 'capsule replicas'."),
   REPLICA_TRANSPORT(
-      "plain|tls", "What carries links to replicas; plain if not given, for loopback only."),
+      "plain|zmq|tls", "What carries links to replicas; plain if not given, for loopback only."),
   REPLICA_TLS_CERT("FILE", "PEM file of the certificate to show to replicas, if they ask for one."),
   REPLICA_TLS_KEY("FILE", "PEM file of that certificate's private key (PKCS #8)."),
   REPLICA_TLS_CA("FILE", "PEM file of the authorities that vouch for replicas."),

@@ -11,13 +11,15 @@ import io.capsuledb.replication.session.Identity;
 import io.capsuledb.replication.session.Messenger;
 import io.capsuledb.replication.session.MessengerOptions;
 import io.capsuledb.replication.session.Network;
+import io.capsuledb.replication.transport.TcpOptions;
+import io.capsuledb.replication.transport.TcpTransport;
 import io.capsuledb.replication.transport.TlsOptions;
 import io.capsuledb.replication.transport.TlsTransport;
 import io.capsuledb.replication.transport.ZmqOptions;
 import io.capsuledb.replication.transport.ZmqTransport;
 import java.util.function.Function;
 
-/** Makes messengers as the settings say: over JeroMQ in clear, or over TLS. */
+/** Makes messengers as the settings say: over TCP or JeroMQ in clear, or over TLS. */
 public final class LinkNetwork {
 
   private LinkNetwork() {}
@@ -41,11 +43,14 @@ public final class LinkNetwork {
 
   private static Function<Transport.Events, Network> transport(
       LinkSecurity security, Telemetry telemetry) {
-    if (security.isTls()) {
-      TlsOptions options = TlsOptions.of(security.tlsCert(), security.tlsKey(), security.tlsCa());
-      return events -> TlsTransport.start(options, telemetry, events);
-    }
-    return events -> ZmqTransport.start(ZmqOptions.DEFAULT, telemetry, events);
+    return switch (security.transport()) {
+      case PLAIN -> events -> TcpTransport.start(TcpOptions.DEFAULT, telemetry, events);
+      case ZMQ -> events -> ZmqTransport.start(ZmqOptions.DEFAULT, telemetry, events);
+      case TLS -> {
+        TlsOptions options = TlsOptions.of(security.tlsCert(), security.tlsKey(), security.tlsCa());
+        yield events -> TlsTransport.start(options, telemetry, events);
+      }
+    };
   }
 
   /** The address that a transport says it listens on, as users write it. */

@@ -193,7 +193,7 @@ public final class MembershipChange {
           longest = view;
         }
       }
-      if (longest != null && longest.membership().isQuorum(answered::contains)) {
+      if (longest != null && isEnough(longest.membership(), answered)) {
         return longest;
       }
       waitOr(
@@ -202,6 +202,16 @@ public final class MembershipChange {
               : "no quorum of the replicas can be reached: "
                   + text(longest.membership().current()));
     }
+  }
+
+  /**
+   * Whether so many know nothing newer that there is nothing newer. While a change is under way the
+   * new replicas may not hold the capsule yet; what ends it is installed at a quorum of the old
+   * ones, too.
+   */
+  private static boolean isEnough(Membership newest, Set<PublicKey> answered) {
+    Membership.ReplicaSet asked = newest.isJoint() ? newest.outgoing() : newest.current();
+    return asked.replicas().stream().filter(answered::contains).count() >= asked.quorum();
   }
 
   /** What follows when the membership in the journal is added, if it was not installed. */

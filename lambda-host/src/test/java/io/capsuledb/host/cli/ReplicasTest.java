@@ -452,15 +452,13 @@ class ReplicasTest {
     try (KeyTree owner = owner();
         ApplicationKey application = owner.application(0, 0);
         ReplicaCaller caller = ReplicaCaller.open(all, LinkSecurity.PLAIN, 5_000)) {
-      CapsuleName name =
-          new ReplicaSurvey(caller, new SystemClock(), 0).names().iterator().next();
+      CapsuleName name = new ReplicaSurvey(caller, new SystemClock(), 0).names().iterator().next();
       byte[] roster =
           RosterCodec.encode(
               name,
               0,
               List.of(
-                  new RosterEntry(
-                      7, application.writerPublicKey(7), RosterEntry.Role.WORKER, 0)),
+                  new RosterEntry(7, application.writerPublicKey(7), RosterEntry.Role.WORKER, 0)),
               application::sign);
       for (int i = 0; i < 3; i++) {
         try (SecretBytes dataKey = application.dataKey(name.toBytes(), 7);

@@ -109,7 +109,7 @@ class ReplicaProcessOptionsTest {
   @Test
   void peersElsewhereNeedTlsAndKeys() throws IOException {
     refused("peers = [\"192.0.2.1:7400\"]", "peers", "192.0.2.1:7400=KEY");
-    refused("peers = [\"192.0.2.1:7400=" + KEY + "\"]", "plain", "tls");
+    refused("peers = [\"192.0.2.1:7400=" + KEY + "\"]", "in clear", "tls");
     refused("peers = [\"127.0.0.1:7400\", \"127.0.0.1:7400\"]", "twice");
     refused("peers = [\"127.0.0.1:0\"]", "port 0");
     refused("peers = [\"127.0.0.1:1=" + KEY.substring(2) + "\"]", "66 hex digits");
@@ -120,7 +120,7 @@ class ReplicaProcessOptionsTest {
   void settingsFitTogetherAndAreNamed() throws IOException {
     refused("transport = \"tls\"", "tls-cert");
     refused("tls-ca = \"x\"", "tls-ca is set", "transport");
-    refused("transport = \"quic\"", "quic", "plain or tls");
+    refused("transport = \"quic\"", "quic", "plain, zmq or tls");
     refused("min-free-mb = -1", "min-free-mb is '-1'");
     refused("scrub-mb-per-second = \"fast\"", "scrub-mb-per-second");
     refused("http = \"127.0.0.1:7400\"", "http");

@@ -200,7 +200,9 @@ public final class QuorumClient implements ReplicaLinks.Events, AutoCloseable {
 
   @Override
   public void received(PublicKey replica, Message message) {
-    enqueue(now -> core.received(now, replica, message));
+    inbox.add(now -> core.received(now, replica, message));
+    // On the thread that read it: what comes of it need not wait for another one to wake.
+    stepHere();
   }
 
   private void enqueue(LongConsumer input) {

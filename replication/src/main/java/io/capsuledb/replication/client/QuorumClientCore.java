@@ -450,7 +450,7 @@ public final class QuorumClientCore {
         || !said.replica().equals(peer.key)
         || !said.capsule().equals(capsule)
         || (probed != null && !said.nonce().equals(probed.nonce()))
-        || !StatementCodec.verify(signed, curve)) {
+        || !(peer.hasTaken(signed) || StatementCodec.verify(signed, curve))) {
       strike(now, peer, "sent a statement that is not its own, or not about this");
       return false;
     }

@@ -242,6 +242,16 @@ final class ReplicaPeer {
     return false;
   }
 
+  /** Whether this very statement was verified and taken: several appends may share one. */
+  boolean hasTaken(SignedStatement signed) {
+    for (Statement.Entry entry : signed.statement().entries()) {
+      if (signed.equals(byWriter.get(entry.writer()))) {
+        return true;
+      }
+    }
+    return false;
+  }
+
   /** The newest statement that says anything of a writer; null if there is none. */
   @Nullable SignedStatement statementOf(long writer) {
     SignedStatement own = byWriter.get(writer);

@@ -34,12 +34,14 @@ import io.capsuledb.replication.protocol.StatementCodec;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.NavigableMap;
 import java.util.SortedSet;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
@@ -77,6 +79,9 @@ public final class ReplicaCore {
   private static final int STUBS_PER_STEP = 256;
 
   private static final long SIZE_NANOS = TimeUnit.SECONDS.toNanos(1);
+
+  /** Chains that one statement for several who asked says something of. */
+  private static final int MAX_SHARED_ENTRIES = 64;
 
   /** Releases that may wait. */
   private static final int MAX_RELEASES = 256;
@@ -277,9 +282,10 @@ public final class ReplicaCore {
     group.then.forEach(Runnable::run);
     count("records_stored", group.records);
     count("bytes_stored", group.bytes);
+    Map<CapsuleName, SignedStatement> shared = share(group.waiters);
     for (Group.Waiter waiter : group.waiters) {
       try {
-        answer(waiter);
+        answer(waiter, shared.get(waiter.capsule()));
       } catch (IntegrityException damaged) {
         count("damage_met", 1);
         refuse(
@@ -480,7 +486,53 @@ public final class ReplicaCore {
     gathering.waiters.add(waiter);
   }
 
-  private void answer(Group.Waiter waiter) {
+  /**
+   * One statement for all who wait for records of the same capsule: it is cumulative, and a
+   * signature costs as much as everything else that is done for a small record.
+   */
+  private Map<CapsuleName, SignedStatement> share(List<Group.Waiter> waiters) {
+    Map<CapsuleName, SortedSet<Long>> asked = new HashMap<>();
+    Map<CapsuleName, Integer> askers = new HashMap<>();
+    for (Group.Waiter waiter : waiters) {
+      if (!waiter.held().isEmpty()) {
+        asked.computeIfAbsent(waiter.capsule(), c -> new TreeSet<>()).addAll(waiter.held());
+        askers.merge(waiter.capsule(), 1, Integer::sum);
+      }
+    }
+    Map<CapsuleName, SignedStatement> shared = new HashMap<>();
+    asked.forEach(
+        (name, writers) -> {
+          HeldCapsule capsule = capsules.get(name.hash());
+          if (capsule != null
+              && capsule.canSpeak()
+              && askers.getOrDefault(name, 0) > 1
+              && writers.size() <= MAX_SHARED_ENTRIES) {
+            try {
+              List<Statement.Entry> entries = entries(capsule, writers);
+              if (!entries.isEmpty()) {
+                shared.put(name, state(capsule, Statement.Kind.HELD, Hash32.ZERO, entries));
+              }
+            } catch (IntegrityException damaged) {
+              // Then each is answered for itself: one cannot be.
+              count("damage_met", 1);
+            }
+          }
+        });
+    return shared;
+  }
+
+  private static List<Statement.Entry> entries(HeldCapsule capsule, SortedSet<Long> writers) {
+    List<Statement.Entry> entries = new ArrayList<>();
+    for (long writer : writers) {
+      HeldChain chain = capsule.chain(writer);
+      if (chain != null) {
+        entries.add(capsule.entry(chain));
+      }
+    }
+    return entries;
+  }
+
+  private void answer(Group.Waiter waiter, @Nullable SignedStatement shared) {
     HeldCapsule capsule = capsules.get(waiter.capsule().hash());
     if (capsule == null || !links.containsKey(waiter.link())) {
       return;
@@ -489,18 +541,13 @@ public final class ReplicaCore {
       refuse(waiter.link(), waiter.request(), Refusal.JOINING, 0, 0, "this replica is joining");
       return;
     }
-    List<Statement.Entry> entries = new ArrayList<>();
-    for (long writer : waiter.held()) {
-      HeldChain chain = capsule.chain(writer);
-      if (chain != null) {
-        entries.add(capsule.entry(chain));
-      }
+    SignedStatement held = waiter.held().isEmpty() ? null : shared;
+    if (held == null) {
+      List<Statement.Entry> entries = entries(capsule, waiter.held());
+      held = entries.isEmpty() ? null : state(capsule, Statement.Kind.HELD, Hash32.ZERO, entries);
     }
-    if (!entries.isEmpty()) {
-      out.send(
-          waiter.link(),
-          new Message.Held(
-              waiter.request(), state(capsule, Statement.Kind.HELD, Hash32.ZERO, entries)));
+    if (held != null) {
+      out.send(waiter.link(), new Message.Held(waiter.request(), held));
     }
     for (long writer : waiter.sealed()) {
       HeldChain chain = capsule.chain(writer);

@@ -61,6 +61,11 @@ public final class ReplicaServer implements Messenger.Events, AutoCloseable {
 
   private static final double NANOS = 1e-9;
 
+  /** A commit that took no longer is followed by one on the thread that reads from links. */
+  private static final long QUICK_COMMIT_NANOS = TimeUnit.MILLISECONDS.toNanos(2);
+
+  private static final int MAX_CHANGES_HERE = 64;
+
   private static final System.Logger LOG = System.getLogger(ReplicaServer.class.getName());
 
   /** What a server is made of. */
@@ -93,6 +98,7 @@ public final class ReplicaServer implements Messenger.Events, AutoCloseable {
   private final ArrayDeque<Input> inbox = new ArrayDeque<>();
   private final ArrayDeque<Read> reads = new ArrayDeque<>();
   private ReplicaLog.@Nullable Batch toCommit;
+  private long lastCommitNanos;
   private long inboxBytes;
   private int committing;
   private int reading;
@@ -189,7 +195,57 @@ public final class ReplicaServer implements Messenger.Events, AutoCloseable {
     if (full) {
       refuseBusy(link, message);
     } else {
+      stepHere();
+    }
+  }
+
+  /**
+   * Steps the core on the caller's thread if nobody else is at it: what came need not wait for
+   * another thread to wake.
+   */
+  private void stepHere() {
+    boolean open = true;
+    if (isStepping.compareAndSet(false, true)) {
+      try {
+        // Opening the log again takes long, and is the agent's.
+        open = core != null;
+        if (open) {
+          stepAlone();
+        }
+      } finally {
+        isStepping.set(false);
+      }
+    }
+    if (mayCommitHere()) {
+      commitStep();
+    }
+    handOver();
+    if (!open || hasInput()) {
       signal(stepping);
+    }
+  }
+
+  /**
+   * Whether a commit is made on the thread that read what is to be committed: if nothing else is
+   * there to be done meanwhile, and the disk is as fast as another thread wakes.
+   */
+  private boolean mayCommitHere() {
+    synchronized (monitor) {
+      return toCommit != null
+          && inbox.isEmpty()
+          && toCommit.size() <= MAX_CHANGES_HERE
+          && lastCommitNanos <= QUICK_COMMIT_NANOS;
+    }
+  }
+
+  /** Has what is to be committed be committed. */
+  private void handOver() {
+    boolean due;
+    synchronized (monitor) {
+      due = toCommit != null;
+    }
+    if (due) {
+      signal(writing);
     }
   }
 
@@ -257,9 +313,9 @@ public final class ReplicaServer implements Messenger.Events, AutoCloseable {
         if (toCommit != null) {
           throw new IllegalStateException("a commit is under way");
         }
+        // Who steps hands it over, or commits it itself.
         toCommit = batch;
       }
-      signal(writing);
     }
 
     @Override
@@ -307,11 +363,14 @@ public final class ReplicaServer implements Messenger.Events, AutoCloseable {
       // Who steps signals when it is done.
       return false;
     }
+    boolean more;
     try {
-      return stepAlone();
+      more = stepAlone();
     } finally {
       isStepping.set(false);
     }
+    handOver();
+    return more;
   }
 
   private boolean stepAlone() {
@@ -478,11 +537,13 @@ public final class ReplicaServer implements Messenger.Events, AutoCloseable {
     } catch (RuntimeException | Error e) {
       failed = new StorageException("a commit met a defect", e);
     }
-    double seconds = (ports.clock().monotonicNanos() - begin) * NANOS;
+    long nanos = ports.clock().monotonicNanos() - begin;
+    double seconds = nanos * NANOS;
     ports.telemetry().observe(Distribution.STORE_SYNC_SECONDS, seconds);
     ports.telemetry().count(Counter.RECORDS_DURABLE, failed == null ? batch.size() : 0);
     synchronized (monitor) {
       committing--;
+      lastCommitNanos = nanos;
       inbox.addFirst(new Input.Committed(failed));
     }
     // What was committed is answered, and the next commit begun, without another thread's waking.

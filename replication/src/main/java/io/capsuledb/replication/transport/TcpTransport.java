@@ -31,6 +31,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.regex.Matcher;
@@ -128,7 +129,7 @@ public final class TcpTransport implements Network {
   // The owner's from here on.
   private final ByteBuffer input = ByteBuffer.allocateDirect(READ_BYTES);
   private final List<ServerSocketChannel> listening = new ArrayList<>();
-  private volatile int acceptedNow;
+  private final AtomicInteger acceptedNow = new AtomicInteger();
   private long nextSweep = System.nanoTime();
 
   private TcpTransport(TcpOptions options, Telemetry telemetry, Transport.Events events) {
@@ -295,7 +296,7 @@ public final class TcpTransport implements Network {
   public Map<String, Long> counters() {
     Map<String, Long> counters = new TreeMap<>();
     counters.put("tcp.links", (long) links.size());
-    counters.put("tcp.connections", (long) acceptedNow);
+    counters.put("tcp.connections", (long) acceptedNow.get());
     counters.put("tcp.refused.too_many_links", refusedLinks.sum());
     counters.put("tcp.dropped.malformed", malformed.sum());
     counters.put("tcp.dropped.silent", silent.sum());
@@ -449,7 +450,7 @@ public final class TcpTransport implements Network {
     if (channel == null) {
       return;
     }
-    if (acceptedNow >= options.maxLinks()) {
+    if (acceptedNow.get() >= options.maxLinks()) {
       refusedLinks.increment();
       telemetry.count(Telemetry.Counter.CONNECTIONS_REFUSED, 1);
       closeQuietly(channel);
@@ -457,7 +458,7 @@ public final class TcpTransport implements Network {
     }
     Link link = new Link(lastLink.incrementAndGet(), true);
     links.put(link.id, link);
-    acceptedNow = acceptedNow + 1;
+    acceptedNow.incrementAndGet();
     link.deadline = deadline();
     try {
       begin(link, channel, SelectionKey.OP_READ);
@@ -574,7 +575,7 @@ public final class TcpTransport implements Network {
     link.gone = true;
     link.open = false;
     if (link.accepted) {
-      acceptedNow = acceptedNow - 1;
+      acceptedNow.decrementAndGet();
     }
     SocketChannel channel = link.channel;
     if (channel != null) {

@@ -62,7 +62,8 @@ final class CapsuleTarget implements Target {
   private volatile @Nullable Thread driver;
 
   /** Founds a capsule on the replicas, with its cache in the directory given. */
-  CapsuleTarget(List<ReplicaAddress> replicas, Path cacheDirectory, Clock clock) {
+  CapsuleTarget(
+      List<ReplicaAddress> replicas, LinkSecurity security, Path cacheDirectory, Clock clock) {
     this.clock = clock;
     boolean opened = false;
     try {
@@ -84,13 +85,7 @@ final class CapsuleTarget implements Target {
       Messenger messenger =
           started(
               LinkNetwork.start(
-                  link.identity(),
-                  LinkSecurity.PLAIN,
-                  clock,
-                  entropy,
-                  scheduler,
-                  Telemetry.NONE,
-                  links));
+                  link.identity(), security, clock, entropy, scheduler, Telemetry.NONE, links));
       QuorumClient client =
           started(
               QuorumClient.start(
@@ -103,7 +98,7 @@ final class CapsuleTarget implements Target {
       started(
           scheduler.start(
               "replica-dialer",
-              new ReplicaDialer(messenger, LinkSecurity.PLAIN, replicas, null),
+              new ReplicaDialer(messenger, security, replicas, null),
               ReplicaDialer.LOOK_MS));
       store =
           started(

@@ -1,6 +1,7 @@
 package io.capsuledb.host.bench.replication;
 
 import io.capsuledb.core.error.StorageException;
+import io.capsuledb.host.config.LinkSecurity;
 import io.capsuledb.host.config.ReplicaAddress;
 import io.capsuledb.host.config.ReplicaProcessOptions;
 import io.capsuledb.host.config.ReplicaSetting;
@@ -10,6 +11,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 
 /** Replicas on loopback, each a process of its own or, to try the bench out, in this one. */
@@ -21,18 +23,22 @@ final class Replicas implements AutoCloseable {
   private final Path directory;
   private final boolean inProcess;
   private final int healMbPerSecond;
+  private final LinkSecurity links;
   private final List<Integer> ports;
   private final List<One> replicas = new ArrayList<>();
 
-  private Replicas(Path directory, int count, boolean inProcess, int healMbPerSecond) {
+  private Replicas(
+      Path directory, int count, boolean inProcess, int healMbPerSecond, LinkSecurity links) {
     this.directory = directory;
+    this.links = links;
     this.inProcess = inProcess;
     this.healMbPerSecond = healMbPerSecond;
     this.ports = Workplace.freePorts(count);
   }
 
-  static Replicas start(Path directory, int count, boolean inProcess, int healMbPerSecond) {
-    Replicas replicas = new Replicas(directory, count, inProcess, healMbPerSecond);
+  static Replicas start(
+      Path directory, int count, boolean inProcess, int healMbPerSecond, LinkSecurity links) {
+    Replicas replicas = new Replicas(directory, count, inProcess, healMbPerSecond, links);
     boolean started = false;
     try {
       for (int i = 0; i < count; i++) {
@@ -59,6 +65,7 @@ final class Replicas implements AutoCloseable {
     settings.put(ReplicaSetting.DATA, data(index).toString());
     settings.put(ReplicaSetting.KEY, directory.resolve(name + ".key").toString());
     settings.put(ReplicaSetting.LISTEN, Workplace.LOOPBACK + ":" + ports.get(index));
+    settings.put(ReplicaSetting.TRANSPORT, links.transport().name().toLowerCase(Locale.ROOT));
     settings.put(ReplicaSetting.HTTP, "none");
     settings.put(ReplicaSetting.HEAL_MB_PER_SECOND, Integer.toString(healMbPerSecond));
     if (!peers.isEmpty()) {

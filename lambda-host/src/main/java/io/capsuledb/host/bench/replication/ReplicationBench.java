@@ -89,6 +89,7 @@ public final class ReplicationBench {
    * @param rebuildMb MiB of values that a replica is to lose; 0: no rebuild
    * @param healMbPerSecond most MiB a second that a replica fetches; 0: no limit
    * @param peers what to compare with
+   * @param links what carries links
    * @param inProcess whether the replicas live in this process, for a try
    */
   public record Options(
@@ -100,6 +101,7 @@ public final class ReplicationBench {
       int rebuildMb,
       int healMbPerSecond,
       Peers peers,
+      LinkSecurity links,
       boolean inProcess) {
 
     /** Checks every option. */
@@ -265,13 +267,15 @@ public final class ReplicationBench {
     progress.accept("starting " + count + (count == 1 ? " replica" : " replicas"));
     Path directory = workplace.directory("capsule-" + count);
     try (Replicas replicas =
-        Replicas.start(directory, count, options.inProcess(), options.healMbPerSecond())) {
+        Replicas.start(
+            directory, count, options.inProcess(), options.healMbPerSecond(), options.links())) {
       warmUp(workplace, count, replicas);
       boolean turned = false;
       for (int size : options.valueSizes()) {
         try (CapsuleTarget capsule =
             new CapsuleTarget(
                 replicas.addresses(),
+                options.links(),
                 workplace.directory("capsule-" + count + "/cache-" + size),
                 clock)) {
           List<Target> targets = new ArrayList<>();
@@ -312,7 +316,10 @@ public final class ReplicationBench {
     progress.accept("warming up " + count + (count == 1 ? " replica" : " replicas"));
     try (CapsuleTarget capsule =
         new CapsuleTarget(
-            replicas.addresses(), workplace.directory("capsule-" + count + "/cache-warm"), clock)) {
+            replicas.addresses(),
+            options.links(),
+            workplace.directory("capsule-" + count + "/cache-warm"),
+            clock)) {
       long nanos = TimeUnit.SECONDS.toNanos((long) WARM_UP_FACTOR * options.seconds());
       capsule.run(Load.timed(WARM_UP_OUTSTANDING, WARM_UP_VALUE_BYTES, 0, nanos));
     }
@@ -337,11 +344,15 @@ public final class ReplicationBench {
     progress.accept("rebuild: starting " + count + " replicas");
     Path directory = workplace.directory("rebuild");
     try (Replicas replicas =
-            Replicas.start(directory, count, options.inProcess(), options.healMbPerSecond());
+            Replicas.start(
+                directory, count, options.inProcess(), options.healMbPerSecond(), options.links());
         CapsuleTarget capsule =
-            new CapsuleTarget(replicas.addresses(), workplace.directory("rebuild/cache"), clock);
-        ReplicaCaller caller =
-            ReplicaCaller.open(replicas.addresses(), LinkSecurity.PLAIN, CALL_MS)) {
+            new CapsuleTarget(
+                replicas.addresses(),
+                options.links(),
+                workplace.directory("rebuild/cache"),
+                clock);
+        ReplicaCaller caller = ReplicaCaller.open(replicas.addresses(), options.links(), CALL_MS)) {
       warmUp(workplace, count, replicas);
       progress.accept("rebuild: writing " + options.rebuildMb() + " MiB");
       long writes = Math.max(1, ((long) options.rebuildMb() << MEBI) / REBUILD_VALUE_BYTES);
