@@ -471,11 +471,18 @@ class ReplicasTest {
                   sealer
                       .seal(RecordType.ROSTER, 0, 1, List.of(), roster, 0, roster.length)
                       .bytes()));
-          byte[] payload = ascii(i == 0 ? "one" : "two");
+          // The same again, told to be of another time.
           records.add(
               Blob.of(
                   sealer
-                      .seal(RecordType.DATA, 0, 2, List.of(), payload, 0, payload.length)
+                      .seal(
+                          RecordType.ROSTER,
+                          0,
+                          i == 0 ? 2 : 3,
+                          List.of(),
+                          roster,
+                          0,
+                          roster.length)
                       .bytes()));
           Message.Reply reply =
               caller.ask(all.get(i), number -> new Message.Append(number, name, records));
