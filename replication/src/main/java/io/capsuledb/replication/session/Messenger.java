@@ -89,6 +89,7 @@ public final class Messenger implements AutoCloseable {
     final AtomicInteger waitingHandshakes = new AtomicInteger();
     volatile @Nullable Session session;
     volatile boolean up;
+    volatile @Nullable PublicKey peer;
     @Nullable Dial dial;
     long upAt;
 
@@ -372,6 +373,7 @@ public final class Messenger implements AutoCloseable {
         network.admit(link.id);
         handshakes.increment();
         link.upAt = now;
+        link.peer = peer;
         if (frame != null) {
           reply(link, frame);
         }
@@ -387,7 +389,8 @@ public final class Messenger implements AutoCloseable {
       }
       case Outcome.Delivered(Blob body) -> {
         ports.telemetry().count(Telemetry.Counter.BYTES_IN, body.length());
-        switch (MessageCodec.decode(body.bytes())) {
+        // Most statements are about whoever sends them, whose key need not be decoded again.
+        switch (MessageCodec.decode(body.bytes(), link.peer)) {
           case Decoded.Accepted<Message>(Message message) -> {
             received.increment();
             tell(link, () -> events.received(link.id, message));
