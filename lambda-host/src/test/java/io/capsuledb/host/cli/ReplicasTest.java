@@ -476,13 +476,7 @@ class ReplicasTest {
               Blob.of(
                   sealer
                       .seal(
-                          RecordType.ROSTER,
-                          0,
-                          i == 0 ? 2 : 3,
-                          List.of(),
-                          roster,
-                          0,
-                          roster.length)
+                          RecordType.ROSTER, 0, i == 0 ? 2 : 3, List.of(), roster, 0, roster.length)
                       .bytes()));
           Message.Reply reply =
               caller.ask(all.get(i), number -> new Message.Append(number, name, records));
