@@ -166,6 +166,8 @@ public final class EngineBench {
     }
     ours.settle();
     theirs.settle();
+    warmUp(ours);
+    warmUp(theirs);
     ours.reopen();
     theirs.reopen();
     long hot = Math.max(1, options.keys / HOT_PART);
@@ -180,6 +182,16 @@ public final class EngineBench {
       space[0] = sizeOf(ours.directory()) / live;
       space[1] = sizeOf(theirs.directory()) / live;
     }
+  }
+
+  /**
+   * Reads as will be measured, so that the JVM has compiled what does it. What this brought into
+   * caches of the stores is gone when they were opened again.
+   */
+  private void warmUp(BenchStore store) {
+    progress.accept("warming up: " + store.name());
+    read(store, options.keys);
+    seek(store);
   }
 
   /** Runs a workload that the ones after it build on, whether it is wanted or not. */
