@@ -90,7 +90,7 @@ public final class CapsuleDbOptions {
   /** Collects options; not thread-safe. */
   public static final class Builder {
     private long memtableBytes = 64L << 20;
-    private long blockBytes = 8 << 10;
+    private long blockBytes = 4 << 10;
     private long tableBytes = 4 << 20;
     private long separateBytes = 8 << 10;
     private long cacheBytes = 128L << 20;
@@ -109,7 +109,7 @@ public final class CapsuleDbOptions {
     }
 
     /**
-     * About how many bytes of entries make a block, 128 bytes to 1 MiB, 8 KiB by default: smaller
+     * About how many bytes of entries make a block, 128 bytes to 1 MiB, 4 KiB by default: smaller
      * for random reads, larger for scans and fewer signatures.
      */
     public Builder blockBytes(long bytes) {

@@ -8,7 +8,9 @@ import io.capsuledb.host.terminal.JsonLine;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Locale;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -28,7 +30,8 @@ import picocli.CommandLine.Option;
       "",
       "Examples:",
       "  capsule bench engine",
-      "  capsule bench engine --keys 10000000 --json"
+      "  capsule bench engine --keys 10000000 --json",
+      "  capsule bench engine --only seek-random,space"
     })
 final class BenchEngineCommand implements Callable<Integer> {
 
@@ -82,6 +85,13 @@ final class BenchEngineCommand implements Callable<Integer> {
       description = "Where directories are made, and deleted again; the current one if not given.")
   private Path directory = Path.of("");
 
+  @Option(
+      names = "--only",
+      paramLabel = "NAME[,NAME]",
+      split = ",",
+      description = "Measure only these of the lines that are printed, and space.")
+  private List<String> only = EngineBench.WORKLOADS;
+
   @Option(names = "--json", description = "Print a JSON object.")
   private boolean json;
 
@@ -100,6 +110,15 @@ final class BenchEngineCommand implements Callable<Integer> {
     check("--reads", reads, 100, 1_000_000_000);
     check("--memtable-mb", memtableMb, 1, 1024);
     check("--cache-mb", cacheMb, 1, 1 << 16);
+    for (String workload : only) {
+      if (!EngineBench.WORKLOADS.contains(workload)) {
+        throw new InvalidRequestException(
+            "--only names "
+                + workload
+                + "; allowed are "
+                + String.join(", ", EngineBench.WORKLOADS));
+      }
+    }
     PrintStream err = context.streams().err();
     EngineBench.Report report =
         new EngineBench(
@@ -111,7 +130,8 @@ final class BenchEngineCommand implements Callable<Integer> {
                     threads,
                     reads,
                     (long) memtableMb << MEBI,
-                    (long) cacheMb << MEBI),
+                    (long) cacheMb << MEBI,
+                    Set.copyOf(only)),
                 new SystemClock(),
                 step -> err.println("bench: " + step))
             .run();
@@ -178,6 +198,9 @@ final class BenchEngineCommand implements Callable<Integer> {
               amplification(theirs.readAmplification()),
               String.format(Locale.ROOT, "%.2f", row.ratio())));
     }
+    if (report.capsuleSpace() == 0) {
+      return;
+    }
     out.println(
         String.format(
             Locale.ROOT,
@@ -212,8 +235,10 @@ final class BenchEngineCommand implements Callable<Integer> {
             fields.writeEndObject();
           }
           fields.writeEndArray();
-          fields.writeNumberField("capsuleSpaceAmplification", report.capsuleSpace());
-          fields.writeNumberField("rocksdbSpaceAmplification", report.rocksdbSpace());
+          if (report.capsuleSpace() != 0) {
+            fields.writeNumberField("capsuleSpaceAmplification", report.capsuleSpace());
+            fields.writeNumberField("rocksdbSpaceAmplification", report.rocksdbSpace());
+          }
         });
   }
 

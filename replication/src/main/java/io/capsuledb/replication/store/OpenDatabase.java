@@ -58,6 +58,13 @@ import org.rocksdb.WriteOptions;
 final class OpenDatabase implements AutoCloseable {
 
   private static final long BLOCK_BYTES = 4 << 10;
+
+  /** Small enough that a record of a tree's block is alone in a block of RocksDB's. */
+  private static final long RECORD_BLOCK_BYTES = 2 << 10;
+
+  /** Keys of records differ in their last bytes only: the index in memory is a fifth with this. */
+  private static final int INDEX_RESTART_INTERVAL = 16;
+
   private static final double FILTER_BITS = 10;
   private static final long LOG_FILE_BYTES = 1 << 20;
   private static final long LOG_FILES = 3;
@@ -290,7 +297,12 @@ final class OpenDatabase implements AutoCloseable {
       plain = familyOptions(smallBuffer, tables(cache));
       recordOptions =
           familyOptions(
-                  recordBuffer, tables(cache).setFilterPolicy(own(new BloomFilter(FILTER_BITS))))
+                  recordBuffer,
+                  tables(cache)
+                      .setNoBlockCache(true)
+                      .setBlockSize(RECORD_BLOCK_BYTES)
+                      .setIndexBlockRestartInterval(INDEX_RESTART_INTERVAL)
+                      .setFilterPolicy(own(new BloomFilter(FILTER_BITS))))
               .setLevel0FileNumCompactionTrigger(MERGE_AT_TABLES)
               .setLevel0SlowdownWritesTrigger(SLOW_DOWN_AT_TABLES)
               .setLevel0StopWritesTrigger(STOP_AT_TABLES)
@@ -494,6 +506,19 @@ final class OpenDatabase implements AutoCloseable {
   private byte @Nullable [] get(ReadOptions reads, Family family, byte[] key, Object what) {
     try {
       return db.get(handle(family), reads, key);
+    } catch (RocksDBException e) {
+      throw RocksFailures.of(e, directory, "reading " + what);
+    }
+  }
+
+  /**
+   * Copies the beginning of the value under a key into {@code target}.
+   *
+   * @return the length of the whole value, or -1 if there is none
+   */
+  int getInto(Family family, byte[] key, byte[] target, Object what) {
+    try {
+      return db.get(handle(family), pointReads, key, target);
     } catch (RocksDBException e) {
       throw RocksFailures.of(e, directory, "reading " + what);
     }

@@ -35,6 +35,13 @@ public final class RocksRecordStore implements RecordStore {
   /** Room that RocksDB's framing of a record and its index entry takes in a batch. */
   private static final int BATCH_BYTES_PER_RECORD = 256;
 
+  /** Blocks of a tree have about 8 KiB before they are compressed. */
+  private static final int BUFFER_BYTES = 16 << 10;
+
+  /** Where a thread reads to: a record that fits is copied out once, without its checksum. */
+  private static final ThreadLocal<byte[]> BUFFER =
+      ThreadLocal.withInitial(() -> new byte[BUFFER_BYTES]);
+
   private final RocksStorage storage;
   private final OpenDatabase database;
   private final byte[] capsule;
@@ -363,9 +370,28 @@ public final class RocksRecordStore implements RecordStore {
 
   private byte @Nullable [] readAt(long writer, long sequence) {
     byte[] key = StoreCodec.recordKey(capsule, writer, sequence);
-    String what = recordAt(writer, sequence);
-    byte[] value = database.get(Family.RECORDS, key, what);
-    return value == null ? null : intact(key, value, what);
+    // To be spelled out only if something is wrong.
+    Object what =
+        new Object() {
+          @Override
+          public String toString() {
+            return recordAt(writer, sequence);
+          }
+        };
+    byte[] buffer = BUFFER.get();
+    int length = database.getInto(Family.RECORDS, key, buffer, what);
+    if (length < 0) {
+      return null;
+    }
+    if (length > buffer.length) {
+      byte[] value = database.get(Family.RECORDS, key, what);
+      return value == null ? null : intact(key, value, what);
+    }
+    byte[] body = StoreCodec.open(key, buffer, length);
+    if (body == null) {
+      throw RocksFailures.damaged(what.toString());
+    }
+    return body;
   }
 
   @Override
@@ -408,10 +434,10 @@ public final class RocksRecordStore implements RecordStore {
     return "the record of " + StoreCodec.describe(writer, sequence) + " of capsule " + name;
   }
 
-  private static byte[] intact(byte[] key, byte[] value, String what) {
+  private static byte[] intact(byte[] key, byte[] value, Object what) {
     byte[] body = StoreCodec.open(key, value);
     if (body == null) {
-      throw RocksFailures.damaged(what);
+      throw RocksFailures.damaged(what.toString());
     }
     return body;
   }

@@ -101,7 +101,12 @@ final class StoreCodec {
 
   /** The body that {@code value} was made of for {@code key}, or null if it is damaged. */
   static byte @Nullable [] open(byte[] key, byte[] value) {
-    int length = value.length - StoreLayout.CHECKSUM_BYTES;
+    return open(key, value, value.length);
+  }
+
+  /** The same of a value that is the first {@code valueLength} bytes of {@code value}. */
+  static byte @Nullable [] open(byte[] key, byte[] value, int valueLength) {
+    int length = valueLength - StoreLayout.CHECKSUM_BYTES;
     if (length < 0 || (int) INT_LE.get(value, length) != checksum(key, value, length)) {
       return null;
     }

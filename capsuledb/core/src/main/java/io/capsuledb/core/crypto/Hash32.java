@@ -1,5 +1,6 @@
 package io.capsuledb.core.crypto;
 
+import io.capsuledb.core.bytes.LittleEndian;
 import java.util.Arrays;
 import java.util.HexFormat;
 
@@ -78,7 +79,8 @@ public final class Hash32 implements Comparable<Hash32> {
 
   @Override
   public int hashCode() {
-    return Arrays.hashCode(bytes);
+    // Bits of a hash are as good as any hash of them.
+    return LittleEndian.getInt(bytes, 0);
   }
 
   @Override

@@ -54,7 +54,7 @@ public final class Hashes {
     Objects.checkFromIndexSize(offset, length, data.length);
     MessageDigest digest = SHA_256.get();
     digest.update(tag);
-    digest.update(scope.toBytes());
+    digest.update(scope.shared());
     digest.update(data, offset, length);
     return finish(digest);
   }

@@ -5,7 +5,6 @@ import io.capsuledb.core.capsule.KeyRing;
 import io.capsuledb.core.crypto.Aead;
 import io.capsuledb.core.error.Decoded;
 import io.capsuledb.core.error.Rejection.Reason;
-import java.util.Arrays;
 
 /**
  * Decrypts the payloads of records. Keeps the cipher of the writer it saw last, as records of one
@@ -38,7 +37,7 @@ public final class RecordOpener implements AutoCloseable {
     }
     Aead aead = aead(header.writer(), header.generation());
     byte[] associated = RecordCodec.associatedData(capsule, record.bytes());
-    byte[] plaintext = new byte[header.payloadLength()];
+    byte[] plaintext = new byte[header.payloadLength() - RecordLayout.TAG_BYTES];
     int length =
         aead.open(
             RecordCodec.nonce(header.writer(), header.sequence()),
@@ -53,7 +52,7 @@ public final class RecordOpener implements AutoCloseable {
     if (length < 0) {
       return Decoded.reject(Reason.DECRYPTION, record + " does not decrypt under its writer's key");
     }
-    return Decoded.accept(Arrays.copyOf(plaintext, length));
+    return Decoded.accept(plaintext);
   }
 
   private Aead aead(long writer, int generation) {

@@ -2,6 +2,7 @@ package io.capsuledb.engine.block;
 
 import io.capsuledb.core.bytes.LittleEndian;
 import io.capsuledb.core.error.Decoded;
+import io.capsuledb.core.error.Rejection;
 import io.capsuledb.core.error.Rejection.Reason;
 
 /**
@@ -14,6 +15,8 @@ final class BlockFrame {
 
   /** A compressed body is kept only if it is at least one eighth smaller. */
   private static final int LEAST_GAIN_SHIFT = 3;
+
+  static final byte[] NO_SCRATCH = {};
 
   private final byte[] bytes;
   private final int start;
@@ -75,15 +78,37 @@ final class BlockFrame {
 
   /** The body of a payload that has to be of {@code wanted} kind. Takes any bytes, keeps them. */
   static Decoded<BlockFrame> decode(byte[] payload, BlockKind wanted) {
+    return decode(payload, wanted, NO_SCRATCH);
+  }
+
+  /**
+   * The same, with room that a decompressed body is put into if it fits: such a frame is good until
+   * that is used for something else.
+   */
+  static Decoded<BlockFrame> decode(byte[] payload, BlockKind wanted, byte[] scratch) {
     return BlockKind.of(payload)
         .then(
             kind ->
                 kind == wanted
-                    ? decode(payload)
+                    ? decode(payload, scratch)
                     : Decoded.reject(Reason.MISPLACED, "a block of " + kind + ", not " + wanted));
   }
 
-  private static Decoded<BlockFrame> decode(byte[] payload) {
+  /** Whether the body of a payload that was decoded is stored compressed. */
+  static boolean isCompressed(byte[] payload) {
+    return payload[BlockLayout.COMPRESSION_OFFSET] != Compression.NONE.number();
+  }
+
+  /** The body of a payload that was decoded without complaint before. */
+  static BlockFrame decodeAgain(byte[] payload, byte[] scratch) {
+    return switch (decode(payload, scratch)) {
+      case Decoded.Accepted<BlockFrame>(BlockFrame frame) -> frame;
+      case Decoded.Rejected<BlockFrame>(Rejection r) ->
+          throw new IllegalStateException("a decoded block changed: " + r.detail());
+    };
+  }
+
+  private static Decoded<BlockFrame> decode(byte[] payload, byte[] scratch) {
     Compression compression = Compression.ofNumber(payload[BlockLayout.COMPRESSION_OFFSET]);
     if (compression == null) {
       return Decoded.reject(
@@ -109,11 +134,12 @@ final class BlockFrame {
               : Decoded.reject(
                   stored < length ? Reason.TRUNCATED : Reason.TRAILING_BYTES,
                   "block body of " + stored + " bytes where its header says " + length);
-      case LZ4 -> decompress(payload, stored, length);
+      case LZ4 -> decompress(payload, stored, length, scratch);
     };
   }
 
-  private static Decoded<BlockFrame> decompress(byte[] payload, int stored, int length) {
+  private static Decoded<BlockFrame> decompress(
+      byte[] payload, int stored, int length, byte[] scratch) {
     if (stored > length - (length >> LEAST_GAIN_SHIFT)
         || stored >= length
         || !Compression.plausible(stored, length)) {
@@ -121,8 +147,8 @@ final class BlockFrame {
           Reason.PAYLOAD,
           "block body of " + length + " bytes compressed to " + stored + ": not as blocks are");
     }
-    byte[] body = new byte[length];
-    if (!Compression.decompress(payload, BlockLayout.BODY_OFFSET, stored, body)) {
+    byte[] body = length <= scratch.length ? scratch : new byte[length];
+    if (!Compression.decompress(payload, BlockLayout.BODY_OFFSET, stored, body, length)) {
       return Decoded.reject(
           Reason.PAYLOAD, "block body does not decompress to " + length + " bytes");
     }

@@ -58,12 +58,16 @@ public enum Compression {
   /**
    * Decompresses a range in the LZ4 block format. Takes any bytes.
    *
-   * @return whether it decompressed to exactly {@code target}
+   * @return whether it decompressed to exactly the first {@code targetLength} bytes of {@code
+   *     target}
    */
-  static boolean decompress(byte[] source, int offset, int length, byte[] target) {
+  static boolean decompress(
+      byte[] source, int offset, int length, byte[] target, int targetLength) {
     try {
-      return Lz4.FACTORY.safeDecompressor().decompress(source, offset, length, target, 0)
-          == target.length;
+      return Lz4.FACTORY
+              .safeDecompressor()
+              .decompress(source, offset, length, target, 0, targetLength)
+          == targetLength;
     } catch (LZ4Exception e) {
       return false;
     }

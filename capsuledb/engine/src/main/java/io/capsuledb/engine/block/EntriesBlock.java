@@ -61,9 +61,62 @@ public final class EntriesBlock {
     this.writers = writers;
   }
 
+  /**
+   * What was found out about a block when it was decoded; offsets are those in the body.
+   *
+   * <p>Not to be modified.
+   */
+  static final class Shape {
+    private final int entriesOffset;
+    private final int restartsOffset;
+    private final int count;
+    private final long[] writers;
+    private final byte[] lastKey;
+    private final long maxTime;
+
+    private Shape(EntriesBlock block) {
+      this.entriesOffset = block.entriesStart - block.start;
+      this.restartsOffset = block.restartsStart - block.start;
+      this.count = block.count;
+      this.writers = block.writers;
+      this.lastKey = block.lastKey;
+      this.maxTime = block.maxTime;
+    }
+
+    int sizeBytes() {
+      return Long.BYTES * writers.length + lastKey.length;
+    }
+  }
+
+  Shape shape() {
+    return new Shape(this);
+  }
+
+  /** A block that was decoded and checked before, from the same body. */
+  static EntriesBlock known(BlockFrame frame, Shape shape) {
+    EntriesBlock block =
+        new EntriesBlock(
+            frame,
+            frame.start() + shape.entriesOffset,
+            frame.start() + shape.restartsOffset,
+            shape.count,
+            shape.writers);
+    block.lastKey = shape.lastKey;
+    block.maxTime = shape.maxTime;
+    return block;
+  }
+
   /** Decodes a payload and checks all of it. Takes any bytes, and keeps them. */
   public static Decoded<EntriesBlock> decode(byte[] payload) {
-    return BlockFrame.decode(payload, BlockKind.ENTRIES).then(EntriesBlock::decode);
+    return decodeInto(payload, BlockFrame.NO_SCRATCH);
+  }
+
+  /**
+   * The same with room for what is decompressed. If that is in {@code scratch}, the block is good
+   * until that is used for something else, and not to be kept.
+   */
+  public static Decoded<EntriesBlock> decodeInto(byte[] payload, byte[] scratch) {
+    return BlockFrame.decode(payload, BlockKind.ENTRIES, scratch).then(EntriesBlock::decode);
   }
 
   private static Decoded<EntriesBlock> decode(BlockFrame frame) {
@@ -252,23 +305,26 @@ public final class EntriesBlock {
 
   /** About how much memory the block takes. */
   public int sizeBytes() {
+    // Only a block with bytes of its own is ever kept.
     return bytes.length + Long.BYTES * writers.length + lastKey.length;
   }
 
-  /** Whether its entries are so many, from key to key and from time to time. */
-  boolean spans(int entries, byte[] first, byte[] last, long leastTime, long greatestTime) {
-    return entries == count
-        && leastTime == baseTime
-        && greatestTime == maxTime
-        && Arrays.equals(last, lastKey)
-        && begins(first);
+  /** Whether its entries are so many, from time to time. */
+  boolean spans(int entries, long leastTime, long greatestTime) {
+    return entries == count && leastTime == baseTime && greatestTime == maxTime;
   }
 
-  private boolean begins(byte[] first) {
+  /** Whether the last key is that in a range of an array. */
+  boolean endsWith(byte[] array, int from, int to) {
+    return Arrays.equals(lastKey, 0, lastKey.length, array, from, to);
+  }
+
+  /** Whether the first key is that in a range of an array. */
+  boolean beginsWith(byte[] array, int from, int to) {
     EntryScan scan = scan();
     scan.reread(entriesStart);
     return Arrays.equals(
-        bytes, scan.suffixOffset, scan.suffixOffset + scan.suffixLength, first, 0, first.length);
+        bytes, scan.suffixOffset, scan.suffixOffset + scan.suffixLength, array, from, to);
   }
 
   /**

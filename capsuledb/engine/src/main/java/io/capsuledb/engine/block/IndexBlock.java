@@ -10,6 +10,7 @@ import io.capsuledb.core.record.RecordLayout;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -34,6 +35,9 @@ public final class IndexBlock {
   private final int[] firstLengths;
   private final int[] lastKeys;
   private final int[] lastLengths;
+
+  /** Over the last keys; set when all descriptors are read. */
+  private @Nullable KeyFences fences;
 
   private long entries;
   private long tombstones;
@@ -132,7 +136,14 @@ public final class IndexBlock {
         return "descriptor " + i + ": its order";
       }
     }
-    return at == limit ? null : "bytes after the last descriptor";
+    if (at != limit) {
+      return "bytes after the last descriptor";
+    }
+    fences = KeyFences.between(firstKey(), lastKey(), count(), this::compareLast);
+    for (int i = 0; i < descriptors.length; i++) {
+      fences.set(i, bytes, lastKeys[i], lastKeys[i] + lastLengths[i]);
+    }
+    return null;
   }
 
   private @Nullable String readNumbers(int at) {
@@ -234,7 +245,7 @@ public final class IndexBlock {
 
   /** About how much memory the index takes. */
   public int sizeBytes() {
-    return bytes.length + 5 * Integer.BYTES * count();
+    return bytes.length + 5 * Integer.BYTES * count() + Objects.requireNonNull(fences).sizeBytes();
   }
 
   /** False if the table holds no version of the key for sure; else it holds one most likely. */
@@ -250,17 +261,12 @@ public final class IndexBlock {
    * may be in the blocks after it, as long as they cover it too.
    */
   public int blockFor(byte[] key) {
-    int low = 0;
-    int high = count();
-    while (low < high) {
-      int middle = (low + high) >>> 1;
-      if (compare(lastKeys[middle], lastLengths[middle], key) < 0) {
-        low = middle + 1;
-      } else {
-        high = middle;
-      }
-    }
-    return low < count() ? low : -1;
+    int block = Objects.requireNonNull(fences).firstAtOrAfter(key);
+    return block < count() ? block : -1;
+  }
+
+  private int compareLast(int block, byte[] key) {
+    return compare(lastKeys[block], lastLengths[block], key);
   }
 
   /**
@@ -316,11 +322,11 @@ public final class IndexBlock {
   public boolean describes(int number, EntriesBlock block) {
     int at = descriptors[number];
     return block.spans(
-        LittleEndian.getInt(bytes, at + BlockLayout.DESCRIPTOR_ENTRIES),
-        key(firstKeys[number], firstLengths[number]),
-        key(lastKeys[number], lastLengths[number]),
-        LittleEndian.getLong(bytes, at + BlockLayout.DESCRIPTOR_MIN_TIME),
-        LittleEndian.getLong(bytes, at + BlockLayout.DESCRIPTOR_MAX_TIME));
+            LittleEndian.getInt(bytes, at + BlockLayout.DESCRIPTOR_ENTRIES),
+            LittleEndian.getLong(bytes, at + BlockLayout.DESCRIPTOR_MIN_TIME),
+            LittleEndian.getLong(bytes, at + BlockLayout.DESCRIPTOR_MAX_TIME))
+        && block.beginsWith(bytes, firstKeys[number], firstKeys[number] + firstLengths[number])
+        && block.endsWith(bytes, lastKeys[number], lastKeys[number] + lastLengths[number]);
   }
 
   /** The tree over the leaves of all descriptors, computed anew: for proofs. */

@@ -17,8 +17,10 @@ import io.capsuledb.core.record.RecordOpener;
 import io.capsuledb.core.record.RecordType;
 import io.capsuledb.engine.block.EntriesBlock;
 import io.capsuledb.engine.block.IndexBlock;
+import io.capsuledb.engine.block.PackedEntries;
 import io.capsuledb.engine.block.ValueBlock;
 import io.capsuledb.engine.block.ValuePointer;
+import io.capsuledb.engine.entry.Entry;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -35,6 +37,18 @@ import org.jspecify.annotations.Nullable;
  */
 final class BlockStore implements AutoCloseable {
 
+  /** The part of the cache that unpacked blocks may take. */
+  private static final int UNPACKED_PART = 8;
+
+  /** Larger blocks are unpacked into memory of their own. */
+  private static final int SCRATCH_BYTES = 64 << 10;
+
+  private static final byte[] NO_SCRATCH = {};
+
+  /** Where a thread unpacks what it looks at only once: memory that is warm. */
+  private static final ThreadLocal<byte[]> SCRATCH =
+      ThreadLocal.withInitial(() -> new byte[SCRATCH_BYTES]);
+
   /** What a cached block takes beside its bytes. */
   private static final int OVERHEAD_BYTES = 200;
 
@@ -42,7 +56,12 @@ final class BlockStore implements AutoCloseable {
   private final KeyRing keys;
   private final RecordStore store;
   private final Telemetry telemetry;
+
+  /** Index blocks; blocks of entries as they are stored. */
   private final Cache<Hash32, Object> cache;
+
+  /** Blocks of entries that are asked for often, ready to be searched: also in {@link #cache}. */
+  private final Cache<Hash32, EntriesBlock> unpacked;
 
   /** Ciphers are used by one thread at a time. */
   private final ConcurrentLinkedQueue<RecordOpener> openers = new ConcurrentLinkedQueue<>();
@@ -53,9 +72,15 @@ final class BlockStore implements AutoCloseable {
     this.keys = keys;
     this.store = store;
     this.telemetry = telemetry;
+    this.unpacked =
+        Caffeine.newBuilder()
+            .maximumWeight(cacheBytes / UNPACKED_PART)
+            .<Hash32, EntriesBlock>weigher((hash, block) -> weight(block))
+            .executor(Runnable::run)
+            .build();
     this.cache =
         Caffeine.newBuilder()
-            .maximumWeight(cacheBytes)
+            .maximumWeight(cacheBytes - cacheBytes / UNPACKED_PART)
             .<Hash32, Object>weigher((hash, block) -> weight(block))
             .executor(Runnable::run)
             .build();
@@ -66,6 +91,7 @@ final class BlockStore implements AutoCloseable {
         + switch (block) {
           case EntriesBlock entries -> entries.sizeBytes();
           case IndexBlock index -> index.sizeBytes();
+          case PackedEntries packed -> packed.sizeBytes();
           default -> throw new IllegalStateException("a block of unknown kind in the cache");
         };
   }
@@ -79,17 +105,50 @@ final class BlockStore implements AutoCloseable {
    * @param keep whether others are likely to ask for it soon
    */
   EntriesBlock entries(IndexBlock index, int number, Place place, boolean keep) {
+    return entries(index, number, place, keep, NO_SCRATCH);
+  }
+
+  /**
+   * What {@link EntriesBlock#find} finds in a block of entries; others are likely to ask for the
+   * block soon.
+   */
+  @Nullable Entry find(IndexBlock index, int number, Place place, byte[] key, long time) {
+    return entries(index, number, place, true, SCRATCH.get()).find(key, time);
+  }
+
+  private EntriesBlock entries(
+      IndexBlock index, int number, Place place, boolean keep, byte[] scratch) {
     Hash32 hash = index.record(number);
-    if (cache.getIfPresent(hash) instanceof EntriesBlock cached) {
-      telemetry.count(Telemetry.Counter.BLOCK_CACHE_HITS, 1);
-      return cached;
+    EntriesBlock ready = unpacked.getIfPresent(hash);
+    if (ready == null) {
+      ready =
+          switch (cache.getIfPresent(hash)) {
+            case EntriesBlock block -> block;
+            case PackedEntries packed -> unpack(hash, packed, keep, scratch);
+            case null, default -> null;
+          };
     }
-    EntriesBlock block = load(hash, place, place.read(), EntriesBlock::decode);
+    if (ready != null) {
+      telemetry.count(Telemetry.Counter.BLOCK_CACHE_HITS, 1);
+      return ready;
+    }
+    byte[] payload = read(hash, place, place.read());
+    EntriesBlock block = decoded(hash, place, EntriesBlock.decodeInto(payload, scratch));
     check(index, number, block, place);
     if (keep) {
-      cache.put(hash, block);
+      PackedEntries packed = PackedEntries.of(payload, block);
+      cache.put(hash, packed == null ? block : packed);
     }
     return block;
+  }
+
+  private EntriesBlock unpack(Hash32 hash, PackedEntries packed, boolean keep, byte[] scratch) {
+    if (keep && packed.use()) {
+      EntriesBlock block = packed.unpack();
+      unpacked.put(hash, block);
+      return block;
+    }
+    return packed.unpackInto(scratch);
   }
 
   /**
@@ -152,9 +211,16 @@ final class BlockStore implements AutoCloseable {
 
   private <T> T load(
       Hash32 hash, Object referrer, Source source, Function<byte[], Decoded<T>> decoder) {
+    return decoded(hash, referrer, decoder.apply(read(hash, referrer, source)));
+  }
+
+  private byte[] read(Hash32 hash, Object referrer, Source source) {
     telemetry.count(Telemetry.Counter.BLOCKS_READ, 1);
-    byte[] payload = payload(hash, referrer, source);
-    return switch (decoder.apply(payload)) {
+    return payload(hash, referrer, source);
+  }
+
+  private <T> T decoded(Hash32 hash, Object referrer, Decoded<T> decoded) {
+    return switch (decoded) {
       case Decoded.Accepted<T>(T block) -> block;
       case Decoded.Rejected<T>(Rejection r) -> throw refuse(hash, referrer, r);
     };
@@ -206,6 +272,10 @@ final class BlockStore implements AutoCloseable {
 
   /** Bytes the cache accounts. */
   long cachedBytes() {
+    return weight(cache) + weight(unpacked);
+  }
+
+  private static long weight(Cache<?, ?> cache) {
     return cache
         .policy()
         .eviction()
@@ -216,6 +286,7 @@ final class BlockStore implements AutoCloseable {
   @Override
   public void close() {
     cache.invalidateAll();
+    unpacked.invalidateAll();
     for (RecordOpener opener = openers.poll(); opener != null; opener = openers.poll()) {
       opener.close();
     }

@@ -43,12 +43,12 @@ final class Table {
 
   /** A block of the table; {@code keep}: others are likely to ask for it soon. */
   EntriesBlock block(IndexBlock index, int number, boolean keep) {
+    return blocks.entries(index, number, place(number), keep);
+  }
+
+  private BlockStore.Place place(int number) {
     // A table's blocks follow each other in the chain, and its index follows them.
-    return blocks.entries(
-        index,
-        number,
-        blocks.new Place(descriptor.writer(), descriptor.firstSequence() + number, descriptor),
-        keep);
+    return blocks.new Place(descriptor.writer(), descriptor.firstSequence() + number, descriptor);
   }
 
   /** The same where the order of blocks matters: one from the cache may be there as another's. */
@@ -69,7 +69,7 @@ final class Table {
     for (int number = index.blockFor(key);
         found == null && number < index.count() && index.covers(number, key);
         number++) {
-      found = block(index, number, true).find(key, time);
+      found = blocks.find(index, number, place(number), key, time);
     }
     return found;
   }

@@ -1,5 +1,6 @@
 package io.capsuledb.engine.lsm;
 
+import io.capsuledb.engine.block.KeyFences;
 import io.capsuledb.engine.entry.Entry;
 import io.capsuledb.engine.entry.EntryCursor;
 import java.util.Arrays;
@@ -12,9 +13,27 @@ final class TableRun {
   private final int level;
   private final List<Table> tables;
 
+  /** Over the tables' last keys; null if there are no tables. */
+  private final @Nullable KeyFences fences;
+
   TableRun(int level, List<Table> tables) {
     this.level = level;
     this.tables = List.copyOf(tables);
+    this.fences = tables.isEmpty() ? null : fences(this.tables);
+  }
+
+  private static KeyFences fences(List<Table> tables) {
+    KeyFences fences =
+        KeyFences.between(
+            tables.getFirst().descriptor().firstKey(),
+            tables.getLast().descriptor().lastKey(),
+            tables.size(),
+            (table, key) -> Arrays.compareUnsigned(tables.get(table).descriptor().lastKey(), key));
+    for (int i = 0; i < tables.size(); i++) {
+      byte[] last = tables.get(i).descriptor().lastKey();
+      fences.set(i, last, 0, last.length);
+    }
+    return fences;
   }
 
   int level() {
@@ -35,17 +54,8 @@ final class TableRun {
 
   /** Index of the first table whose last key is at or after a key; the number of tables if none. */
   int tableFor(byte[] key) {
-    int low = 0;
-    int high = tables.size();
-    while (low < high) {
-      int middle = (low + high) >>> 1;
-      if (Arrays.compareUnsigned(tables.get(middle).descriptor().lastKey(), key) < 0) {
-        low = middle + 1;
-      } else {
-        high = middle;
-      }
-    }
-    return low;
+    KeyFences sought = fences;
+    return sought == null ? 0 : sought.firstAtOrAfter(key);
   }
 
   private @Nullable Table covering(byte[] key) {

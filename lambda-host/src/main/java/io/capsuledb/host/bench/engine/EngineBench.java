@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
+import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -29,6 +30,20 @@ import org.jspecify.annotations.Nullable;
  * what the files take in proportion to the live data, after everything was merged.
  */
 public final class EngineBench {
+
+  private static final String FILL_SEQUENTIAL = "fill-sequential";
+  private static final String FILL_RANDOM = "fill-random";
+  private static final String OVERWRITE = "overwrite";
+  private static final String READ_COLD = "read-random-cold";
+  private static final String READ_HOT = "read-random-hot";
+  private static final String SEEK = "seek-random";
+  private static final String READ_WRITING = "read-while-writing";
+  private static final String SPACE = "space";
+
+  /** What there is to measure, in the order in which it is. */
+  public static final List<String> WORKLOADS =
+      List.of(
+          FILL_SEQUENTIAL, FILL_RANDOM, OVERWRITE, READ_COLD, READ_HOT, SEEK, READ_WRITING, SPACE);
 
   private static final int KEY_BYTES = 16;
   private static final int SCAN_KEYS = 10;
@@ -55,6 +70,7 @@ public final class EngineBench {
    * @param reads how many reads each measurement of reads makes
    * @param memtableBytes size of a memtable
    * @param cacheBytes size of the cache of blocks
+   * @param only of {@link #WORKLOADS}, what is measured
    */
   public record Options(
       Path directory,
@@ -64,7 +80,8 @@ public final class EngineBench {
       int threads,
       long reads,
       long memtableBytes,
-      long cacheBytes) {}
+      long cacheBytes,
+      Set<String> only) {}
 
   /**
    * One workload on one store.
@@ -101,8 +118,9 @@ public final class EngineBench {
   /**
    * All of it.
    *
-   * @param capsuleSpace space amplification of this engine after everything was merged
-   * @param rocksdbSpace that of RocksDB
+   * @param capsuleSpace space amplification of this engine after everything was merged; 0 if it
+   *     was not measured
+   * @param rocksdbSpace that of RocksDB; 0 if it was not measured
    */
   public record Report(List<Row> rows, double capsuleSpace, double rocksdbSpace) {}
 
@@ -121,35 +139,75 @@ public final class EngineBench {
     Sample run(BenchStore store);
   }
 
-  /** Runs everything; the directories it made are gone afterwards. */
+  /** Runs what is wanted; the directories it made are gone afterwards. */
   public Report run() {
     List<Row> rows = new ArrayList<>();
-    pair(
-        "seq",
-        (capsule, rocksdb) ->
-            rows.add(both("fill-sequential", capsule, rocksdb, s -> fill(s, false, 0))));
+    if (options.only.contains(FILL_SEQUENTIAL)) {
+      pair("seq", (ours, theirs) -> fillSequential(rows, ours, theirs));
+    }
     double[] space = new double[2];
-    pair(
-        "random",
-        (capsule, rocksdb) -> {
-          rows.add(both("fill-random", capsule, rocksdb, s -> fill(s, true, 0)));
-          rows.add(both("overwrite", capsule, rocksdb, s -> fill(s, true, 1)));
-          capsule.settle();
-          rocksdb.settle();
-          capsule.reopen();
-          rocksdb.reopen();
-          rows.add(both("read-random-cold", capsule, rocksdb, s -> read(s, options.keys)));
-          long hot = Math.max(1, options.keys / HOT_PART);
-          rows.add(both("read-random-hot", capsule, rocksdb, s -> read(s, hot)));
-          rows.add(both("seek-random", capsule, rocksdb, this::seek));
-          rows.add(both("read-while-writing", capsule, rocksdb, this::readWhileWriting));
-          capsule.compact();
-          rocksdb.compact();
-          double live = (double) options.keys * (KEY_BYTES + options.valueBytes);
-          space[0] = sizeOf(capsule.directory()) / live;
-          space[1] = sizeOf(rocksdb.directory()) / live;
-        });
+    if (!Set.of(FILL_SEQUENTIAL).containsAll(options.only)) {
+      pair("random", (ours, theirs) -> random(rows, space, ours, theirs));
+    }
     return new Report(List.copyOf(rows), space[0], space[1]);
+  }
+
+  private void fillSequential(List<Row> rows, BenchStore ours, BenchStore theirs) {
+    measured(rows, FILL_SEQUENTIAL, ours, theirs, s -> fill(s, false, 0));
+  }
+
+  private void random(List<Row> rows, double[] space, BenchStore ours, BenchStore theirs) {
+    always(rows, FILL_RANDOM, ours, theirs, s -> fill(s, true, 0));
+    if (!Set.of(FILL_SEQUENTIAL, FILL_RANDOM).containsAll(options.only)) {
+      always(rows, OVERWRITE, ours, theirs, s -> fill(s, true, 1));
+    }
+    if (Set.of(FILL_SEQUENTIAL, FILL_RANDOM, OVERWRITE).containsAll(options.only)) {
+      return;
+    }
+    ours.settle();
+    theirs.settle();
+    warmUp(ours);
+    warmUp(theirs);
+    ours.reopen();
+    theirs.reopen();
+    long hot = Math.max(1, options.keys / HOT_PART);
+    measured(rows, READ_COLD, ours, theirs, s -> read(s, options.keys));
+    measured(rows, READ_HOT, ours, theirs, s -> read(s, hot));
+    measured(rows, SEEK, ours, theirs, this::seek);
+    measured(rows, READ_WRITING, ours, theirs, this::readWhileWriting);
+    if (options.only.contains(SPACE)) {
+      ours.compact();
+      theirs.compact();
+      double live = (double) options.keys * (KEY_BYTES + options.valueBytes);
+      space[0] = sizeOf(ours.directory()) / live;
+      space[1] = sizeOf(theirs.directory()) / live;
+    }
+  }
+
+  /**
+   * Reads as will be measured, so that the JVM has compiled what does it. What this brought into
+   * caches of the stores is gone when they were opened again.
+   */
+  private void warmUp(BenchStore store) {
+    progress.accept("warming up: " + store.name());
+    read(store, options.keys);
+    seek(store);
+  }
+
+  /** Runs a workload that the ones after it build on, whether it is wanted or not. */
+  private void always(
+      List<Row> rows, String name, BenchStore capsule, BenchStore rocksdb, Workload workload) {
+    Row row = both(name, capsule, rocksdb, workload);
+    if (options.only.contains(name)) {
+      rows.add(row);
+    }
+  }
+
+  private void measured(
+      List<Row> rows, String name, BenchStore capsule, BenchStore rocksdb, Workload workload) {
+    if (options.only.contains(name)) {
+      rows.add(both(name, capsule, rocksdb, workload));
+    }
   }
 
   private interface Pair {
