@@ -41,10 +41,8 @@ public final class Json {
       new JsonFactoryBuilder()
           .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
           .disable(StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION)
-          // Without it the bytes are UTF-8 and nothing else, so that offsets are offsets of bytes.
-          .disable(JsonFactory.Feature.CHARSET_DETECTION)
+          // Names are canonicalised: only then does the parser work on bytes and know their offsets.
           .disable(JsonFactory.Feature.INTERN_FIELD_NAMES)
-          .disable(JsonFactory.Feature.CANONICALIZE_FIELD_NAMES)
           .streamReadConstraints(
               StreamReadConstraints.builder()
                   .maxNestingDepth(MAX_DEPTH)
@@ -73,6 +71,13 @@ public final class Json {
   public static Json parse(String name, Octets document) {
     if (document.length() > MAX_BYTES) {
       throw malformed(Reason.TOO_LARGE, name + " has " + document.length() + " bytes");
+    }
+    // The parser guesses encodings by the first four bytes. Offsets of bytes are known only in UTF-8,
+    // in which these are ASCII: an object or an array begins here.
+    for (int i = 0; i < Math.min(4, document.length()); i++) {
+      if (document.unsignedByte(i) == 0 || document.unsignedByte(i) >= 0x80) {
+        throw malformed(Reason.UNKNOWN_FORMAT, name + " is not JSON in UTF-8");
+      }
     }
     try (JsonParser parser = FACTORY.createParser(document.toArray())) {
       parser.nextToken();

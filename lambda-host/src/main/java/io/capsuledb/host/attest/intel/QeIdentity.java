@@ -52,9 +52,9 @@ record QeIdentity(
         identity.get("issueDate").instant(),
         identity.get("nextUpdate").instant(),
         identity.get("tcbEvaluationDataNumber").integer(MAX_EVALUATION),
-        // As a number in big-endian digits; in reports it is little-endian.
-        identity.get("miscselect").hex(4).reversed(),
-        identity.get("miscselectMask").hex(4).reversed(),
+        // The bytes in their order in reports, whatever it looks like as a number.
+        identity.get("miscselect").hex(4),
+        identity.get("miscselectMask").hex(4),
         identity.get("attributes").hex(16),
         identity.get("attributesMask").hex(16),
         identity.get("mrsigner").hex(QuoteLayout.SHA256_BYTES),
