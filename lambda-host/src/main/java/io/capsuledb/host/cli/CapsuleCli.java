@@ -70,6 +70,12 @@ public final class CapsuleCli {
             new CommandLine(new CertCommand())
                 .addSubcommand(new CertGetCommand(context))
                 .addSubcommand(new CertCheckCommand(context)));
+    commands.put(
+        "attest",
+        () ->
+            new CommandLine(new AttestCommand())
+                .addSubcommand(new AttestVerifyCommand(context))
+                .addSubcommand(new AttestShowCommand(context)));
     commands.put("stats", () -> new CommandLine(new StatsCommand(context)));
     commands.put("backup", () -> new CommandLine(new BackupCommand(context)));
     commands.put("restore", () -> new CommandLine(new RestoreCommand(context)));

@@ -31,7 +31,7 @@ final class ExitCodes {
               "1", "failed: no such key, some operations failed, or a defect",
               "2", "the command line, a settings file or the request is wrong",
               "3", "unavailable: cannot connect, full or overloaded; try again later",
-              "4", "integrity: stored bytes are not what was signed",
+              "4", "integrity: bytes are not what was signed, or evidence is rejected",
               "5", "denied: wrong password, passphrase or permission",
               "6", "storage: the disk or the store failed",
               "7", "outcome unknown: the change may or may not have been made"));

@@ -1,0 +1,2 @@
+/** Evidence inside certificates: RA-TLS. */
+package io.capsuledb.host.attest.ratls;
