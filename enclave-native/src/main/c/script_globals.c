@@ -118,7 +118,7 @@ static duk_ret_t print(duk_context *ctx) {
   value_writer writer = {heap->exchange, heap->exchange, heap->exchange + heap->exchange_bytes,
                          SCRIPT_HOST_ARGUMENT_BYTES};
   value_write_count(ctx, &writer, 7, 1);
-  value_write_clipped(ctx, 0, &writer, heap->exchange_bytes - 16);
+  value_write_clipped(ctx, duk_get_top_index(ctx), &writer, heap->exchange_bytes - 16);
   ask_host(ctx, HOST_LOG, (uint32_t) (writer.next - writer.start));
   return 0;
 }

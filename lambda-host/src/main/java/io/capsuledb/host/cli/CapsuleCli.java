@@ -70,6 +70,9 @@ public final class CapsuleCli {
             new CommandLine(new CertCommand())
                 .addSubcommand(new CertGetCommand(context))
                 .addSubcommand(new CertCheckCommand(context)));
+    commands.put(
+        "fn",
+        () -> new CommandLine(new FnCommand()).addSubcommand(new FnRunCommand(context)));
     commands.put("stats", () -> new CommandLine(new StatsCommand(context)));
     commands.put("backup", () -> new CommandLine(new BackupCommand(context)));
     commands.put("restore", () -> new CommandLine(new RestoreCommand(context)));
