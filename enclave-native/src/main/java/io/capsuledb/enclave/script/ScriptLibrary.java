@@ -1,0 +1,99 @@
+package io.capsuledb.enclave.script;
+
+import io.capsuledb.core.error.InvalidRequestException;
+import java.util.Collection;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A source that registered functions when it was loaded. What it did then, to globals of its own
+ * for one, every call finds; what a call does, no other call finds. Thread-safe: every call has a
+ * heap of its own.
+ */
+public final class ScriptLibrary implements AutoCloseable {
+
+  private final HeapPool heaps;
+  private final Map<String, Entry> functions;
+
+  /** A function with its number in the heap and its limits. */
+  private record Entry(int number, ScriptFunction function, ScriptLimits limits) {}
+
+  /**
+   * Takes what a library registered.
+   *
+   * @throws InvalidRequestException if a registration is wrong
+   */
+  ScriptLibrary(HeapPool heaps, ScriptValue registrations) {
+    this.heaps = heaps;
+    Map<String, Entry> byName = new LinkedHashMap<>();
+    for (ScriptValue registration : ((ScriptValue.Items) registrations).values()) {
+      ScriptFunction function = ScriptFunction.of(registration, heaps.limits());
+      Entry entry = new Entry(byName.size(), function, limitsOf(function, heaps.limits()));
+      if (byName.putIfAbsent(function.name(), entry) != null) {
+        throw new InvalidRequestException("two functions are called " + function.name());
+      }
+    }
+    this.functions = Collections.unmodifiableMap(byName);
+  }
+
+  private static ScriptLimits limitsOf(ScriptFunction function, ScriptLimits library) {
+    return ScriptLimits.builder()
+        .cpuMs(function.timeoutMs() > 0 ? function.timeoutMs() : library.cpuMs())
+        .wallMs(library.wallMs())
+        .instructions(library.instructions())
+        .heapBytes(function.heapBytes() > 0 ? function.heapBytes() : library.heapBytes())
+        .argumentBytes(library.argumentBytes())
+        .resultBytes(library.resultBytes())
+        .valueBytes(library.valueBytes())
+        .hostCalls(library.hostCalls())
+        .callDepth(library.callDepth())
+        .build();
+  }
+
+  /** What it registered, in that order. */
+  public Collection<ScriptFunction> functions() {
+    return functions.values().stream().map(Entry::function).toList();
+  }
+
+  /** The function of that name, or null. */
+  public @Nullable ScriptFunction function(String name) {
+    Entry entry = functions.get(name);
+    return entry == null ? null : entry.function();
+  }
+
+  /**
+   * Calls a function.
+   *
+   * @param arguments what it gets, each an argument of its own: for FCALL the keys and the other
+   *     arguments, an array each
+   * @param call how; a function with no-writes is read-only in any case
+   * @throws InvalidRequestException if there is no such function
+   * @throws io.capsuledb.core.error.UnavailableException if no heap came free
+   */
+  public ScriptOutcome call(
+      String name, List<ScriptValue> arguments, HostFunctions host, ScriptCall call) {
+    Entry entry = functions.get(name);
+    if (entry == null) {
+      throw new InvalidRequestException("the library has no function of that name");
+    }
+    return heaps.call(
+        entry.number(),
+        arguments,
+        entry.limits(),
+        host,
+        entry.function().noWrites() && !call.readOnly() ? call.asReadOnly() : call);
+  }
+
+  HeapPool heaps() {
+    return heaps;
+  }
+
+  /** Frees its heaps; calls that are under way go on. */
+  @Override
+  public void close() {
+    heaps.close();
+  }
+}
