@@ -118,8 +118,8 @@ public final class EngineBench {
   /**
    * All of it.
    *
-   * @param capsuleSpace space amplification of this engine after everything was merged; 0 if it
-   *     was not measured
+   * @param capsuleSpace space amplification of this engine after everything was merged; 0 if it was
+   *     not measured
    * @param rocksdbSpace that of RocksDB; 0 if it was not measured
    */
   public record Report(List<Row> rows, double capsuleSpace, double rocksdbSpace) {}
