@@ -84,7 +84,8 @@ final class RealEvidence {
   static @Nullable Path folder() {
     List<Path> candidates = new ArrayList<>();
     String named =
-        System.getProperty("capsule.evidence", System.getenv().getOrDefault("CAPSULE_EVIDENCE", ""));
+        System.getProperty(
+            "capsule.evidence", System.getenv().getOrDefault("CAPSULE_EVIDENCE", ""));
     if (!named.isEmpty()) {
       candidates.add(Path.of(named));
     } else {

@@ -47,9 +47,16 @@ class RealEvidenceTest {
     }
     Json debug = item.expected("debug");
     if (debug != null && strict.debug() != null) {
-      assertThat(String.valueOf(strict.debug())).isEqualTo(debug.raw().toString().equals(
-          Octets.copyOf("true".getBytes(java.nio.charset.StandardCharsets.UTF_8)).toString())
-          ? "true" : "false");
+      assertThat(String.valueOf(strict.debug()))
+          .isEqualTo(
+              debug
+                      .raw()
+                      .toString()
+                      .equals(
+                          Octets.copyOf("true".getBytes(java.nio.charset.StandardCharsets.UTF_8))
+                              .toString())
+                  ? "true"
+                  : "false");
     }
     Json evaluation = item.expected("tcb_eval_data_number");
     if (evaluation != null) {

@@ -41,7 +41,8 @@ public final class Json {
       new JsonFactoryBuilder()
           .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
           .disable(StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION)
-          // Names are canonicalised: only then does the parser work on bytes and know their offsets.
+          // Names are canonicalised: only then does the parser work on bytes and know their
+          // offsets.
           .disable(JsonFactory.Feature.INTERN_FIELD_NAMES)
           .streamReadConstraints(
               StreamReadConstraints.builder()
@@ -72,7 +73,8 @@ public final class Json {
     if (document.length() > MAX_BYTES) {
       throw malformed(Reason.TOO_LARGE, name + " has " + document.length() + " bytes");
     }
-    // The parser guesses encodings by the first four bytes. Offsets of bytes are known only in UTF-8,
+    // The parser guesses encodings by the first four bytes. Offsets of bytes are known only in
+    // UTF-8,
     // in which these are ASCII: an object or an array begins here.
     for (int i = 0; i < Math.min(4, document.length()); i++) {
       if (document.unsignedByte(i) == 0 || document.unsignedByte(i) >= 0x80) {
