@@ -215,7 +215,11 @@ public final class QuoteVerifier {
     if (path.size() != PCK_CHAIN_LENGTH) {
       throw malformed(Reason.FIELD_OUT_OF_RANGE, path.size() + " certificates instead of 3");
     }
-    return path;
+    // Early quoting libraries put the root in the middle.
+    Certificate middle = path.get(1);
+    return middle.subject().equals(middle.issuer())
+        ? List.of(path.get(0), path.get(2), middle)
+        : path;
   }
 
   private static @Nullable String names(List<Certificate> path, String prefix) {

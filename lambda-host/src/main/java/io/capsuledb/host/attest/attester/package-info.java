@@ -1,0 +1,2 @@
+/** Making evidence about the process or machine this runs in. */
+package io.capsuledb.host.attest.attester;
