@@ -9,7 +9,6 @@ module io.capsuledb.jepsen {
   requires static transitive org.jspecify;
   requires com.fasterxml.jackson.core;
   requires info.picocli;
-  requires HdrHistogram;
 
   exports io.capsuledb.jepsen.check;
   exports io.capsuledb.jepsen.history;

@@ -72,7 +72,7 @@ public final class CounterChecker {
     found.count("increments", begun.size());
     found.count("answers", answers.size());
     for (Answer answer : answers) {
-      long least = before(acknowledged, answer.begin) + (answer.isIncrement ? 1 : 0);
+      long least = (long) before(acknowledged, answer.begin) + (answer.isIncrement ? 1 : 0);
       long most = before(begun, answer.end);
       if (answer.value < least) {
         found.found(

@@ -92,9 +92,7 @@ public final class Linearizability {
                 operation.expected(),
                 operation.written(),
                 operation.tag()));
-      } else if (seen == null && !wanted.contains(operation.written())) {
-        continue;
-      } else {
+      } else if (seen != null || wanted.contains(operation.written())) {
         kept.add(operation);
       }
     }

@@ -84,7 +84,7 @@ public final class OpCodec {
       OpType type = null;
       String function = null;
       String key = null;
-      Term value = Term.NIL;
+      Term value = Term.nil();
       boolean applied = true;
       String error = null;
       while (json.nextToken() == JsonToken.FIELD_NAME) {
@@ -104,7 +104,9 @@ public final class OpCodec {
           default -> expect(false, "unknown field '" + field + "'");
         }
       }
-      expect(type != null && function != null, "it has no type or no f");
+      if (type == null || function == null) {
+        throw new IllegalArgumentException("no event: it has no type or no f");
+      }
       expect(process >= 0 && process <= Integer.MAX_VALUE, "it has no process");
       return new Op(index, time, (int) process, node, type, function, key, value, applied, error);
     } catch (IOException e) {
@@ -127,7 +129,7 @@ public final class OpCodec {
       throws IOException {
     expect(depth < MAX_DEPTH, "it is nested too deeply");
     return switch (token) {
-      case VALUE_NULL -> Term.NIL;
+      case VALUE_NULL -> Term.nil();
       case VALUE_NUMBER_INT -> Term.of(json.getLongValue());
       case VALUE_STRING -> new Term.Text(json.getText());
       case VALUE_TRUE -> new Term.Word("true");

@@ -6,7 +6,9 @@ import java.util.List;
 public sealed interface Term {
 
   /** Nothing: an absent key, a read that is not answered yet. */
-  Term NIL = new Nil();
+  static Term nil() {
+    return new Nil();
+  }
 
   /** Absence. */
   record Nil() implements Term {}
