@@ -13,6 +13,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.IntFunction;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -26,9 +27,13 @@ final class CycleSearch {
   private static final int[] ORDERS = {0, PROCESS, REALTIME | PROCESS};
   private static final String[] SUFFIXES = {"", "-process", "-realtime"};
 
+  private static final long MAX_VISITS = 20_000_000;
+
   private final TransactionGraph graph;
   private final IntFunction<String> names;
   private final Verdict.Collector found;
+  private boolean[] told = new boolean[0];
+  private long visits;
 
   private CycleSearch(TransactionGraph graph, IntFunction<String> names, Verdict.Collector found) {
     this.graph = graph;
@@ -47,31 +52,38 @@ final class CycleSearch {
 
   private void search() {
     // A part that shows a cycle of dependencies alone is not looked at again with time added.
-    boolean[] told = new boolean[graph.size()];
+    told = new boolean[graph.size()];
     for (int i = 0; i < ORDERS.length; i++) {
-      for (List<Integer> part : parts(WW | WR | RW | ORDERS[i])) {
-        if (part.stream().noneMatch(node -> told[node])) {
-          boolean shown = worst(part, ORDERS[i], SUFFIXES[i]);
-          if (shown) {
-            part.forEach(node -> told[node] = true);
-          }
-        }
+      int order = ORDERS[i];
+      String suffix = SUFFIXES[i];
+      each(WW | order, part -> cycle(part, WW | order, WW, "G0" + suffix));
+      each(WW | WR | order, part -> cycle(part, WW | WR | order, WR, "G1c" + suffix));
+      each(
+          WW | WR | RW | order,
+          part ->
+              cycle(part, WW | WR | order, RW, "G-single" + suffix)
+                  || cycle(part, WW | WR | RW | order, RW, "G2" + suffix));
+    }
+  }
+
+  /** Looks at each strongly connected part, by edges of some kinds, of which nothing was told yet. */
+  private void each(int kinds, Predicate<List<Integer>> tell) {
+    for (List<Integer> part : parts(kinds)) {
+      if (part.stream().noneMatch(node -> told[node]) && tell.test(part)) {
+        part.forEach(node -> told[node] = true);
       }
     }
   }
 
-  /** Tells of the worst cycle in a strongly connected part. Says whether there was any to tell. */
-  private boolean worst(List<Integer> part, int order, String suffix) {
+  /**
+   * Tells of a cycle of one edge of the kind {@code first} and others of the kinds {@code rest}. In a
+   * part that is connected by both, the first edge tried has one, but for G-single: there the search
+   * is bounded, and what it does not find in time is told as G2.
+   */
+  private boolean cycle(List<Integer> part, int rest, int first, String name) {
     int[] member = new int[graph.size()];
     part.forEach(node -> member[node] = 1);
-    return cycle(part, member, WW | order, WW, "G0" + suffix)
-        || cycle(part, member, WW | WR | order, WR, "G1c" + suffix)
-        || cycle(part, member, WW | WR | order, RW, "G-single" + suffix)
-        || cycle(part, member, WW | WR | RW | order, RW, "G2" + suffix);
-  }
-
-  /** A cycle of one edge of the kind {@code first} and others of the kinds {@code rest}. */
-  private boolean cycle(List<Integer> part, int[] member, int rest, int first, String name) {
+    visits = 0;
     for (int from : part) {
       for (Map.Entry<Integer, Integer> edge : graph.from(from).entrySet()) {
         int to = edge.getKey();
@@ -82,6 +94,9 @@ final class CycleSearch {
         if (back != null) {
           found.found(name, describe(from, first, back, rest));
           return true;
+        }
+        if (visits > MAX_VISITS) {
+          return false;
         }
       }
     }
@@ -96,6 +111,7 @@ final class CycleSearch {
     cameFrom.put(from, from);
     while (!queue.isEmpty()) {
       int node = queue.remove();
+      visits++;
       if (node == to) {
         List<Integer> path = new ArrayList<>();
         for (int step = to; step != from; step = cameFrom.getOrDefault(step, from)) {

@@ -226,7 +226,11 @@ final class JepsenCommand implements Callable<Integer> {
       throws IOException, InterruptedException {
     try (SystemUnderTest system = system(directory.resolve("nodes"), kinds)) {
       say(system.describe());
-      String prefix = "j" + Long.toString(System.currentTimeMillis(), 36) + "-";
+      // Namespaces and mounts would outlive a run that is interrupted.
+      Runtime.getRuntime().addShutdownHook(new Thread(() -> close(system), "jepsen-stop"));
+      // Servers that run already may hold the keys of another run.
+      String prefix =
+          targets.isEmpty() ? "" : "j" + Long.toString(System.currentTimeMillis(), 36) + "-";
       List<Workload> load = names.stream().map(name -> Workloads.of(name, prefix)).toList();
       Run.Result result =
           Run.run(
@@ -247,6 +251,14 @@ final class JepsenCommand implements Callable<Integer> {
       HtmlReport.write(html, system.describe() + ", seed " + drawn, result);
       tell(result, html);
       return result.clean();
+    }
+  }
+
+  private void close(SystemUnderTest system) {
+    try {
+      system.close();
+    } catch (IOException e) {
+      say("not everything could be put away: " + e.getMessage());
     }
   }
 
@@ -278,6 +290,8 @@ final class JepsenCommand implements Callable<Integer> {
     for (String fault : faults) {
       if (!fault.equals(ALL)) {
         kinds.add(fault);
+      } else if (systemName.equals("redis")) {
+        kinds.addAll(RedisPair.kinds().keySet());
       } else {
         CapsuleSystem.kinds().keySet().stream()
             .filter(kind -> !kind.contains("serve") && !kind.startsWith("majority"))

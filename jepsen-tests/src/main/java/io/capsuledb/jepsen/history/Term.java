@@ -11,16 +11,40 @@ public sealed interface Term {
   }
 
   /** Absence. */
-  record Nil() implements Term {}
+  record Nil() implements Term {
+
+    @Override
+    public String toString() {
+      return "nil";
+    }
+  }
 
   /** A whole number. */
-  record Num(long value) implements Term {}
+  record Num(long value) implements Term {
+
+    @Override
+    public String toString() {
+      return Long.toString(value);
+    }
+  }
 
   /** A text. */
-  record Text(String value) implements Term {}
+  record Text(String value) implements Term {
+
+    @Override
+    public String toString() {
+      return value;
+    }
+  }
 
   /** A keyword: {@code :append} in EDN, a string in JSON. */
-  record Word(String name) implements Term {}
+  record Word(String name) implements Term {
+
+    @Override
+    public String toString() {
+      return ":" + name;
+    }
+  }
 
   /** A sequence. */
   record Seq(List<Term> items) implements Term {
@@ -28,6 +52,11 @@ public sealed interface Term {
     /** Copies the items. */
     public Seq {
       items = List.copyOf(items);
+    }
+
+    @Override
+    public String toString() {
+      return items.toString();
     }
   }
 

@@ -268,7 +268,7 @@ public final class CapsuleSystem implements SystemUnderTest {
     environment.put("CAPSULE_NO_BUILD", "1");
     environment.put("CAPSULE_CHILD", "1");
     environment.put("CAPSULE_JAVA_OPTS", "-Xmx" + heap);
-    if (options.faults.contains("skew")) {
+    if (options.faults.contains("skew") && replicas.contains(node)) {
       environment.putAll(clocks.environment(node));
     }
     return new Child(

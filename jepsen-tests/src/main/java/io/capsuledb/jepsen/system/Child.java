@@ -25,7 +25,7 @@ final class Child {
   private final Map<String, String> environment;
   private final Path log;
   private final String readyText;
-  private @Nullable Process process;
+  private volatile @Nullable Process process;
   private String readyLine = "";
 
   /**
@@ -67,9 +67,11 @@ final class Child {
             .redirectErrorStream(true)
             .redirectOutput(ProcessBuilder.Redirect.appendTo(log.toFile()));
     builder.environment().putAll(environment);
-    Process started = builder.start();
-    process = started;
-    Runtime.getRuntime().addShutdownHook(new Thread(started::destroyForcibly));
+    boolean isFirst = process == null;
+    process = builder.start();
+    if (isFirst) {
+      Runtime.getRuntime().addShutdownHook(new Thread(() -> running().destroyForcibly()));
+    }
   }
 
   /** Waits until it is ready. */

@@ -42,7 +42,8 @@ final class Clocks {
     Map<String, String> environment = new HashMap<>();
     environment.put("LD_PRELOAD", String.valueOf(library()));
     environment.put("FAKETIME_TIMESTAMP_FILE", file(node).toString());
-    environment.put("FAKETIME_NO_CACHE", "1");
+    // The file is read once a second: at each look at a clock, a JVM would do little else.
+    environment.put("FAKETIME_CACHE_DURATION", "1");
     environment.put("FAKETIME_DONT_FAKE_MONOTONIC", "1");
     return environment;
   }

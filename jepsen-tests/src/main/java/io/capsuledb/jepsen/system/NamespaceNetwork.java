@@ -115,12 +115,12 @@ final class NamespaceNetwork implements Network {
   private void make() throws IOException {
     String bridge = id + "b";
     ip("netns", "add", bridge);
-    inside(bridge, "ip", "link", "add", "br", "type", "bridge");
-    inside(bridge, "ip", "link", "set", "br", "up");
+    inside(bridge, "ip", "link", "add", "name", "br0", "type", "bridge");
+    inside(bridge, "ip", "link", "set", "br0", "up");
     for (String node : nodes) {
       String port = port(node);
       ip("link", "add", id + "x", "type", "veth", "peer", "name", port, "netns", bridge);
-      inside(bridge, "ip", "link", "set", port, "master", "br", "up");
+      inside(bridge, "ip", "link", "set", port, "master", "br0", "up");
       if (node.equals(outside)) {
         ip("link", "set", id + "x", "name", id + "o");
         ip("addr", "add", host(node) + "/24", "dev", id + "o");
