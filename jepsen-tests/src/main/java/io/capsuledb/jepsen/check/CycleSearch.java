@@ -66,7 +66,9 @@ final class CycleSearch {
     }
   }
 
-  /** Looks at each strongly connected part, by edges of some kinds, of which nothing was told yet. */
+  /**
+   * Looks at each strongly connected part, by edges of some kinds, of which nothing was told yet.
+   */
   private void each(int kinds, Predicate<List<Integer>> tell) {
     for (List<Integer> part : parts(kinds)) {
       if (part.stream().noneMatch(node -> told[node]) && tell.test(part)) {
@@ -76,9 +78,9 @@ final class CycleSearch {
   }
 
   /**
-   * Tells of a cycle of one edge of the kind {@code first} and others of the kinds {@code rest}. In a
-   * part that is connected by both, the first edge tried has one, but for G-single: there the search
-   * is bounded, and what it does not find in time is told as G2.
+   * Tells of a cycle of one edge of the kind {@code first} and others of the kinds {@code rest}. In
+   * a part that is connected by both, the first edge tried has one, but for G-single: there the
+   * search is bounded, and what it does not find in time is told as G2.
    */
   private boolean cycle(List<Integer> part, int rest, int first, String name) {
     int[] member = new int[graph.size()];

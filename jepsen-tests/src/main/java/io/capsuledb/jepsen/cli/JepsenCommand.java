@@ -393,7 +393,10 @@ final class JepsenCommand implements Callable<Integer> {
             + ": "
             + (verdict.clean()
                 ? "valid"
-                : verdict.violations() + " violations, " + verdict.undecided().size() + " undecided")
+                : verdict.violations()
+                    + " violations, "
+                    + verdict.undecided().size()
+                    + " undecided")
             + " "
             + new TreeMap<>(verdict.figures()));
     for (Finding finding : verdict.findings()) {
@@ -411,8 +414,7 @@ final class JepsenCommand implements Callable<Integer> {
       @Option(names = "--workload", required = true, description = "Which workload's it is.")
           String workload,
       @Parameters(paramLabel = "FILE", description = "The history.") Path file) {
-    Verdict verdict =
-        Workloads.of(workload, "").check(new ArrayList<>(HistoryRecorder.read(file)));
+    Verdict verdict = Workloads.of(workload, "").check(new ArrayList<>(HistoryRecorder.read(file)));
     tell(workload, verdict);
     stdout().flush();
     return verdict.clean() ? CLEAN : VIOLATION;

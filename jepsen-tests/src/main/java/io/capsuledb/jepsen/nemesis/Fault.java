@@ -9,8 +9,8 @@ public interface Fault {
   String describe();
 
   /**
-   * Whether clients may rightly be refused, or wait, while it lasts: it hits a majority, or the server
-   * itself.
+   * Whether clients may rightly be refused, or wait, while it lasts: it hits a majority, or the
+   * server itself.
    */
   boolean stopsService();
 

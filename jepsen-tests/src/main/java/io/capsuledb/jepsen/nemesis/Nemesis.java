@@ -10,8 +10,9 @@ import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Draws one fault after the other from a list of kinds, each for some seconds, with a pause between. It
- * stops at the first that cannot be made or put right: a run whose faults did not happen shows nothing.
+ * Draws one fault after the other from a list of kinds, each for some seconds, with a pause
+ * between. It stops at the first that cannot be made or put right: a run whose faults did not
+ * happen shows nothing.
  */
 public final class Nemesis {
 
@@ -44,16 +45,21 @@ public final class Nemesis {
     this.report = report;
   }
 
-  /** How long faults and the pauses between them last. */
-  public record Rhythm(long minFaultMs, long maxFaultMs, long minPauseMs, long maxPauseMs) {
+  /**
+   * How long faults and the pauses between them last.
+   *
+   * @param maxStopMs most for faults with which service may stop: long enough for deadlines to pass
+   */
+  public record Rhythm(
+      long minFaultMs, long maxFaultMs, long maxStopMs, long minPauseMs, long maxPauseMs) {
 
     /** A few seconds each. */
-    public static final Rhythm DEFAULT = new Rhythm(2_000, 10_000, 1_000, 5_000);
+    public static final Rhythm DEFAULT = new Rhythm(2_000, 10_000, 20_000, 1_000, 5_000);
   }
 
   /**
-   * Works until a time; when this returns, everything that it did is put right. Every kind comes once
-   * before any comes again.
+   * Works until a time; when this returns, everything that it did is put right. Every kind comes
+   * once before any comes again.
    *
    * @param untilNs when to stop, by the clock
    */
@@ -67,12 +73,14 @@ public final class Nemesis {
         bag.addAll(kinds);
       }
       String kind = bag.remove(random.nextInt(bag.size()));
-      one(kind, draw(rhythm.minFaultMs, rhythm.maxFaultMs), untilNs);
+      Fault fault = faults.apply(kind);
+      long most = fault.stopsService() ? rhythm.maxStopMs : rhythm.maxFaultMs;
+      one(kind, fault, draw(rhythm.minFaultMs, most), untilNs);
     }
   }
 
-  private void one(String kind, long lastsMs, long untilNs) throws InterruptedException {
-    Fault fault = faults.apply(kind);
+  private void one(String kind, Fault fault, long lastsMs, long untilNs)
+      throws InterruptedException {
     long begin = clock.getAsLong();
     report.accept(kind + ": " + fault.describe() + ", for " + lastsMs + " ms");
     try {
@@ -84,8 +92,7 @@ public final class Nemesis {
     } finally {
       end(kind, fault);
       windows.add(
-          new FaultWindow(
-              kind, fault.describe(), begin, clock.getAsLong(), fault.stopsService()));
+          new FaultWindow(kind, fault.describe(), begin, clock.getAsLong(), fault.stopsService()));
     }
   }
 

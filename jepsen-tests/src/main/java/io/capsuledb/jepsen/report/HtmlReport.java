@@ -15,8 +15,8 @@ import java.util.Locale;
 import java.util.TreeMap;
 
 /**
- * A run as one HTML file without anything from elsewhere: verdicts, throughput and latency over time
- * with faults shaded, and the faults as a timeline.
+ * A run as one HTML file without anything from elsewhere: verdicts, throughput and latency over
+ * time with faults shaded, and the faults as a timeline.
  */
 public final class HtmlReport {
 
@@ -158,7 +158,8 @@ public final class HtmlReport {
                 }
               }
             });
-    out.append("<h2>Throughput</h2><p>Operations a second that ended ok (green), failed (orange) or")
+    out.append(
+            "<h2>Throughput</h2><p>Operations a second that ended ok (green), failed (orange) or")
         .append(" unknown (red). Shaded: faults; darker: faults that may stop service.</p>");
     LinePlot throughput = new LinePlot(seconds, width, "ops/s", false);
     throughput.shade(result.windows());
@@ -166,7 +167,8 @@ public final class HtmlReport {
     throughput.line(fail, "#e08a00");
     throughput.line(info, "#c4001a");
     out.append(throughput.svg());
-    out.append("<h2>Latency</h2><p>Of operations that ended ok, in ms: median (blue), 95th (violet)")
+    out.append(
+            "<h2>Latency</h2><p>Of operations that ended ok, in ms: median (blue), 95th (violet)")
         .append(" and 99th percentile (red).</p>");
     LinePlot latency = new LinePlot(seconds, width, "ms", true);
     latency.shade(result.windows());

@@ -67,8 +67,7 @@ final class LinePlot {
     double part;
     if (logarithmic) {
       double low = Math.log10(SMALLEST_LOGARITHMIC);
-      part =
-          (Math.log10(Math.max(value, SMALLEST_LOGARITHMIC)) - low) / (Math.log10(most) - low);
+      part = (Math.log10(Math.max(value, SMALLEST_LOGARITHMIC)) - low) / (Math.log10(most) - low);
     } else {
       part = value / most;
     }
@@ -128,7 +127,9 @@ final class LinePlot {
       svg.append(
           String.format(
               Locale.ROOT,
-              "<text x=\"%.1f\" y=\"%d\" text-anchor=\"%s\">%.0f s</text>",
+              seconds < 20
+                  ? "<text x=\"%.1f\" y=\"%d\" text-anchor=\"%s\">%.1f s</text>"
+                  : "<text x=\"%.1f\" y=\"%d\" text-anchor=\"%s\">%.0f s</text>",
               x(second),
               HEIGHT - 6,
               i == 10 ? "end" : "middle",

@@ -11,8 +11,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * One blocking connection. After an {@link IOException} nobody knows what the commands did that were
- * sent, and the connection is good for nothing but closing. Not thread-safe.
+ * One blocking connection. After an {@link IOException} nobody knows what the commands did that
+ * were sent, and the connection is good for nothing but closing. Not thread-safe.
  */
 public final class RespConnection implements AutoCloseable {
 

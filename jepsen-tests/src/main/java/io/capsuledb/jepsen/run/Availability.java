@@ -8,9 +8,9 @@ import java.util.List;
 import java.util.Locale;
 
 /**
- * Whether clients were served. While a majority lives writes are acknowledged, with gaps no longer than
- * allowed; when service had stopped rightly, it comes back by itself within the same time; and every
- * operation is answered, be it with an error, before its client gives up.
+ * Whether clients were served. While a majority lives writes are acknowledged, with gaps no longer
+ * than allowed; when service had stopped rightly, it comes back by itself within the same time; and
+ * every operation is answered, be it with an error, before its client gives up.
  */
 final class Availability {
 
@@ -142,7 +142,9 @@ final class Availability {
     notes.add("longest time to an answer: " + ms(longest));
     if (unanswered > 0) {
       problems.add(
-          unanswered + " operations had no answer before their clients gave up, such as " + example);
+          unanswered
+              + " operations had no answer before their clients gave up, such as "
+              + example);
     }
   }
 

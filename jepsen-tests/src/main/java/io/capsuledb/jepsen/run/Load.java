@@ -17,18 +17,18 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.function.LongSupplier;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Clients at work. Each is a thread with a connection of its own, which asks for one thing at a time,
- * and a process in the history of its workload; an INFO ends process and connection, and the client goes
- * on as a new one.
+ * Clients at work. Each is a thread with a connection of its own, which asks for one thing at a
+ * time, and a process in the history of its workload; an INFO ends process and connection, and the
+ * client goes on as a new one.
  */
 final class Load implements AutoCloseable {
 
@@ -126,7 +126,8 @@ final class Load implements AutoCloseable {
         for (Invocation read : workload.finalReads()) {
           while (client.once(read).type() != OpType.OK) {
             if (System.nanoTime() > deadline) {
-              problems.add("final reads of " + workload.name() + " are not answered: " + client.last);
+              problems.add(
+                  "final reads of " + workload.name() + " are not answered: " + client.last);
               break;
             }
             Thread.sleep(RECONNECT_MS);

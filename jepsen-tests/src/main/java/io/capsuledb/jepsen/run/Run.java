@@ -94,10 +94,7 @@ public final class Run {
   private final long originNs = System.nanoTime();
 
   private Run(
-      Options options,
-      List<Workload> workloads,
-      SystemUnderTest system,
-      Consumer<String> report) {
+      Options options, List<Workload> workloads, SystemUnderTest system, Consumer<String> report) {
     this.options = options;
     this.workloads = List.copyOf(workloads);
     this.system = system;
@@ -117,10 +114,7 @@ public final class Run {
    * @param report hears what happens
    */
   public static Result run(
-      Options options,
-      List<Workload> workloads,
-      SystemUnderTest system,
-      Consumer<String> report)
+      Options options, List<Workload> workloads, SystemUnderTest system, Consumer<String> report)
       throws IOException, InterruptedException {
     return new Run(options, workloads, system, report).run();
   }
@@ -149,7 +143,8 @@ public final class Run {
       long untilNs = clock() + options.seconds * SECOND_NS;
       // Faults end before load does, so that it shows whether service comes back.
       long faultsUntilNs = untilNs - Math.min(5, options.seconds / 4) * SECOND_NS;
-      Thread faults = Thread.ofPlatform().name("nemesis").start(() -> faults(nemesis, faultsUntilNs, load));
+      Thread faults =
+          Thread.ofPlatform().name("nemesis").start(() -> faults(nemesis, faultsUntilNs, load));
       load.run(untilNs);
       faults.join();
       endNs = Math.min(clock(), untilNs);
@@ -172,7 +167,8 @@ public final class Run {
       long begin = System.nanoTime();
       Verdict verdict = workload.check(ops(histories, workload.name()));
       verdicts.put(workload.name(), verdict);
-      notes.add("checking " + workload.name() + " took " + Availability.ms(System.nanoTime() - begin));
+      notes.add(
+          "checking " + workload.name() + " took " + Availability.ms(System.nanoTime() - begin));
     }
     Availability.Result availability =
         Availability.judge(

@@ -19,9 +19,9 @@ import java.util.function.Consumer;
 import java.util.random.RandomGenerator;
 
 /**
- * Replicas and a server over them, each a process of {@code capsule}, with a network between them that
- * can be cut. Faults hit at most as many replicas as may fail, but for those that say that they hit a
- * majority.
+ * Replicas and a server over them, each a process of {@code capsule}, with a network between them
+ * that can be cut. Faults hit at most as many replicas as may fail, but for those that say that
+ * they hit a majority.
  */
 public final class CapsuleSystem implements SystemUnderTest {
 
@@ -183,7 +183,15 @@ public final class CapsuleSystem implements SystemUnderTest {
                 "none"));
     if (network.leavesLoopback()) {
       serve.addAll(
-          List.of("--replica-transport", "tls", "--replica-tls-ca", certificate().toString()));
+          List.of(
+              "--replica-transport",
+              "tls",
+              "--replica-tls-cert",
+              certificate().toString(),
+              "--replica-tls-key",
+              certificateKey().toString(),
+              "--replica-tls-ca",
+              certificate().toString()));
     }
     serve.add("--until-input-ends");
     Child server = child(SERVE, serve, "768m", "event=node.ready");
@@ -194,6 +202,10 @@ public final class CapsuleSystem implements SystemUnderTest {
 
   private Path certificate() {
     return options.directory.resolve("net").resolve("replicas.crt");
+  }
+
+  private Path certificateKey() {
+    return options.directory.resolve("net").resolve("replicas.key");
   }
 
   /** Lets a replica make its key, to learn the public half. */
@@ -254,7 +266,7 @@ public final class CapsuleSystem implements SystemUnderTest {
               "--tls-cert",
               certificate().toString(),
               "--tls-key",
-              options.directory.resolve("net").resolve("replicas.key").toString(),
+              certificateKey().toString(),
               "--tls-ca",
               certificate().toString()));
     }
@@ -312,8 +324,8 @@ public final class CapsuleSystem implements SystemUnderTest {
           "there is no fault '" + kind + "': allowed are " + String.join(", ", FAULTS.keySet()));
     }
     List<String> obstacles = new ArrayList<>();
-    boolean needsMinority = !kind.contains("serve") && !kind.startsWith("majority")
-        && !kind.equals("all-kill");
+    boolean needsMinority =
+        !kind.contains("serve") && !kind.startsWith("majority") && !kind.equals("all-kill");
     if (needsMinority && replicas < 3) {
       obstacles.add("of " + replicas + " replicas none may fail: use --replicas 3 or more");
     }
@@ -373,11 +385,9 @@ public final class CapsuleSystem implements SystemUnderTest {
           Faults.minor("fill the disks of " + few, () -> fill(few), () -> free(few));
       case "bit-rot" -> Faults.minor("rot of " + few, () -> rot(few, random), () -> mend(few));
       case "wipe" -> Faults.minor("empty " + few, () -> wipe(few), () -> recover(few));
-      case "kill-serve" ->
-          Faults.major("kill -9 serve", child(SERVE)::kill, child(SERVE)::start);
+      case "kill-serve" -> Faults.major("kill -9 serve", child(SERVE)::kill, child(SERVE)::start);
       case "pause-serve" ->
-          Faults.major(
-              "SIGSTOP serve", child(SERVE)::pauseProcess, child(SERVE)::continueProcess);
+          Faults.major("SIGSTOP serve", child(SERVE)::pauseProcess, child(SERVE)::continueProcess);
       case "majority-kill" ->
           Faults.major("kill -9 " + many, () -> kill(many), () -> startAll(many));
       case "majority-pause" ->
@@ -629,7 +639,16 @@ public final class CapsuleSystem implements SystemUnderTest {
                 "--settle",
                 "5"));
     if (network.leavesLoopback()) {
-      command.addAll(List.of("--transport", "tls", "--tls-ca", certificate().toString()));
+      command.addAll(
+          List.of(
+              "--transport",
+              "tls",
+              "--tls-cert",
+              certificate().toString(),
+              "--tls-key",
+              certificateKey().toString(),
+              "--tls-ca",
+              certificate().toString()));
     }
     if (json) {
       command.add("--json");
@@ -675,8 +694,13 @@ public final class CapsuleSystem implements SystemUnderTest {
               Map.of("CAPSULE_NO_BUILD", "1"));
       report.accept("verify " + replica + ": " + lastLine(outcome.output()));
       if (outcome.exitCode() != 0) {
-        problems.add("verify " + replica + " ended with " + outcome.exitCode() + ": "
-            + outcome.output().strip());
+        problems.add(
+            "verify "
+                + replica
+                + " ended with "
+                + outcome.exitCode()
+                + ": "
+                + outcome.output().strip());
       }
     }
     return problems;
@@ -702,7 +726,9 @@ public final class CapsuleSystem implements SystemUnderTest {
       }
       if (System.nanoTime() > deadline) {
         problems.add(
-            "replicas did not converge within " + CONVERGE_SECONDS + " s: "
+            "replicas did not converge within "
+                + CONVERGE_SECONDS
+                + " s: "
                 + status(false).output().strip());
         return;
       }

@@ -11,8 +11,8 @@ import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A process to do harm to. It holds a pipe from this one as its standard input, and is killed when this
- * JVM ends in order. Used by one thread at a time.
+ * A process to do harm to. It holds a pipe from this one as its standard input, and is killed when
+ * this JVM ends in order. Used by one thread at a time.
  */
 final class Child {
 

@@ -52,7 +52,9 @@ final class Clocks {
     return directory.resolve("clock-" + node).toAbsolutePath();
   }
 
-  /** Sets a node's clock, as {@code +3600} or {@code -120 x1.5}: an offset in seconds and a rate. */
+  /**
+   * Sets a node's clock, as {@code +3600} or {@code -120 x1.5}: an offset in seconds and a rate.
+   */
   void set(String node, String time) throws IOException {
     Files.createDirectories(directory);
     Path fresh = directory.resolve("clock-" + node + ".new");

@@ -38,8 +38,7 @@ final class Commands {
   }
 
   /** Runs a program; standard output and errors in one. */
-  static Outcome outcome(List<String> command, Map<String, String> environment)
-      throws IOException {
+  static Outcome outcome(List<String> command, Map<String, String> environment) throws IOException {
     Path output = Files.createTempFile("testbed", ".out");
     try {
       ProcessBuilder builder =

@@ -17,9 +17,9 @@ import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 
 /**
- * A TCP proxy from a loopback port to another, whose two directions can be held, delayed and slowed.
- * Held bytes stay in bounded queues and then in the senders' buffers, and go on when they are let go.
- * Thread-safe.
+ * A TCP proxy from a loopback port to another, whose two directions can be held, delayed and
+ * slowed. Held bytes stay in bounded queues and then in the senders' buffers, and go on when they
+ * are let go. Thread-safe.
  */
 final class LinkProxy implements AutoCloseable {
 
@@ -161,7 +161,9 @@ final class LinkProxy implements AutoCloseable {
     InputStream in = from.getInputStream();
     OutputStream out = to.getOutputStream();
     Thread.ofVirtual().name("proxy-in " + name).start(() -> read(in, queue, direction, from, to));
-    Thread.ofVirtual().name("proxy-out " + name).start(() -> write(out, queue, direction, from, to));
+    Thread.ofVirtual()
+        .name("proxy-out " + name)
+        .start(() -> write(out, queue, direction, from, to));
   }
 
   private void read(

@@ -15,10 +15,10 @@ import java.util.Locale;
 import java.util.concurrent.ThreadLocalRandom;
 
 /**
- * A network of namespaces: each node in one of its own, at a port of a bridge that is in one of its own,
- * too, so that nothing of the machine's own network is touched but for one interface. The node that
- * clients talk to stays in the machine's namespace. What one node sends to another is dropped or lost by
- * rules of the bridge. Needs root and the programs {@code ip} and {@code nft}.
+ * A network of namespaces: each node in one of its own, at a port of a bridge that is in one of its
+ * own, too, so that nothing of the machine's own network is touched but for one interface. The node
+ * that clients talk to stays in the machine's namespace. What one node sends to another is dropped
+ * or lost by rules of the bridge. Needs root and the programs {@code ip} and {@code nft}.
  */
 final class NamespaceNetwork implements Network {
 
@@ -253,7 +253,7 @@ final class NamespaceNetwork implements Network {
 
   @Override
   public void lose(String from, String to, int percent) throws IOException {
-    rule(from, to, "ether type != arp numgen random mod 100 < " + percent + " drop");
+    rule(from, to, "ether type != arp numgen random mod 1000 < " + Math.min(999, 10 * percent) + " drop");
   }
 
   @Override
@@ -293,8 +293,7 @@ final class NamespaceNetwork implements Network {
     nft("flush chain bridge cut forward");
     for (String node : nodes) {
       Commands.outcome(
-          List.of(
-              "ip", "netns", "exec", id + "b", "tc", "qdisc", "del", "dev", port(node), "root"),
+          List.of("ip", "netns", "exec", id + "b", "tc", "qdisc", "del", "dev", port(node), "root"),
           java.util.Map.of());
     }
   }

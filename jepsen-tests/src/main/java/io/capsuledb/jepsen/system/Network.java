@@ -4,8 +4,8 @@ import java.io.IOException;
 import java.util.List;
 
 /**
- * What is between nodes. Directions are apart: what one node sends to another may be cut while answers
- * get through. Used by one thread at a time.
+ * What is between nodes. Directions are apart: what one node sends to another may be cut while
+ * answers get through. Used by one thread at a time.
  */
 interface Network extends AutoCloseable {
 

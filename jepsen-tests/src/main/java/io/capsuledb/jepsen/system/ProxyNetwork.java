@@ -9,9 +9,9 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * A network of TCP proxies on loopback, one for each pair of nodes of which one dials the other. Needs
- * no rights. It acts on the bytes of connections, not on packets: what is cut is held back, as TCP would
- * resend it, and packets cannot be lost.
+ * A network of TCP proxies on loopback, one for each pair of nodes of which one dials the other.
+ * Needs no rights. It acts on the bytes of connections, not on packets: what is cut is held back,
+ * as TCP would resend it, and packets cannot be lost.
  */
 final class ProxyNetwork implements Network {
 

@@ -15,8 +15,8 @@ import java.util.random.RandomGenerator;
 
 /**
  * Two processes of redis-server, a master and a replica, and an operator who makes the replica the
- * master when the master dies: the example of what the testbed finds. The link between them is a proxy,
- * so that it can be slow.
+ * master when the master dies: the example of what the testbed finds. The link between them is a
+ * proxy, so that it can be slow.
  */
 public final class RedisPair implements SystemUnderTest {
 

@@ -45,9 +45,7 @@ final class CounterWorkload implements Workload {
 
   @Override
   public List<Invocation> finalReads() {
-    return keys.all().stream()
-        .map(key -> new Invocation("final-read", key, Term.nil()))
-        .toList();
+    return keys.all().stream().map(key -> new Invocation("final-read", key, Term.nil())).toList();
   }
 
   @Override

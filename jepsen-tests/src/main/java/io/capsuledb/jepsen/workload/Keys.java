@@ -6,7 +6,8 @@ import java.util.random.RandomGenerator;
 
 /**
  * Keys in use. Each is written about a hundred times and then replaced by a new one, so that no
- * history of a key grows without end. Values are counted from 1, so each is written once. Thread-safe.
+ * history of a key grows without end. Values are counted from 1, so each is written once.
+ * Thread-safe.
  */
 final class Keys {
 

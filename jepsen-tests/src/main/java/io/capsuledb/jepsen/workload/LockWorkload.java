@@ -15,8 +15,8 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.random.RandomGenerator;
 
 /**
- * Locks: SET NX with a token that is used once, released by WATCH, GET, MULTI, DEL and EXEC. They have
- * no expiry, so one whose holder retired is held for ever, until its key is replaced.
+ * Locks: SET NX with a token that is used once, released by WATCH, GET, MULTI, DEL and EXEC. They
+ * have no expiry, so one whose holder retired is held for ever, until its key is replaced.
  */
 final class LockWorkload implements Workload {
 

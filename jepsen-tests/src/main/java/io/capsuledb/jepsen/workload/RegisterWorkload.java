@@ -14,8 +14,8 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.random.RandomGenerator;
 
 /**
- * Registers: reads, writes, and, if asked for, compare-and-set by WATCH, GET, MULTI, SET and EXEC. Each
- * key is a register of its own that has to be linearizable.
+ * Registers: reads, writes, and, if asked for, compare-and-set by WATCH, GET, MULTI, SET and EXEC.
+ * Each key is a register of its own that has to be linearizable.
  */
 final class RegisterWorkload implements Workload {
 
@@ -47,8 +47,7 @@ final class RegisterWorkload implements Workload {
     Keys.Write write = keys.write(random);
     Long guess = guesses.get(write.key());
     if (withCas && dice < 75 && guess != null) {
-      return new Invocation(
-          "cas", write.key(), Term.of(Term.of(guess), Term.of(write.value())));
+      return new Invocation("cas", write.key(), Term.of(Term.of(guess), Term.of(write.value())));
     }
     return new Invocation("write", write.key(), Term.of(write.value()));
   }
@@ -85,8 +84,7 @@ final class RegisterWorkload implements Workload {
   private static Answer compareAndSet(
       RespConnection connection, String key, Term asked, Term expected, Term written)
       throws IOException, ServerFaultException {
-    List<Reply> replies =
-        connection.pipeline(List.of(List.of("WATCH", key), List.of("GET", key)));
+    List<Reply> replies = connection.pipeline(List.of(List.of("WATCH", key), List.of("GET", key)));
     Term there;
     try {
       replies.getFirst().check();
@@ -100,16 +98,13 @@ final class RegisterWorkload implements Workload {
       return Answer.notApplied(asked);
     }
     Reply exec =
-        connection.transaction(
-            List.of(List.of("SET", key, Long.toString(written.asLong()))));
+        connection.transaction(List.of(List.of("SET", key, Long.toString(written.asLong()))));
     return exec.array() == null ? Answer.notApplied(asked) : Answer.ok(asked);
   }
 
   @Override
   public List<Invocation> finalReads() {
-    return keys.all().stream()
-        .map(key -> new Invocation("final-read", key, Term.nil()))
-        .toList();
+    return keys.all().stream().map(key -> new Invocation("final-read", key, Term.nil())).toList();
   }
 
   @Override

@@ -48,9 +48,7 @@ final class SetWorkload implements Workload {
 
   @Override
   public List<Invocation> finalReads() {
-    return keys.all().stream()
-        .map(key -> new Invocation("final-read", key, Term.nil()))
-        .toList();
+    return keys.all().stream().map(key -> new Invocation("final-read", key, Term.nil())).toList();
   }
 
   @Override

@@ -15,8 +15,8 @@ import java.util.List;
 import java.util.random.RandomGenerator;
 
 /**
- * Transactions of one to four steps, as one MULTI and EXEC or, where all reads come first, with reads
- * under WATCH before it: either RPUSH and LRANGE of lists, or SET and GET of registers.
+ * Transactions of one to four steps, as one MULTI and EXEC or, where all reads come first, with
+ * reads under WATCH before it: either RPUSH and LRANGE of lists, or SET and GET of registers.
  */
 final class TransactionWorkload implements Workload {
 
@@ -117,8 +117,7 @@ final class TransactionWorkload implements Workload {
     for (int i = 0; i < steps.size(); i++) {
       Term step = steps.get(i);
       if (isRead(step)) {
-        Term value =
-            lists ? Replies.numbers(replies.get(i)) : Replies.numberOrNil(replies.get(i));
+        Term value = lists ? Replies.numbers(replies.get(i)) : Replies.numberOrNil(replies.get(i));
         step = Term.of(step.items().get(0), step.items().get(1), value);
       }
       filled.add(step);
@@ -128,9 +127,7 @@ final class TransactionWorkload implements Workload {
 
   @Override
   public List<Invocation> finalReads() {
-    return keys.all().stream()
-        .map(key -> new Invocation("txn", null, Term.of(read(key))))
-        .toList();
+    return keys.all().stream().map(key -> new Invocation("txn", null, Term.of(read(key)))).toList();
   }
 
   @Override

@@ -25,7 +25,8 @@ public interface Workload {
   /**
    * What a client asks for next.
    *
-   * @param client the number of the client, from 0; it lives through the retirement of its processes
+   * @param client the number of the client, from 0; it lives through the retirement of its
+   *     processes
    * @param process the process that it is now
    */
   Invocation next(int client, int process, RandomGenerator random);

@@ -74,8 +74,7 @@ final class CycleSearchPropertyTest {
         int newReads = reads + (kind == TransactionGraph.WR ? 1 : 0);
         int newSkews = skews + (kind == TransactionGraph.RW ? 1 : 0);
         if (next == start) {
-          found.add(
-              newSkews > 1 ? "G2" : newSkews == 1 ? "G-single" : newReads > 0 ? "G1c" : "G0");
+          found.add(newSkews > 1 ? "G2" : newSkews == 1 ? "G-single" : newReads > 0 ? "G1c" : "G0");
         } else {
           path.add(next);
           cycles(graph, start, next, path, newReads, newSkews, found);

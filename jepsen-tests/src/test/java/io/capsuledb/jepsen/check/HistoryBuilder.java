@@ -51,8 +51,7 @@ final class HistoryBuilder {
   private Op op(
       int process, OpType type, String function, String key, Term value, boolean applied) {
     long index = ops.size();
-    Op op =
-        new Op(index, index * 1000, process, "n1", type, function, key, value, applied, null);
+    Op op = new Op(index, index * 1000, process, "n1", type, function, key, value, applied, null);
     ops.add(op);
     return op;
   }

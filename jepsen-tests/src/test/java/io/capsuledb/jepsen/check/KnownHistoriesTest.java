@@ -59,8 +59,7 @@ final class KnownHistoriesTest {
         bad(
             "G0",
             LISTS,
-            both(
-                    txn(append("x", 1), append("y", 1)), txn(append("x", 2), append("y", 2)))
+            both(txn(append("x", 1), append("y", 1)), txn(append("x", 2), append("y", 2)))
                 .txn(3, list("x", 1L, 2L), list("y", 2L, 1L))),
         bad(
             "G1a",
@@ -91,26 +90,19 @@ final class KnownHistoriesTest {
         bad(
             "G-single-process",
             LISTS,
-            history()
-                .txn(1, append("x", 1))
-                .txn(1, list("x"))
-                .txn(2, list("x", 1L))),
+            history().txn(1, append("x", 1)).txn(1, list("x")).txn(2, list("x", 1L))),
         bad(
             "G-single-realtime",
             LISTS,
             history().txn(1, append("x", 1)).txn(2, list("x")).txn(3, list("x", 1L))),
-        bad(
-            "G-single-realtime",
-            LISTS,
-            history().txn(1, append("x", 1)).txn(2, list("x"))),
+        bad("G-single-realtime", LISTS, history().txn(1, append("x", 1)).txn(2, list("x"))),
         bad(
             "incompatible-order",
             LISTS,
             both(txn(append("x", 1)), txn(append("x", 2)))
                 .txn(3, list("x", 1L, 2L))
                 .txn(3, list("x", 2L))),
-        bad(
-            "internal", LISTS, history().txn(1, append("x", 1), list("x"))),
+        bad("internal", LISTS, history().txn(1, append("x", 1), list("x"))),
         bad("forged-element", LISTS, history().txn(1, list("x", 7L))),
         bad(
             "duplicate-elements",
@@ -131,10 +123,7 @@ final class KnownHistoriesTest {
         bad(
             "G-single-realtime",
             REGISTERS,
-            history()
-                .txn(1, write("x", 1))
-                .txn(2, write("x", 2))
-                .txn(3, read("x", 1L))),
+            history().txn(1, write("x", 1)).txn(2, write("x", 2)).txn(3, read("x", 1L))),
         bad(
             "G1a",
             REGISTERS,
@@ -216,15 +205,11 @@ final class KnownHistoriesTest {
         bad(
             "bank-total",
             BANK,
-            history()
-                .invoke(1, "read", null, Term.nil())
-                .ok(1, Term.of(Term.of(10), Term.of(9)))),
+            history().invoke(1, "read", null, Term.nil()).ok(1, Term.of(Term.of(10), Term.of(9)))),
         bad(
             "bank-negative",
             BANK,
-            history()
-                .invoke(1, "read", null, Term.nil())
-                .ok(1, Term.of(Term.of(25), Term.of(-5)))),
+            history().invoke(1, "read", null, Term.nil()).ok(1, Term.of(Term.of(25), Term.of(-5)))),
         bad(
             "lock-exclusion",
             LOCKS,
@@ -232,9 +217,7 @@ final class KnownHistoriesTest {
         bad(
             "linearizable-lock",
             LOCKS,
-            history()
-                .all(1, "acquire", "l", Term.of(1))
-                .all(2, "release", "l", Term.of(2))),
+            history().all(1, "acquire", "l", Term.of(1)).all(2, "release", "l", Term.of(2))),
         bad(
             "read-your-writes",
             SESSIONS,

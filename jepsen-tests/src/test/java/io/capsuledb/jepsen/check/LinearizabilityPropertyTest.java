@@ -50,12 +50,17 @@ final class LinearizabilityPropertyTest {
       long second = Math.max(times.get(2 * i), times.get(2 * i + 1));
       boolean required = random.nextInt(4) > 0;
       Kind kind = List.of(Kind.READ, Kind.WRITE, Kind.CAS).get(random.nextInt(3));
-      long written =
-          random.nextInt(8) == 0 ? A : uniqueValues ? i : random.nextInt(3);
+      long written = random.nextInt(8) == 0 ? A : uniqueValues ? i : random.nextInt(3);
       long expected = random.nextInt(4) == 0 ? A : random.nextInt(uniqueValues ? count : 3);
       operations.add(
           new RegisterOperation(
-              first, required ? second : Long.MAX_VALUE, required, kind, expected, written, "o" + i));
+              first,
+              required ? second : Long.MAX_VALUE,
+              required,
+              kind,
+              expected,
+              written,
+              "o" + i));
     }
     return operations;
   }
@@ -81,8 +86,7 @@ final class LinearizabilityPropertyTest {
         continue;
       }
       done.add(next);
-      boolean found =
-          extend(operations, done, next.kind() == Kind.READ ? state : next.written());
+      boolean found = extend(operations, done, next.kind() == Kind.READ ? state : next.written());
       done.removeLast();
       if (found) {
         return true;
@@ -103,12 +107,18 @@ final class LinearizabilityPropertyTest {
   @Property(tries = 50)
   void findsOneStaleRead(@ForAll Random random) {
     List<RegisterOperation> operations = new ArrayList<>(simulated(random, 200, 10));
-    long end = operations.stream().filter(RegisterOperation::required)
-        .mapToLong(RegisterOperation::end).max().orElseThrow();
+    long end =
+        operations.stream()
+            .filter(RegisterOperation::required)
+            .mapToLong(RegisterOperation::end)
+            .max()
+            .orElseThrow();
     long last = end + 1;
     operations.add(new RegisterOperation(last, last + 1, true, Kind.WRITE, A, 1_000_000, "new"));
-    operations.add(new RegisterOperation(last + 2, last + 3, true, Kind.WRITE, A, 1_000_001, "newer"));
-    operations.add(new RegisterOperation(last + 4, last + 5, true, Kind.READ, 1_000_000, A, "stale"));
+    operations.add(
+        new RegisterOperation(last + 2, last + 3, true, Kind.WRITE, A, 1_000_001, "newer"));
+    operations.add(
+        new RegisterOperation(last + 4, last + 5, true, Kind.READ, 1_000_000, A, "stale"));
 
     Linearizability.Answer answer = Linearizability.check(operations);
 

@@ -18,8 +18,9 @@ import net.jqwik.api.constraints.IntRange;
 import net.jqwik.api.statistics.Statistics;
 
 /**
- * The searches for cycles against all serial orders that there are, on histories of a small store that
- * takes steps of several transactions by turns and so is sometimes serializable and sometimes not.
+ * The searches for cycles against all serial orders that there are, on histories of a small store
+ * that takes steps of several transactions by turns and so is sometimes serializable and sometimes
+ * not.
  */
 final class TransactionsPropertyTest {
 
@@ -177,9 +178,7 @@ final class TransactionsPropertyTest {
         return step;
       }
       Term read =
-          lists
-              ? Term.numbers(value)
-              : value.isEmpty() ? Term.nil() : Term.of(value.getLast());
+          lists ? Term.numbers(value) : value.isEmpty() ? Term.nil() : Term.of(value.getLast());
       return Term.of(parts.get(0), parts.get(1), read);
     }
 
@@ -227,12 +226,10 @@ final class TransactionsPropertyTest {
   }
 
   private static boolean apply(Completed transaction, Map<String, List<Long>> state) {
-    Term value =
-        transaction.isOk() ? transaction.end().value() : transaction.invoke().value();
+    Term value = transaction.isOk() ? transaction.end().value() : transaction.invoke().value();
     for (Term step : value.items()) {
       List<Term> parts = step.items();
-      List<Long> there =
-          state.computeIfAbsent(OpCodec.word(parts.get(1)), _ -> new ArrayList<>());
+      List<Long> there = state.computeIfAbsent(OpCodec.word(parts.get(1)), _ -> new ArrayList<>());
       if (!OpCodec.word(parts.get(0)).equals("r")) {
         there.add(parts.get(2).asLong());
       } else if (transaction.isOk()) {

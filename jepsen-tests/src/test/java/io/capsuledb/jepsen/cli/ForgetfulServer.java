@@ -17,7 +17,7 @@ import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 
-/** A server of GET, SET, SADD and SMEMBERS that acknowledges, and forgets every so many-th write of a kind. */
+/** A server of GET, SET, SADD and SMEMBERS that forgets some of what it acknowledges. */
 final class ForgetfulServer implements AutoCloseable {
 
   private final ServerSocket listener;

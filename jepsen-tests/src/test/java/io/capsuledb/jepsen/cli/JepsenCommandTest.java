@@ -27,8 +27,17 @@ final class JepsenCommandTest {
   void aServerThatForgetsNothingIsClean() throws IOException {
     try (ForgetfulServer server = new ForgetfulServer(0)) {
       assertThat(
-              jepsen("--target", server.address(), "--workload", "set,register,session",
-                  "--clients", "9", "--rate", "2000", "--time", "2"))
+              jepsen(
+                  "--target",
+                  server.address(),
+                  "--workload",
+                  "set,register,session",
+                  "--clients",
+                  "9",
+                  "--rate",
+                  "2000",
+                  "--time",
+                  "2"))
           .isEqualTo(JepsenCommand.CLEAN);
     }
     assertThat(directory.resolve("report.html")).content().contains("Clean.", "<svg");
@@ -43,8 +52,17 @@ final class JepsenCommandTest {
   void aServerThatForgetsIsFound() throws IOException {
     try (ForgetfulServer server = new ForgetfulServer(50)) {
       assertThat(
-              jepsen("--target", server.address(), "--workload", "set,register,session",
-                  "--clients", "9", "--rate", "2000", "--time", "2"))
+              jepsen(
+                  "--target",
+                  server.address(),
+                  "--workload",
+                  "set,register,session",
+                  "--clients",
+                  "9",
+                  "--rate",
+                  "2000",
+                  "--time",
+                  "2"))
           .isEqualTo(JepsenCommand.VIOLATION);
     }
     assertThat(directory.resolve("report.html")).content().contains("Not clean.", "set-lost");
@@ -60,8 +78,14 @@ final class JepsenCommandTest {
       assertThat(jepsen("--target", server.address(), "--nemesis", "kill", "--time", "1"))
           .isEqualTo(JepsenCommand.IMPOSSIBLE);
       assertThat(
-              jepsen("--target", server.address(), "--nemesis", "kill", "--skip-impossible",
-                  "--time", "1"))
+              jepsen(
+                  "--target",
+                  server.address(),
+                  "--nemesis",
+                  "kill",
+                  "--skip-impossible",
+                  "--time",
+                  "1"))
           .isEqualTo(JepsenCommand.CLEAN);
       assertThat(jepsen("--nemesis", "loss", "--network", "proxy"))
           .isEqualTo(JepsenCommand.IMPOSSIBLE);
@@ -87,8 +111,17 @@ final class JepsenCommandTest {
     System.setProperty("capsule.launcher", launcher.toString());
 
     assertThat(
-            jepsen("--workload", "all", "--nemesis", "kill,pause,halves,majority-cut", "--time", "25",
-                "--rate", "200", "--max-gap", "30"))
+            jepsen(
+                "--workload",
+                "all",
+                "--nemesis",
+                "kill,pause,halves,majority-cut",
+                "--time",
+                "25",
+                "--rate",
+                "200",
+                "--max-gap",
+                "30"))
         .isEqualTo(JepsenCommand.CLEAN);
   }
 }

@@ -107,7 +107,14 @@ final class HistoryRecorderTest {
   @Test
   void rubbishIsRefusedWithAReason() {
     for (String line :
-        List.of("", "x", "[]", "{}", "{\"type\":\"ok\"}", "{\"what\":1}", "{\"value\":" + "[".repeat(50))) {
+        List.of(
+            "",
+            "x",
+            "[]",
+            "{}",
+            "{\"type\":\"ok\"}",
+            "{\"what\":1}",
+            "{\"value\":" + "[".repeat(50))) {
       assertThatIllegalArgumentException()
           .as(line)
           .isThrownBy(() -> OpCodec.fromJson(line))
