@@ -1,0 +1,40 @@
+package io.capsuledb.jepsen.cli;
+
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+
+/** The program: {@code capsule jepsen}. */
+public final class Main {
+
+  private Main() {}
+
+  @Command(
+      name = "capsule",
+      mixinStandardHelpOptions = true,
+      subcommands = JepsenCommand.class,
+      header = "The consistency testbed.",
+      synopsisSubcommandLabel = "COMMAND")
+  private static final class Root {}
+
+  /** Runs it. */
+  public static void main(String[] arguments) {
+    System.exit(execute(arguments));
+  }
+
+  /** Runs it and returns the exit code. */
+  static int execute(String... arguments) {
+    return new CommandLine(new Root())
+        .setExecutionExceptionHandler(
+            (failure, line, _) -> {
+              line.getErr().println("capsule jepsen: " + failure.getMessage());
+              if (!(failure instanceof IllegalArgumentException)
+                  && !(failure instanceof java.io.IOException)) {
+                failure.printStackTrace(line.getErr());
+              }
+              return failure instanceof IllegalArgumentException
+                  ? JepsenCommand.USAGE
+                  : JepsenCommand.IMPOSSIBLE;
+            })
+        .execute(arguments);
+  }
+}

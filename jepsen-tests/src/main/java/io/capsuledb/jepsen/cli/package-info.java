@@ -1,0 +1,2 @@
+/** The testbed on the command line. */
+package io.capsuledb.jepsen.cli;

@@ -1,0 +1,2 @@
+/** Faults, and who draws them. */
+package io.capsuledb.jepsen.nemesis;

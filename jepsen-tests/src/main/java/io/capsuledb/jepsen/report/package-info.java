@@ -1,0 +1,2 @@
+/** Reports of runs. */
+package io.capsuledb.jepsen.report;

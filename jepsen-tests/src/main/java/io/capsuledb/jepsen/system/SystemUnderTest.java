@@ -1,0 +1,40 @@
+package io.capsuledb.jepsen.system;
+
+import io.capsuledb.jepsen.nemesis.Fault;
+import io.capsuledb.jepsen.resp.Endpoint;
+import java.io.IOException;
+import java.util.List;
+import java.util.random.RandomGenerator;
+
+/** What is tested. Endpoints may be asked for by any thread, the rest by one. */
+public interface SystemUnderTest extends AutoCloseable {
+
+  /** What it is, in a few words. */
+  String describe();
+
+  /** Where clients connect now; it may change with faults. */
+  List<Endpoint> endpoints();
+
+  /** The kinds of faults that it knows. */
+  List<String> faults();
+
+  /**
+   * Why a kind of fault cannot be had here, or nothing.
+   *
+   * @throws IllegalArgumentException if there is no such kind
+   */
+  List<String> obstacles(String kind);
+
+  /** Makes a fault of a kind, and draws whom it hits. */
+  Fault fault(String kind, RandomGenerator random);
+
+  /**
+   * Checks, after load and faults, that it has recovered.
+   *
+   * @return what is wrong, in words
+   */
+  List<String> afterwards() throws IOException;
+
+  @Override
+  void close() throws IOException;
+}
