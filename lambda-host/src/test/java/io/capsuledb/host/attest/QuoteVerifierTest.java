@@ -72,22 +72,24 @@ class QuoteVerifierTest {
   @TestFactory
   Stream<DynamicTest> everyLayoutIsAccepted() {
     return Stream.of(
-            List.of(3, SGX), List.of(4, SGX), List.of(4, TD_10), List.of(5, SGX),
-            List.of(5, TD_10), List.of(5, TD_15))
+            List.of(3, SGX),
+            List.of(4, SGX),
+            List.of(4, TD_10),
+            List.of(5, SGX),
+            List.of(5, TD_10),
+            List.of(5, TD_15))
         .map(
             shape ->
                 dynamicTest(
                     shape.toString(),
                     () -> {
                       Verdict verdict =
-                          judge(
-                              new SyntheticIntel(shape.get(0), shape.get(1)), policy().build());
+                          judge(new SyntheticIntel(shape.get(0), shape.get(1)), policy().build());
                       assertAccepted(verdict);
                       assertThat(verdict.tcbStatus()).isEqualTo(TcbStatus.UP_TO_DATE);
                       assertThat(verdict.debug()).isFalse();
                       assertThat(verdict.anchor()).isEqualTo("given-root");
-                      assertThat(verdict.validUntil())
-                          .isEqualTo(NOW.plus(Duration.ofDays(10)));
+                      assertThat(verdict.validUntil()).isEqualTo(NOW.plus(Duration.ofDays(10)));
                       assertThat(verdict.tcbEvaluationNumber()).isEqualTo(20);
                     }));
   }
@@ -138,8 +140,7 @@ class QuoteVerifierTest {
     tests.add(negative("quote-format", "body type 4", 5, TD_15, e -> e.whole = at(48, 4)));
     tests.add(negative("quote-format", "not within", 3, SGX, e -> e.whole = at(435, 0x7F)));
     tests.add(negative("quote-format", "not within", 3, SGX, e -> e.whole = at(435, 0xFF)));
-    tests.add(
-        negative("quote-format", "not within", 3, SGX, e -> e.whole = q -> q.slice(0, 1000)));
+    tests.add(negative("quote-format", "not within", 3, SGX, e -> e.whole = q -> q.slice(0, 1000)));
     tests.add(negative("quote-format", "data type 5", 4, TD_10, e -> e.whole = at(764, 5)));
     tests.add(negative("quote-format", "does not end", 4, TD_10, e -> e.whole = at(1255, 0)));
     tests.add(
@@ -149,9 +150,7 @@ class QuoteVerifierTest {
             4,
             TD_10,
             e -> e.whole = q -> q.then(Octets.ofHex("0000000001"))));
-    tests.add(
-        negative(
-            "root-key", "not one", 3, SGX, e -> e.rootKey = SyntheticIntel.OTHER_ROOT));
+    tests.add(negative("root-key", "not one", 3, SGX, e -> e.rootKey = SyntheticIntel.OTHER_ROOT));
     tests.add(negative("pck-chain", "authority", 3, SGX, e -> e.authorityName = "Intel CA"));
     tests.add(negative("pck-chain", "leaf", 3, SGX, e -> e.pckName = "Intel SGX TCB Signing"));
     tests.add(negative("pck-chain", "root is called", 3, SGX, e -> e.rootName = "Root"));
@@ -162,10 +161,8 @@ class QuoteVerifierTest {
             3,
             SGX,
             e -> e.pckIssuer = SyntheticIntel.PCK.getPrivate()));
-    tests.add(
-        negative("pck-chain", "may not issue", 3, SGX, e -> e.authorityIsOne = false));
-    tests.add(
-        negative("pck-chain", "expired", 3, SGX, e -> e.pckTo = NOW.minusSeconds(1)));
+    tests.add(negative("pck-chain", "may not issue", 3, SGX, e -> e.authorityIsOne = false));
+    tests.add(negative("pck-chain", "expired", 3, SGX, e -> e.pckTo = NOW.minusSeconds(1)));
     tests.add(
         negative(
             "pck-extensions",
@@ -173,11 +170,9 @@ class QuoteVerifierTest {
             3,
             SGX,
             e -> e.pckExtension = x -> x.slice(0, x.length() - 1)));
-    tests.add(
-        negative("pck-extensions", "", 3, SGX, e -> e.pckExtension = x -> x.slice(0, 2)));
+    tests.add(negative("pck-extensions", "", 3, SGX, e -> e.pckExtension = x -> x.slice(0, 2)));
     tests.add(negative("root-crl", "missing", 3, SGX, e -> e.files = without("root")));
-    tests.add(
-        negative("root-crl", "expired", 3, SGX, e -> e.rootCrlTo = NOW.minusSeconds(1)));
+    tests.add(negative("root-crl", "expired", 3, SGX, e -> e.rootCrlTo = NOW.minusSeconds(1)));
     tests.add(
         negative(
             "root-crl",
@@ -186,18 +181,13 @@ class QuoteVerifierTest {
             SGX,
             e -> e.revokedByRoot = List.of(SyntheticIntel.AUTHORITY_SERIAL)));
     tests.add(negative("pck-crl", "missing", 3, SGX, e -> e.files = without("pck")));
-    tests.add(
-        negative("pck-crl", "not yet", 3, SGX, e -> e.pckCrlFrom = NOW.plusSeconds(1)));
+    tests.add(negative("pck-crl", "not yet", 3, SGX, e -> e.pckCrlFrom = NOW.plusSeconds(1)));
     tests.add(
         negative(
             "pck-crl", "the list is of", 3, SGX, e -> e.crlIssuer = "Intel SGX PCK Processor CA"));
     tests.add(
         negative(
-            "pck-crl",
-            "signature",
-            3,
-            SGX,
-            e -> e.crlSigner = SyntheticIntel.ROOT.getPrivate()));
+            "pck-crl", "signature", 3, SGX, e -> e.crlSigner = SyntheticIntel.ROOT.getPrivate()));
     tests.add(
         negative(
             "pck-crl",
@@ -239,9 +229,7 @@ class QuoteVerifierTest {
             "not signed",
             3,
             SGX,
-            e ->
-                e.whole =
-                    q -> q.slice(0, 436).then(Octets.own(new byte[64])).then(q.from(500))));
+            e -> e.whole = q -> q.slice(0, 436).then(Octets.own(new byte[64])).then(q.from(500))));
     tests.add(
         negative(
             "quote-signature",
@@ -251,8 +239,7 @@ class QuoteVerifierTest {
             e ->
                 e.whole =
                     q -> q.slice(0, 500).then(Octets.ofHex("01".repeat(64))).then(q.from(564))));
-    tests.add(
-        negative("tcb-info-signature", "missing", 3, SGX, e -> e.files = without("tcb")));
+    tests.add(negative("tcb-info-signature", "missing", 3, SGX, e -> e.files = without("tcb")));
     tests.add(
         negative("tcb-info-signature", "missing", 3, SGX, e -> e.files = without("tcbChain")));
     tests.add(
@@ -275,9 +262,7 @@ class QuoteVerifierTest {
             "uplicate",
             3,
             SGX,
-            e ->
-                e.tcbInfo =
-                    t -> t.replace("\"tcbType\":0", "\"tcbType\":0,\"tcbType\":0")));
+            e -> e.tcbInfo = t -> t.replace("\"tcbType\":0", "\"tcbType\":0,\"tcbType\":0")));
     tests.add(
         negative(
             "tcb-info-signature",
@@ -293,8 +278,7 @@ class QuoteVerifierTest {
             SGX,
             e -> e.revokedByRoot = List.of(SyntheticIntel.TCB_SIGNER_SERIAL)));
     tests.add(
-        negative(
-            "tcb-info-validity", "expired", 3, SGX, e -> e.documentsTo = NOW.minusSeconds(1)));
+        negative("tcb-info-validity", "expired", 3, SGX, e -> e.documentsTo = NOW.minusSeconds(1)));
     tests.add(
         negative(
             "tcb-info-validity",
@@ -349,11 +333,7 @@ class QuoteVerifierTest {
             e -> e.signedIdentity = t -> t.replace("\"isvsvn\":8", "\"isvsvn\":7")));
     tests.add(
         negative(
-            "qe-identity-validity",
-            "expired",
-            3,
-            SGX,
-            e -> e.documentsTo = NOW.minusSeconds(1)));
+            "qe-identity-validity", "expired", 3, SGX, e -> e.documentsTo = NOW.minusSeconds(1)));
     tests.add(
         negative(
             "qe-identity-match",
@@ -389,13 +369,7 @@ class QuoteVerifierTest {
             3,
             SGX,
             e -> e.qeReport = r -> r[QuoteLayout.SGX_MISCSELECT] |= 1));
-    tests.add(
-        negative(
-            "tdx-module",
-            "no TDX module",
-            4,
-            TD_10,
-            e -> e.body = b -> b[1] = 2));
+    tests.add(negative("tdx-module", "no TDX module", 4, TD_10, e -> e.body = b -> b[1] = 2));
     tests.add(
         negative(
             "tdx-module",
@@ -422,8 +396,7 @@ class QuoteVerifierTest {
             5,
             TD_15,
             e -> e.body = b -> b[QuoteLayout.TD_SEAM_ATTRIBUTES] = 1));
-    tests.add(
-        negative("tdx-module", "no level", 4, TD_10, e -> e.body = b -> b[0] = 1));
+    tests.add(negative("tdx-module", "no level", 4, TD_10, e -> e.body = b -> b[0] = 1));
     tests.add(
         negative(
             "tcb-level",
@@ -438,16 +411,10 @@ class QuoteVerifierTest {
             3,
             SGX,
             e -> e.tcbInfo = t -> t.replaceAll("\"pcesvn\":\\d+", "\"pcesvn\":12")));
+    tests.add(negative("tcb-level", "not supported", 5, TD_15, e -> e.body = b -> b[2] = 2));
     tests.add(
         negative(
-            "tcb-level", "not supported", 5, TD_15, e -> e.body = b -> b[2] = 2));
-    tests.add(
-        negative(
-            "tcb-status",
-            "OutOfDate",
-            3,
-            SGX,
-            e -> e.qeReport = r -> r[QuoteLayout.SGX_SVN] = 6));
+            "tcb-status", "OutOfDate", 3, SGX, e -> e.qeReport = r -> r[QuoteLayout.SGX_SVN] = 6));
     tests.add(
         negative(
             "advisories",
@@ -456,19 +423,10 @@ class QuoteVerifierTest {
             SGX,
             e -> e.qeReport = r -> r[QuoteLayout.SGX_SVN] = 6));
     tests.add(
-        negative(
-            "debug",
-            "memory",
-            3,
-            SGX,
-            e -> e.body = b -> b[QuoteLayout.SGX_ATTRIBUTES] |= 2));
+        negative("debug", "memory", 3, SGX, e -> e.body = b -> b[QuoteLayout.SGX_ATTRIBUTES] |= 2));
     tests.add(
         negative(
-            "debug",
-            "memory",
-            5,
-            TD_15,
-            e -> e.body = b -> b[QuoteLayout.TD_ATTRIBUTES] |= 1));
+            "debug", "memory", 5, TD_15, e -> e.body = b -> b[QuoteLayout.TD_ATTRIBUTES] |= 1));
     for (int flags : new int[] {0x04, 0x01, 0x15, 0x25}) {
       tests.add(
           negative(
@@ -508,14 +466,9 @@ class QuoteVerifierTest {
             e -> e.body = b -> b[QuoteLayout.TD_MRSERVICETD] = 1));
     tests.add(
         negative(
-            "identity",
-            "neither",
-            3,
-            SGX,
-            e -> e.body = b -> b[QuoteLayout.SGX_MRENCLAVE] ^= 1));
+            "identity", "neither", 3, SGX, e -> e.body = b -> b[QuoteLayout.SGX_MRENCLAVE] ^= 1));
     tests.add(
-        negative(
-            "identity", "MRTD", 4, TD_10, e -> e.body = b -> b[QuoteLayout.TD_MRTD] ^= 1));
+        negative("identity", "MRTD", 4, TD_10, e -> e.body = b -> b[QuoteLayout.TD_MRTD] ^= 1));
     for (int offset : new int[] {0, 31, 32, 63}) {
       tests.add(
           negative(
@@ -613,11 +566,7 @@ class QuoteVerifierTest {
       Verdict verdict = judge(sgx, policy, now);
       for (String check :
           List.of(
-              "pck-chain",
-              "root-crl",
-              "pck-crl",
-              "tcb-info-signature",
-              "qe-identity-signature")) {
+              "pck-chain", "root-crl", "pck-crl", "tcb-info-signature", "qe-identity-signature")) {
         assertRejected(verdict, check, "");
       }
       assertThat(verdict.tcbStatus()).isNull();
@@ -644,8 +593,12 @@ class QuoteVerifierTest {
                 "\"2030-01-01T00:00:00Z\",\"tcbStatus\":\"" + platform + "\"},{\"tcb\":{\"sgx");
     change.accept(evidence);
     return judge(
-        evidence, policy().statuses(EnumSet.range(TcbStatus.UP_TO_DATE,
-            TcbStatus.OUT_OF_DATE_CONFIGURATION_NEEDED)).anyAdvisory().build());
+        evidence,
+        policy()
+            .statuses(
+                EnumSet.range(TcbStatus.UP_TO_DATE, TcbStatus.OUT_OF_DATE_CONFIGURATION_NEEDED))
+            .anyAdvisory()
+            .build());
   }
 
   @Test
@@ -656,8 +609,9 @@ class QuoteVerifierTest {
       }
       for (int qe : new int[] {8, 6, 5}) {
         TcbStatus expected =
-            qe == 8 ? platform : qe == 6 ? platform.worsenedBy(TcbStatus.OUT_OF_DATE)
-                : TcbStatus.REVOKED;
+            qe == 8
+                ? platform
+                : qe == 6 ? platform.worsenedBy(TcbStatus.OUT_OF_DATE) : TcbStatus.REVOKED;
         Verdict verdict =
             withStatus(
                 3,
@@ -669,16 +623,15 @@ class QuoteVerifierTest {
       }
       for (int module : new int[] {5, 3, 2}) {
         TcbStatus expected =
-            module == 5 ? platform : module == 3 ? platform.worsenedBy(TcbStatus.OUT_OF_DATE)
-                : TcbStatus.REVOKED;
+            module == 5
+                ? platform
+                : module == 3 ? platform.worsenedBy(TcbStatus.OUT_OF_DATE) : TcbStatus.REVOKED;
         Verdict verdict =
-            withStatus(
-                4, TD_10, platform.toString(), e -> e.body = b -> b[0] = (byte) module);
+            withStatus(4, TD_10, platform.toString(), e -> e.body = b -> b[0] = (byte) module);
         assertThat(verdict.tcbStatus()).as(platform + " " + module).isEqualTo(expected);
       }
     }
   }
-
 
   @Test
   void outOfDateSwallowsWhatIsBetter() {
@@ -688,8 +641,7 @@ class QuoteVerifierTest {
         .isEqualTo(TcbStatus.OUT_OF_DATE);
     assertThat(TcbStatus.CONFIGURATION_NEEDED.worsenedBy(TcbStatus.OUT_OF_DATE))
         .isEqualTo(TcbStatus.OUT_OF_DATE_CONFIGURATION_NEEDED);
-    assertThat(
-            TcbStatus.CONFIGURATION_AND_SW_HARDENING_NEEDED.worsenedBy(TcbStatus.OUT_OF_DATE))
+    assertThat(TcbStatus.CONFIGURATION_AND_SW_HARDENING_NEEDED.worsenedBy(TcbStatus.OUT_OF_DATE))
         .isEqualTo(TcbStatus.OUT_OF_DATE_CONFIGURATION_NEEDED);
     assertThat(TcbStatus.OUT_OF_DATE.worsenedBy(TcbStatus.UP_TO_DATE))
         .isEqualTo(TcbStatus.OUT_OF_DATE);
@@ -700,10 +652,8 @@ class QuoteVerifierTest {
   void aGuestStartedByAnOldModuleIsAdvisedToRelaunch() {
     assertThat(withStatus(5, TD_15, "UpToDate", e -> e.body = b -> b[0] = 3).tcbStatus())
         .isEqualTo(TcbStatus.TD_RELAUNCH_ADVISED);
-    Verdict verdict =
-        withStatus(5, TD_15, "ConfigurationNeeded", e -> e.body = b -> b[0] = 3);
-    assertThat(verdict.tcbStatus())
-        .isEqualTo(TcbStatus.TD_RELAUNCH_ADVISED_CONFIGURATION_NEEDED);
+    Verdict verdict = withStatus(5, TD_15, "ConfigurationNeeded", e -> e.body = b -> b[0] = 3);
+    assertThat(verdict.tcbStatus()).isEqualTo(TcbStatus.TD_RELAUNCH_ADVISED_CONFIGURATION_NEEDED);
     assertThat(verdict.advisories()).containsExactly("INTEL-SA-MODULE");
     // What runs now is as old, or its loader is older: relaunching would not help.
     for (int offset : new int[] {0, 2}) {
@@ -747,8 +697,7 @@ class QuoteVerifierTest {
     assertThat(verdict.advisories()).containsExactly("INTEL-SA-MODULE", "INTEL-SA-OLD");
     assertRejected(verdict, "advisories", "INTEL-SA-MODULE, INTEL-SA-OLD");
     assertRejected(
-        judge(
-            old, policy().statuses(any).mitigatedAdvisories(Set.of("INTEL-SA-OLD")).build()),
+        judge(old, policy().statuses(any).mitigatedAdvisories(Set.of("INTEL-SA-OLD")).build()),
         "advisories",
         "INTEL-SA-MODULE");
     assertAccepted(
@@ -780,7 +729,6 @@ class QuoteVerifierTest {
             .allow(Allowed.MRENCLAVE, SyntheticIntel.MEASUREMENT_SGX)
             .boundToCertificate()
             .build();
-    assertRejected(
-        judge(new SyntheticIntel(3, SGX), unbound), "report-data", "nothing says");
+    assertRejected(judge(new SyntheticIntel(3, SGX), unbound), "report-data", "nothing says");
   }
 }

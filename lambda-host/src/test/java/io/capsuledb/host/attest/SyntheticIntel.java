@@ -174,8 +174,7 @@ final class SyntheticIntel {
   }
 
   static Octets number(int bytes, int value) {
-    return Octets.own(
-            ByteBuffer.allocate(4).order(ByteOrder.LITTLE_ENDIAN).putInt(value).array())
+    return Octets.own(ByteBuffer.allocate(4).order(ByteOrder.LITTLE_ENDIAN).putInt(value).array())
         .slice(0, bytes);
   }
 

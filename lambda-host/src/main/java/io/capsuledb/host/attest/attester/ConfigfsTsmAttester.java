@@ -87,8 +87,7 @@ public final class ConfigfsTsmAttester implements Attester {
   }
 
   private String text(Path file) throws IOException {
-    return new String(files.read(file, MAX_TEXT_BYTES).toArray(), StandardCharsets.UTF_8)
-        .strip();
+    return new String(files.read(file, MAX_TEXT_BYTES).toArray(), StandardCharsets.UTF_8).strip();
   }
 
   @Override

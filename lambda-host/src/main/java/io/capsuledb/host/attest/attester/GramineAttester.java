@@ -40,8 +40,7 @@ public final class GramineAttester implements Attester {
     try {
       String type =
           new String(
-                  files.read(directory.resolve("attestation_type"), MAX_TYPE_BYTES)
-                      .toArray(),
+                  files.read(directory.resolve("attestation_type"), MAX_TYPE_BYTES).toArray(),
                   StandardCharsets.UTF_8)
               .strip();
       if (!type.equals("dcap")) {
