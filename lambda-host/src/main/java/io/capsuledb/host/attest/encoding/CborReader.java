@@ -62,7 +62,7 @@ public final class CborReader {
     if (info > 27) {
       throw malformed(Reason.UNKNOWN_FORMAT, "CBOR of indefinite length, or reserved");
     }
-    int count = 1 << info - 24;
+    int count = 1 << (info - 24);
     long value = 0;
     for (int i = 0; i < count; i++) {
       value = value << 8 | bytes.unsignedByte(position + i);
