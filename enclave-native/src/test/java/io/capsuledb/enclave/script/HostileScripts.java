@@ -161,9 +161,7 @@ final class HostileScripts {
         End.TIMED_OUT,
         "(function f() { try { f() } finally { f() } })()",
         "(function f() { transaction(f) })()");
-    is(
-        End.TIMED_OUT,
-        "(function f() { try { f() } catch (e) { f() } })()");
+    is(End.TIMED_OUT, "(function f() { try { f() } catch (e) { f() } })()");
   }
 
   private void nativeLoops() {
@@ -243,13 +241,8 @@ final class HostileScripts {
         End.TIMED_OUT,
         "/(?:a?){1000}a{1000}/.test('a'.repeat(1000)); for (;;);",
         "new RegExp('a'.repeat(1000000)).test('a'); for (;;);");
-    is(
-        End.THREW,
-        "/(a*)*b/.test('a'.repeat(60))",
-        "/(.*)*x/.exec('a'.repeat(100))");
-    is(
-        End.OK,
-        "new RegExp('a{99999999999}')");
+    is(End.THREW, "/(a*)*b/.test('a'.repeat(60))", "/(.*)*x/.exec('a'.repeat(100))");
+    is(End.OK, "new RegExp('a{99999999999}')");
   }
 
   private void gettersAndProxies() {

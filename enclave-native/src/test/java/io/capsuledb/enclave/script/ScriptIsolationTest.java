@@ -31,8 +31,7 @@ final class ScriptIsolationTest {
   static void open() {
     assumeTrue(ScriptEngine.unavailable() == null, () -> ScriptEngine.unavailable());
     engine =
-        ScriptEngine.open(
-            new ScriptEngineOptions(2, 5000), new SystemClock(), new SystemEntropy());
+        ScriptEngine.open(new ScriptEngineOptions(2, 5000), new SystemClock(), new SystemEntropy());
   }
 
   private static final String LIBRARY =
@@ -57,7 +56,7 @@ final class ScriptIsolationTest {
         var b = new Uint8Array(65536); for (var i = 0; i < b.length; i++) b[i] = 115;
         try { transaction(function () { put('k', args); throw 1 }) } catch (e) {}
         if (args === 'spin') for (;;);
-        if (args === 'fill') for (var a = [], s = 'secret'; ; s += s) a.push(s);
+        if (args === 'fill') for (var a = [], n = 0, s = 'secret'; ; s += s) a[n++] = s;
         if (args === 'throw') throw new Error(args);
         return args;
       });
@@ -67,8 +66,7 @@ final class ScriptIsolationTest {
   void whatACallDoesNoOtherCallFinds() {
     try (ScriptLibrary library =
         engine
-            .load(
-                new ScriptSource("soil.js", LIBRARY), ScriptLimits.builder().cpuMs(30).build())
+            .load(new ScriptSource("soil.js", LIBRARY), ScriptLimits.builder().cpuMs(30).build())
             .orThrow()) {
       MemoryHost store = new MemoryHost(_ -> {});
       ScriptOutcome clean = library.call("look", List.of(), store, ScriptCall.PLAIN);
@@ -100,8 +98,7 @@ final class ScriptIsolationTest {
   @Test
   void callsOfManyThreadsDoNotMix() throws InterruptedException {
     ScriptEngine wide =
-        ScriptEngine.open(
-            new ScriptEngineOptions(4, 5000), new SystemClock(), new SystemEntropy());
+        ScriptEngine.open(new ScriptEngineOptions(4, 5000), new SystemClock(), new SystemEntropy());
     String source =
         "var mine; register_function('f', function (k) { mine = k; put(k, k);"
             + " for (var i = 0; i < 200; i++) if (mine !== k) throw 1; return get(k, 'text') })";
@@ -128,7 +125,8 @@ final class ScriptIsolationTest {
               done.countDown();
             };
         // A virtual thread is pinned in a call, and goes on afterwards as if nothing had been.
-        running.add(t % 2 == 0 ? Thread.startVirtualThread(caller) : Thread.ofPlatform().start(caller));
+        running.add(
+            t % 2 == 0 ? Thread.startVirtualThread(caller) : Thread.ofPlatform().start(caller));
       }
       done.await();
       for (Thread thread : running) {

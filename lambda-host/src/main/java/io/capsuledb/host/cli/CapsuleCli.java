@@ -82,7 +82,8 @@ public final class CapsuleCli {
         "bench",
         () ->
             new CommandLine(new BenchCommand(context))
-                .addSubcommand(new BenchEngineCommand(context)));
+                .addSubcommand(new BenchEngineCommand(context))
+                .addSubcommand(new BenchProceduresCommand(context)));
     commands.put("version", () -> new CommandLine(new VersionCommand(context)));
     commands.put("rehearse", () -> new CommandLine(new RehearseCommand(context)));
     CommandLine root = new CommandLine(new RootCommand());
