@@ -73,8 +73,7 @@ public final class ScriptBenchmark {
           return {name: args[0].name, total: args[0].items.length, ok: true} });
         """;
     ScriptSource library = new ScriptSource("bench.js", source);
-    HostFunctions host =
-        new BenchHost("0123456789".repeat(10).getBytes(StandardCharsets.US_ASCII));
+    HostFunctions host = new BenchHost("0123456789".repeat(10).getBytes(StandardCharsets.US_ASCII));
     List<ScriptValue> none = List.of();
     List<ScriptValue> two =
         List.of(ScriptValue.of(List.of(ScriptValue.of("from"), ScriptValue.of("to"))));
@@ -144,11 +143,17 @@ public final class ScriptBenchmark {
     return HEAPS;
   }
 
+  private static void requireWork(long done) {
+    if (done <= 0) {
+      throw new IllegalStateException("a batch did nothing");
+    }
+  }
+
   /** How many a second, after as long to warm up. */
   private double perSecond(LongSupplier batch) {
     long until = clock.monotonicNanos() + forNs;
     while (clock.monotonicNanos() < until) {
-      batch.getAsLong();
+      requireWork(batch.getAsLong());
     }
     long began = clock.monotonicNanos();
     long done = 0;
@@ -196,10 +201,7 @@ public final class ScriptBenchmark {
     }
 
     @Override
-    public boolean cas(
-        byte[] key,
-        byte @Nullable [] expected,
-        byte @Nullable [] replacement) {
+    public boolean cas(byte[] key, byte @Nullable [] expected, byte @Nullable [] replacement) {
       return true;
     }
 

@@ -147,9 +147,7 @@ final class RingFuzzTest {
                 near(random));
         case 1 ->
             memory.set(
-                ValueLayout.JAVA_BYTE,
-                random.nextLong(memory.byteSize()),
-                (byte) random.nextInt());
+                ValueLayout.JAVA_BYTE, random.nextLong(memory.byteSize()), (byte) random.nextInt());
         case 2 ->
             memory.set(
                 RingLayout.U32,
@@ -162,9 +160,7 @@ final class RingFuzzTest {
                 near(random));
         default ->
             memory.set(
-                RingLayout.U32,
-                RingLayout.WRITER_CLOSED_OFFSET,
-                random.nextInt(1000) == 0 ? 1 : 0);
+                RingLayout.U32, RingLayout.WRITER_CLOSED_OFFSET, random.nextInt(1000) == 0 ? 1 : 0);
       }
       for (int i = 0; i < pauses && running.get(); i++) {
         Thread.onSpinWait();

@@ -93,8 +93,7 @@ final class RingTest {
               + HexFormat.of().formatHex(memory.asSlice(4096, 48).toArray(ValueLayout.JAVA_BYTE))
               + "\n";
       try (InputStream golden = RingTest.class.getResourceAsStream("/golden/v1/ring.hex")) {
-        assertThat(bytes)
-            .isEqualTo(new String(golden.readAllBytes(), StandardCharsets.US_ASCII));
+        assertThat(bytes).isEqualTo(new String(golden.readAllBytes(), StandardCharsets.US_ASCII));
       }
     }
   }
