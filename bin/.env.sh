@@ -190,6 +190,18 @@ need_maven() {
     "(as root: apt-get install maven) or set MAVEN_DIST_URL to a Maven binary .tar.gz"
 }
 
+# want_native: tries to have what the script engine is built from, a C compiler and Duktape's source.
+# Without them everything else is built and works, and what needs the engine says why it is off.
+want_native() {
+  if ! type -P gcc >/dev/null && ! type -P clang >/dev/null && ! type -P cc >/dev/null; then
+    # The compiler only recommends the C library's headers.
+    apt_install libc6-dev && apt_install gcc || return 0
+  fi
+  if [[ -z ${DUKTAPE_DIR:-} && ! -f /usr/share/duktape/duktape.c ]]; then
+    apt_install duktape-dev || return 0
+  fi
+}
+
 # The JVM decodes command-line arguments by the locale: without UTF-8 keys would arrive mangled.
 case ${LC_ALL:-${LC_CTYPE:-${LANG:-}}} in
   *[Uu][Tt][Ff]-8* | *[Uu][Tt][Ff]8*) ;;

@@ -60,16 +60,7 @@
 
 #define DUK_HEAP_REMOVE_FROM_FINALIZE_LIST(heap, object) ((void) 0)
 
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wall"
-#pragma GCC diagnostic ignored "-Wextra"
-#pragma GCC diagnostic ignored "-Wunused-function"
-#pragma GCC diagnostic ignored "-Wunused-variable"
-#pragma GCC diagnostic ignored "-Wunused-parameter"
-#pragma GCC diagnostic ignored "-Wsign-compare"
-#pragma GCC diagnostic ignored "-Wimplicit-fallthrough"
 #include "duktape.c"
-#pragma GCC diagnostic pop
 
 /* The tables of built-ins still name what is switched off above; nothing reaches these. */
 #define ABSENT(name) \

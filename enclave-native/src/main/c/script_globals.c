@@ -112,9 +112,13 @@ static duk_ret_t print(duk_context *ctx) {
       duk_replace(ctx, i);
     }
   }
-  duk_push_string(ctx, " ");
-  duk_insert(ctx, 0);
-  duk_join(ctx, count);
+  if (count == 0) {
+    duk_push_string(ctx, "");
+  } else {
+    duk_push_string(ctx, " ");
+    duk_insert(ctx, 0);
+    duk_join(ctx, count);
+  }
   value_writer writer = {heap->exchange, heap->exchange, heap->exchange + heap->exchange_bytes,
                          SCRIPT_HOST_ARGUMENT_BYTES};
   value_write_count(ctx, &writer, 7, 1);

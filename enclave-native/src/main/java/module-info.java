@@ -10,5 +10,6 @@ module io.capsuledb.enclave {
   requires transitive io.capsuledb.core;
 
   exports io.capsuledb.enclave;
+  exports io.capsuledb.enclave.ring;
   exports io.capsuledb.enclave.script;
 }

@@ -124,8 +124,8 @@ final class ScriptHeap implements AutoCloseable {
             limits.callDepth(),
             true,
             (double) replay.nowMs(),
-            replay.seed(),
-            ~replay.seed());
+            replay.firstSeed(),
+            replay.secondSeed());
     return outcome(outcome);
   }
 
@@ -177,8 +177,8 @@ final class ScriptHeap implements AutoCloseable {
               limits.callDepth(),
               replay != null,
               (double) (replay != null ? replay.nowMs() : clock.wallMs()),
-              replay != null ? replay.seed() : nextSeed(),
-              replay != null ? ~replay.seed() : nextSeed());
+              replay != null ? replay.firstSeed() : nextSeed(),
+              replay != null ? replay.secondSeed() : nextSeed());
       return outcome(outcome);
     } finally {
       dispatch = null;

@@ -56,7 +56,7 @@ final class ScriptIsolationTest {
         var b = new Uint8Array(65536); for (var i = 0; i < b.length; i++) b[i] = 115;
         try { transaction(function () { put('k', args); throw 1 }) } catch (e) {}
         if (args === 'spin') for (;;);
-        if (args === 'fill') for (var a = [], s = 'secret'; ; s += s) a.push(s);
+        if (args === 'fill') for (var a = [], n = 0, s = 'secret'; ; s += s) a[n++] = s;
         if (args === 'throw') throw new Error(args);
         return args;
       });
@@ -145,6 +145,76 @@ final class ScriptIsolationTest {
   @Tag("long")
   void aMillionCallsLeaveNoMemoryBehind() throws IOException {
     callOften(LONG_CALLS);
+  }
+
+  @Test
+  void manyKillsByTheWatchdogHurtNobody() {
+    killOften(300);
+  }
+
+  @Test
+  @Tag("long")
+  void tenThousandKillsByTheWatchdogHurtNobody() {
+    killOften(10_000);
+  }
+
+  /**
+   * Stops loops that reach no hook of the engine, at a point of its own each time, while another
+   * thread makes the JVM stop all threads for its garbage.
+   */
+  private void killOften(int kills) {
+    String source =
+        """
+        var digits = '7'.repeat(400000), sharp = '\u00df'.repeat(200000), big = [];
+        for (var i = 0; i < 3000; i++) big.push({i: i, s: 's' + i});
+        var loops = [
+          function () { for (;;) Number(digits) },
+          function () { for (;;) sharp.toUpperCase() },
+          function () { for (;;) JSON.parse(JSON.stringify(big)) },
+          function () { for (;;) big.slice().sort(function (a, b) { return b.i - a.i }) },
+          function () { for (;;) sharp.split('').join('x') },
+          function () { for (;;) { var o = {}; o.o = o; o.p = [o, o] } },
+          function () { for (;;) digits.replace(/7/g, '') },
+          function () { for (;;) eval('var f = function (a) { return [a, {b: a}] }; f(1)') },
+          function () { for (;;) { try { null.x } catch (e) { String(e.stack) } } },
+          function () { for (;;) get('k') }];
+        register_function('spin', function (n) { loops[n % loops.length]() });
+        register_function('fine', function (n) { return big.length + n });
+        """;
+    ScriptLimits limits =
+        ScriptLimits.builder().cpuMs(1).heapBytes(32 << 20).hostCalls(1_000_000_000).build();
+    ScriptLimits calm = ScriptLimits.builder().cpuMs(1000).build();
+    AtomicInteger rounds = new AtomicInteger();
+    try (ScriptLibrary library =
+            engine.load(new ScriptSource("kill.js", source), limits).orThrow();
+        ScriptProgram other =
+            engine
+                .compile(new ScriptSource("other.js", "psl_return(args[0] + 1)"), calm)
+                .orThrow()) {
+      MemoryHost store = new MemoryHost(_ -> {});
+      Thread.ofPlatform()
+          .start(
+              () -> {
+                while (rounds.get() < kills) {
+                  System.gc();
+                  Thread.yield();
+                }
+              });
+      for (int i = 0; i < kills; i++) {
+        ScriptOutcome killed =
+            library.call("spin", List.of(ScriptValue.of(i)), store, ScriptCall.PLAIN);
+        assertThat(killed)
+            .as("spin " + i)
+            .isIn(
+                new ScriptOutcome.TimedOut(ScriptOutcome.Budget.CPU_TIME),
+                new ScriptOutcome.OutOfMemory());
+        rounds.incrementAndGet();
+        assertThat(other.run(List.of(ScriptValue.of(i)), store, ScriptCall.PLAIN))
+            .isEqualTo(new ScriptOutcome.Ok(ScriptValue.of(i + 1)));
+      }
+    } finally {
+      rounds.set(kills);
+    }
   }
 
   /** Good calls, calls that throw, are stopped or run out of memory, and new heaps. */

@@ -1,0 +1,124 @@
+package io.capsuledb.host.cli;
+
+import io.capsuledb.core.error.InvalidRequestException;
+import io.capsuledb.core.system.SystemClock;
+import io.capsuledb.core.system.SystemEntropy;
+import io.capsuledb.enclave.ring.RingBenchmark;
+import io.capsuledb.enclave.script.ScriptBenchmark;
+import io.capsuledb.host.terminal.JsonLine;
+import java.io.PrintStream;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/** Measures the script engine inside this process, and the ring beside other ways to talk. */
+@Command(
+    name = "procedures",
+    header = "Measure procedures: calls in this process, heaps, and the shared-memory ring.",
+    description = {
+      "",
+      "Calls go through the Java API on one thread, each with the reset that isolates it from the",
+      "next. The ring's round trips go between two threads, and so do those of the Unix socket, the",
+      "TCP connection and the pipes beside it; the ring needs two free processors to show what it",
+      "can do.",
+      ""
+    },
+    footer = {"", "Examples:", "  capsule bench procedures", "  capsule bench procedures --json"})
+final class BenchProceduresCommand implements Callable<Integer> {
+
+  @Option(
+      names = "--each-ms",
+      paramLabel = "N",
+      description = "How long each figure is measured for, 40 to 60,000; 2000 if not given.")
+  private long eachMs = 2_000;
+
+  @Option(
+      names = "--message-bytes",
+      paramLabel = "N",
+      description = "Length of the ring's messages, 1 to 16,384; 64 if not given.")
+  private int messageBytes = 64;
+
+  @Option(names = "--json", description = "Print a JSON object.")
+  private boolean json;
+
+  private final CommandContext context;
+
+  BenchProceduresCommand(CommandContext context) {
+    this.context = context;
+  }
+
+  @Override
+  public Integer call() {
+    if (eachMs < 40 || eachMs > 60_000) {
+      throw new InvalidRequestException(
+          "--each-ms is " + eachMs + "; allowed is 40 to 60000");
+    }
+    RingBenchmark ring = new RingBenchmark(messageBytes, eachMs);
+    ScriptBenchmark scripts = new ScriptBenchmark(new SystemClock(), new SystemEntropy(), eachMs);
+    context.streams().err().println("bench: calls in this process");
+    ScriptBenchmark.Report report = scripts.run();
+    context.streams().err().println("bench: round trips");
+    List<RingBenchmark.Row> rows = ring.run();
+    if (json) {
+      printJson(report, rows);
+    } else {
+      printTable(report, rows);
+    }
+    return ExitCodes.OK;
+  }
+
+  private void printTable(ScriptBenchmark.Report report, List<RingBenchmark.Row> rows) {
+    line("empty call, with reset       %,14.0f calls/s", report.emptyCallsPerSecond());
+    line("get and put, with reset      %,14.0f calls/s", report.getPutCallsPerSecond());
+    line("object in and out, with reset%,14.0f calls/s", report.jsonCallsPerSecond());
+    line("reset of a heap              %,14.2f microseconds", report.resetMicros());
+    line("new heap                     %,14.2f microseconds", report.creationMicros());
+    line("compiling a small program    %,14.2f microseconds", report.compileMicros());
+    line("idle heap                    %,14d bytes", report.heapBytes());
+    line("  with its snapshot          %,14d bytes", report.heapWithSnapshotBytes());
+    line("");
+    line("round trips of %,d bytes      p50 us     p99 us     per second   ring is faster by", messageBytes);
+    for (RingBenchmark.Row row : rows) {
+      line(
+          "%-24s %11.2f %10.2f %14.0f %18.1f",
+          row.kind(),
+          row.p50Micros(),
+          row.p99Micros(),
+          row.perSecond(),
+          row.p50Micros() / rows.getFirst().p50Micros());
+    }
+  }
+
+  private void line(String format, Object... values) {
+    PrintStream out = context.streams().out();
+    out.println(String.format(Locale.ROOT, format, values));
+  }
+
+  private void printJson(ScriptBenchmark.Report report, List<RingBenchmark.Row> rows) {
+    JsonLine.print(
+        context.streams().out(),
+        fields -> {
+          fields.writeNumberField("emptyCallsPerSecond", report.emptyCallsPerSecond());
+          fields.writeNumberField("getPutCallsPerSecond", report.getPutCallsPerSecond());
+          fields.writeNumberField("objectCallsPerSecond", report.jsonCallsPerSecond());
+          fields.writeNumberField("resetMicros", report.resetMicros());
+          fields.writeNumberField("creationMicros", report.creationMicros());
+          fields.writeNumberField("compileMicros", report.compileMicros());
+          fields.writeNumberField("heapBytes", report.heapBytes());
+          fields.writeNumberField("heapWithSnapshotBytes", report.heapWithSnapshotBytes());
+          fields.writeNumberField("messageBytes", messageBytes);
+          fields.writeArrayFieldStart("roundTrips");
+          for (RingBenchmark.Row row : rows) {
+            fields.writeStartObject();
+            fields.writeStringField("kind", row.kind());
+            fields.writeNumberField("p50Micros", row.p50Micros());
+            fields.writeNumberField("p99Micros", row.p99Micros());
+            fields.writeNumberField("perSecond", row.perSecond());
+            fields.writeEndObject();
+          }
+          fields.writeEndArray();
+        });
+  }
+}
