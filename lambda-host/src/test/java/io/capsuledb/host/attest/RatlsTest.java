@@ -20,7 +20,9 @@ import java.time.Instant;
 import java.util.Base64;
 import org.junit.jupiter.api.Test;
 
-/** Evidence in certificates: relayed, replayed, expired, swapped and downgraded ones are refused. */
+/**
+ * Evidence in certificates: relayed, replayed, expired, swapped and downgraded ones are refused.
+ */
 class RatlsTest {
 
   private static final KeyPair KEY = SyntheticIntel.key("secp256r1");
@@ -34,9 +36,7 @@ class RatlsTest {
 
   private static Octets quote(Octets reportData) {
     SyntheticIntel sgx = new SyntheticIntel(3, QuoteLayout.BODY_SGX);
-    sgx.body =
-        body ->
-            reportData.paddedTo(64).buffer().get(body, QuoteLayout.SGX_REPORT_DATA, 64);
+    sgx.body = body -> reportData.paddedTo(64).buffer().get(body, QuoteLayout.SGX_REPORT_DATA, 64);
     return sgx.quote();
   }
 
@@ -121,9 +121,7 @@ class RatlsTest {
     // Only the first half bound.
     Octets half = Digests.sha256(claims).then(Octets.ofHex("01"));
     assertRejected(
-        judge(dice(KEY, quote(half), claims), policy().build()),
-        "report-data",
-        "not the expected");
+        judge(dice(KEY, quote(half), claims), policy().build()), "report-data", "not the expected");
   }
 
   @Test
@@ -161,10 +159,8 @@ class RatlsTest {
   @Test
   void graminesOldIdentifierIsAcceptedInBothSpellings() {
     Octets good = quote(Digests.sha256(info(KEY)));
-    for (String oid :
-        new String[] {"0.6.9.42.840.113741.1337.6", "1.2.840.113741.1337.6"}) {
-      Verdict verdict =
-          judge(certificate(KEY, NOW.plusSeconds(60), oid, good), policy().build());
+    for (String oid : new String[] {"0.6.9.42.840.113741.1337.6", "1.2.840.113741.1337.6"}) {
+      Verdict verdict = judge(certificate(KEY, NOW.plusSeconds(60), oid, good), policy().build());
       assertThat(verdict.accepted()).as(verdict.toString()).isTrue();
       assertThat(verdict.type()).isEqualTo("ratls-cert-gramine");
       assertRejected(
@@ -173,8 +169,7 @@ class RatlsTest {
           "not the expected");
       // A nonce has no place there: downgraded.
       assertRejected(
-          judge(
-              certificate(KEY, NOW.plusSeconds(60), oid, good), policy().nonce(NONCE).build()),
+          judge(certificate(KEY, NOW.plusSeconds(60), oid, good), policy().nonce(NONCE).build()),
           "nonce",
           "do not carry");
     }
@@ -184,8 +179,7 @@ class RatlsTest {
   void recordsOfRfc9999CarryReports() {
     Octets claims = CertificateEvidence.encodeClaims(info(KEY), NONCE);
     SyntheticSnp snp = new SyntheticSnp(5, "Genoa");
-    snp.report =
-        bytes -> Digests.sha256(claims).paddedTo(64).buffer().get(bytes, 0x50, 64);
+    snp.report = bytes -> Digests.sha256(claims).paddedTo(64).buffer().get(bytes, 0x50, 64);
     Octets record = CertificateEvidence.encodeRecord(snp.report(), claims);
     Octets value = record.from(2 + 2 + CertificateEvidence.MEDIA_TYPE.length() - 1);
     Octets contents = value.from(value.unsignedByte(0) == 0x59 ? 3 : 2);
@@ -212,11 +206,7 @@ class RatlsTest {
     for (Certificate certificate : certificates) {
       Verdict verdict =
           new EvidenceVerifier(snp.roots())
-              .verify(
-                  certificate.encoded(),
-                  snp.collateral(),
-                  NOW,
-                  policy().nonce(NONCE).build());
+              .verify(certificate.encoded(), snp.collateral(), NOW, policy().nonce(NONCE).build());
       assertThat(verdict.accepted()).as(verdict.toString()).isTrue();
       assertThat(verdict.type()).isEqualTo("ratls-cert-cmw");
     }
@@ -243,7 +233,6 @@ class RatlsTest {
   void aQuoteUnderIntelsIdentifierForPckExtensionsIsNoEvidence() {
     Certificate odd =
         certificate(KEY, NOW.plusSeconds(60), "1.2.840.113741.1.13.1", quote(info(KEY)));
-    assertThat(judge(odd, policy().build()).checks().getFirst().reason())
-        .contains("no evidence");
+    assertThat(judge(odd, policy().build()).checks().getFirst().reason()).contains("no evidence");
   }
 }

@@ -124,9 +124,7 @@ class AttesterTest {
             show(file.resolveSibling("generation"), "9" + disturbances + "\n");
           }
         };
-    assertThat(
-            new String(
-                attester.attest(DATA).bytes().toArray(), StandardCharsets.UTF_8))
+    assertThat(new String(attester.attest(DATA).bytes().toArray(), StandardCharsets.UTF_8))
         .isEqualTo("report of " + DATA);
     assertNothingIsLeft();
     disturbances.set(1000);

@@ -37,10 +37,7 @@ final class FakePseudoFiles implements PseudoFiles {
   public void write(Path file, Octets contents) throws IOException {
     log.add("write " + file.getFileName() + " " + contents.length());
     Files.write(
-        file,
-        contents.toArray(),
-        StandardOpenOption.WRITE,
-        StandardOpenOption.TRUNCATE_EXISTING);
+        file, contents.toArray(), StandardOpenOption.WRITE, StandardOpenOption.TRUNCATE_EXISTING);
     written.on(file);
   }
 

@@ -56,8 +56,7 @@ class SimulatedPlatformTest {
 
   private Verdict judge(TrustRoots roots, Octets quote, Instant now) {
     return new EvidenceVerifier(roots)
-        .verify(
-            quote, new Collateral(platform.collateral(NOW), AmdCollateral.NONE), now, policy());
+        .verify(quote, new Collateral(platform.collateral(NOW), AmdCollateral.NONE), now, policy());
   }
 
   @Test
@@ -113,13 +112,11 @@ class SimulatedPlatformTest {
 
   @Test
   void cmacAgreesWithRfc4493() {
-    SecretBytes key =
-        SecretBytes.own(Octets.ofHex("2b7e151628aed2a6abf7158809cf4f3c").toArray());
+    SecretBytes key = SecretBytes.own(Octets.ofHex("2b7e151628aed2a6abf7158809cf4f3c").toArray());
     String message =
         "6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e51"
             + "30c81c46a35ce411e5fbc1191a0a52eff69f2445df4f9b17ad2b417be66c3710";
-    assertThat(AesCmac.mac(key, Octets.EMPTY).hex())
-        .isEqualTo("bb1d6929e95937287fa37d129b756746");
+    assertThat(AesCmac.mac(key, Octets.EMPTY).hex()).isEqualTo("bb1d6929e95937287fa37d129b756746");
     assertThat(AesCmac.mac(key, Octets.ofHex(message.substring(0, 32))).hex())
         .isEqualTo("070a16b46b4d4144f79bdd9dd04a287c");
     assertThat(AesCmac.mac(key, Octets.ofHex(message.substring(0, 80))).hex())
@@ -169,8 +166,7 @@ class SimulatedPlatformTest {
     Files.writeString(folder.resolve("b/B.class"), "2");
     assertThat(CodeMeasurement.of(List.of(folder))).isEqualTo(measured);
     // The first of two counts, as for the JVM.
-    assertThat(CodeMeasurement.of(List.of(first, directory.resolve("c.jar"))))
-        .isEqualTo(measured);
+    assertThat(CodeMeasurement.of(List.of(first, directory.resolve("c.jar")))).isEqualTo(measured);
     assertThat(CodeMeasurement.of(List.of(directory.resolve("c.jar"), first)))
         .isNotEqualTo(measured);
     assertThatThrownBy(() -> CodeMeasurement.of(List.of(directory.resolve("none.jar"))))
