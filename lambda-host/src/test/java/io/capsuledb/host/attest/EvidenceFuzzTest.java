@@ -35,17 +35,17 @@ class EvidenceFuzzTest {
 
   /** Accepted evidence, and everything it was accepted with. */
   private record Sample(
-      String name, Octets[] files, TrustRoots roots, Instant now, Set<Claim> meaning) {
+      String name, List<Octets> files, TrustRoots roots, Instant now, Set<Claim> meaning) {
 
-    Verdict judge(Octets[] with) {
+    Verdict judge(List<Octets> with) {
       return new EvidenceVerifier(roots)
-          .verify(with[0], collateral(with), now, EvidencePolicy.lenient().build());
+          .verify(with.get(0), collateral(with), now, EvidencePolicy.lenient().build());
     }
 
-    private static Collateral collateral(Octets[] f) {
+    private static Collateral collateral(List<Octets> f) {
       return new Collateral(
-          new IntelCollateral(f[1], f[2], f[3], f[4], f[5], f[6], f[7]),
-          new AmdCollateral(f[8], f[9], f[10], null));
+          new IntelCollateral(f.get(1), f.get(2), f.get(3), f.get(4), f.get(5), f.get(6), f.get(7)),
+          new AmdCollateral(f.get(8), f.get(9), f.get(10), null));
     }
   }
 
@@ -67,7 +67,8 @@ class EvidenceFuzzTest {
   private static @Nullable Sample sample(
       String name, Octets evidence, Collateral with, TrustRoots roots, Instant now) {
     IntelCollateral intel = with.intel();
-    Octets[] files = {
+    List<Octets> files =
+        Arrays.asList(
       evidence,
       intel.tcbInfo(),
       intel.tcbInfoChain(),
@@ -78,8 +79,7 @@ class EvidenceFuzzTest {
       intel.pckChain(),
       with.amd().vek(),
       with.amd().ask(),
-      with.amd().ark()
-    };
+      with.amd().ark());
     Sample bare = new Sample(name, files, roots, now, Set.of());
     Verdict verdict = bare.judge(files);
     return verdict.accepted() ? new Sample(name, files, roots, now, meaning(verdict)) : null;
@@ -167,17 +167,17 @@ class EvidenceFuzzTest {
     int accepted = 0;
     for (int round = 0; round < rounds; round++) {
       Sample sample = samples.get(random.nextInt(samples.size()));
-      Octets[] files = sample.files().clone();
+      List<Octets> files = new ArrayList<>(sample.files());
       int which = random.nextInt(2) == 0 ? 0 : random.nextInt(FILES);
-      while (files[which] == null) {
+      while (files.get(which) == null) {
         which = random.nextInt(FILES);
       }
-      files[which] = mutate(files[which], random);
+      files.set(which, mutate(files.get(which), random));
       Verdict verdict;
       try {
         verdict = sample.judge(files);
         // Showing reads the same bytes without any of the checks.
-        EvidenceFields.of(files[0]);
+        EvidenceFields.of(files.get(0));
       } catch (RuntimeException | Error e) {
         throw new AssertionError(
             sample.name() + " file " + which + " seed " + seed + " round " + round, e);
