@@ -233,7 +233,7 @@ class QuoteVerifierTest {
     tests.add(
         negative(
             "quote-signature",
-            "not on P256",
+            "not on P-256",
             3,
             SGX,
             e ->

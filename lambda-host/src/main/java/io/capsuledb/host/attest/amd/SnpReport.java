@@ -187,7 +187,7 @@ public record SnpReport(Octets bytes, Octets padding) {
       return "Milan";
     }
     if (family == FAMILY_ZEN3_4
-        && (model >= 0x10 && model <= 0x1F || model >= 0xA0 && model <= 0xAF)) {
+        && ((model >= 0x10 && model <= 0x1F) || (model >= 0xA0 && model <= 0xAF))) {
       return "Genoa";
     }
     return family == FAMILY_ZEN5 && model <= 0x1F ? "Turin" : "";

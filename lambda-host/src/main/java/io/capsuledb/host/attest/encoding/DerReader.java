@@ -79,7 +79,7 @@ public final class DerReader {
       for (int i = 0; i < count; i++) {
         length = length << 8 | bytes.unsignedByte(position + 2 + i);
       }
-      if (length < 0x80 || length >>> 8 * (count - 1) == 0) {
+      if (length < 0x80 || length >>> (8 * (count - 1)) == 0) {
         throw malformed(Reason.FIELD_OUT_OF_RANGE, "DER length is not minimal");
       }
       header += count;
@@ -109,10 +109,10 @@ public final class DerReader {
     boolean inside = false;
     for (int i = 0; i < contents.length(); i++) {
       int octet = contents.unsignedByte(i);
-      if (!inside && octet == 0x80 || component > Integer.MAX_VALUE >> 7) {
+      if ((!inside && octet == 0x80) || component > Integer.MAX_VALUE >> 7) {
         throw malformed(Reason.FIELD_OUT_OF_RANGE, "component of an object identifier");
       }
-      component = component << 7 | octet & 0x7F;
+      component = component << 7 | (octet & 0x7F);
       inside = octet >= 0x80;
       if (!inside) {
         if (text.isEmpty()) {

@@ -37,7 +37,7 @@ public final class DerWriter {
       int count = (31 - Integer.numberOfLeadingZeros(length)) / 8 + 1;
       out.write(0x80 | count);
       for (int i = count - 1; i >= 0; i--) {
-        out.write(length >>> 8 * i);
+        out.write(length >>> (8 * i));
       }
     }
     for (Octets part : contents) {
@@ -64,7 +64,7 @@ public final class DerWriter {
   private static void base128(ByteArrayOutputStream out, long value) {
     int groups = Math.max(1, (70 - Long.numberOfLeadingZeros(value)) / 7);
     for (int i = groups - 1; i >= 0; i--) {
-      out.write((int) (value >>> 7 * i & 0x7F) | (i > 0 ? 0x80 : 0));
+      out.write((int) ((value >>> (7 * i)) & 0x7F) | (i > 0 ? 0x80 : 0));
     }
   }
 

@@ -78,7 +78,6 @@ public final class CollateralFolder {
         return read(folder.resolve(name), MAX_BYTES);
       } catch (NoSuchFileException _) {
         // The next name, or none.
-        continue;
       } catch (IOException e) {
         throw new InvalidRequestException("cannot read " + folder.resolve(name), e);
       }

@@ -19,15 +19,19 @@ import java.security.spec.ECPublicKeySpec;
 import java.security.spec.EllipticCurve;
 
 /** The curves of attestation keys, with ECDSA over raw signatures and raw points. */
-public enum Curve {
-  P256("secp256r1", "SHA256withECDSAinP1363Format", 32),
-  P384("secp384r1", "SHA384withECDSAinP1363Format", 48);
+public final class Curve {
+
+  /** NIST P-256, with SHA-256. */
+  public static final Curve P256 = new Curve("secp256r1", "SHA256withECDSAinP1363Format", 32);
+
+  /** NIST P-384, with SHA-384. */
+  public static final Curve P384 = new Curve("secp384r1", "SHA384withECDSAinP1363Format", 48);
 
   private final ECParameterSpec parameters;
   private final String algorithm;
   private final int bytes;
 
-  Curve(String name, String algorithm, int bytes) {
+  private Curve(String name, String algorithm, int bytes) {
     try {
       AlgorithmParameters standard = AlgorithmParameters.getInstance("EC");
       standard.init(new ECGenParameterSpec(name));
@@ -124,5 +128,10 @@ public enum Curve {
   private boolean isScalar(Octets value) {
     BigInteger number = new BigInteger(1, value.toArray());
     return number.signum() > 0 && number.compareTo(parameters.getOrder()) < 0;
+  }
+
+  @Override
+  public String toString() {
+    return "P-" + 8 * bytes;
   }
 }

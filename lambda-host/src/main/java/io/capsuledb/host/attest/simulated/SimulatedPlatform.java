@@ -171,13 +171,14 @@ public final class SimulatedPlatform {
       throw new DeniedException(
           "the local report does not verify: it is of another machine, or for another enclave");
     }
-    ByteBuffer header = littleEndian(QuoteLayout.HEADER_BYTES);
+    byte[] bytes = new byte[QuoteLayout.HEADER_BYTES];
+    ByteBuffer header = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
     header.putShort(QuoteLayout.VERSION, (short) 3);
     header.putShort(QuoteLayout.KEY_TYPE, (short) QuoteLayout.ECDSA_P256);
     header.putShort(QuoteLayout.QE_SVN, (short) 1);
     header.putShort(QuoteLayout.PCE_SVN, (short) 1);
     header.put(QuoteLayout.QE_VENDOR, Octets.ofHex(QuoteLayout.INTEL_QE_VENDOR).toArray());
-    Octets signed = Octets.own(header.array()).then(report.slice(0, QuoteLayout.SGX_BODY_BYTES));
+    Octets signed = Octets.own(bytes).then(report.slice(0, QuoteLayout.SGX_BODY_BYTES));
     Octets chain = chain(pck, authority, root);
     Octets data =
         sign(attestationKey.getPrivate(), signed)
@@ -192,12 +193,9 @@ public final class SimulatedPlatform {
     return signed.then(number(4, data.length())).then(data);
   }
 
-  private static ByteBuffer littleEndian(int bytes) {
-    return ByteBuffer.allocate(bytes).order(ByteOrder.LITTLE_ENDIAN);
-  }
-
   private static Octets number(int bytes, int value) {
-    return Octets.own(littleEndian(4).putInt(value).array()).slice(0, bytes);
+    return Octets.own(ByteBuffer.allocate(4).order(ByteOrder.LITTLE_ENDIAN).putInt(value).array())
+        .slice(0, bytes);
   }
 
   private static Octets chain(Certificate... certificates) {

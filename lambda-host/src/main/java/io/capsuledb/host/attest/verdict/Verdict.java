@@ -6,7 +6,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.SortedSet;
+import java.util.NavigableSet;
 import java.util.TreeSet;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -132,7 +132,7 @@ public final class Verdict {
     private final Map<String, @Nullable Check> answers = new LinkedHashMap<>();
     private final List<Claim> claims = new ArrayList<>();
     private @Nullable TcbStatus tcbStatus;
-    private final SortedSet<String> advisories = new TreeSet<>();
+    private final NavigableSet<String> advisories = new TreeSet<>();
     private @Nullable Boolean debug;
     private String anchor = "";
     private boolean simulated;
