@@ -70,8 +70,7 @@ final class Disks implements AutoCloseable {
     Path ballast = mount.resolve(BALLAST);
     // Taken at once where the file system can; what little is left is written.
     long free = Files.getFileStore(mount).getUsableSpace();
-    Commands.outcome(
-        List.of("fallocate", "-l", Long.toString(free), ballast.toString()), Map.of());
+    Commands.outcome(List.of("fallocate", "-l", Long.toString(free), ballast.toString()), Map.of());
     try (RandomAccessFile file = new RandomAccessFile(ballast.toFile(), "rw")) {
       file.seek(file.length());
       byte[] chunk = new byte[CHUNK_BYTES];
