@@ -304,9 +304,9 @@ final class JepsenCommand implements Callable<Integer> {
     for (String kind : kinds) {
       List<String> obstacles =
           !targets.isEmpty()
-              ? List.of("no harm is done to servers that were running already")
+              ? List.of(ExistingServers.OBSTACLE)
               : systemName.equals("redis")
-                  ? RedisPair.obstacles(kind, true)
+                  ? RedisPair.obstacles(kind)
                   : CapsuleSystem.obstacles(kind, replicas, namespaces);
       if (!obstacles.isEmpty()) {
         impossible.put(kind, obstacles);

@@ -164,7 +164,8 @@ public final class OpCodec {
     out.append(" :time ").append(op.timeNs());
     out.append(" :process ").append(op.process());
     out.append(" :type :").append(type.word());
-    out.append(" :f :").append(op.function());
+    // Outside checkers know reads only.
+    out.append(" :f :").append(op.function().equals("final-read") ? "read" : op.function());
     out.append(" :value ");
     if (op.key() == null) {
       edn(out, op.value());

@@ -307,17 +307,13 @@ public final class CapsuleSystem implements SystemUnderTest {
     return List.of(endpoint);
   }
 
-  @Override
-  public List<String> faults() {
-    return List.copyOf(FAULTS.keySet());
-  }
-
-  @Override
-  public List<String> obstacles(String kind) {
-    return obstacles(kind, options.replicas, options.namespaces);
-  }
-
-  /** As {@link #obstacles(String)}, of a system that is not there yet. */
+  /**
+   * Why a kind of fault cannot be had here, or nothing.
+   *
+   * @param replicas how many there are to be
+   * @param namespaces whether nodes are to live in network namespaces
+   * @throws IllegalArgumentException if there is no such kind
+   */
   public static List<String> obstacles(String kind, int replicas, boolean namespaces) {
     if (!FAULTS.containsKey(kind)) {
       throw new IllegalArgumentException(
@@ -334,8 +330,7 @@ public final class CapsuleSystem implements SystemUnderTest {
       case "disk-full" -> obstacles.addAll(Disks.obstacles());
       case "loss" -> {
         if (!namespaces) {
-          obstacles.add(
-              "proxies carry bytes, not packets, and cannot lose any: use --network netns");
+          obstacles.add(ProxyNetwork.NO_LOSS);
         }
       }
       case "delay" -> {

@@ -10,13 +10,14 @@ import java.nio.file.attribute.BasicFileAttributes;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 
 /** File systems of a limited size, and damage to what is in them. Used by one thread. */
 final class Disks implements AutoCloseable {
 
-  private static final int SIZE_MB = 2048;
+  private static final int SIZE_MB = 1024;
   private static final String BALLAST = "ballast";
   private static final int CHUNK_BYTES = 1 << 20;
 
@@ -67,7 +68,11 @@ final class Disks implements AutoCloseable {
   /** Fills what is left. */
   void fill(Path mount) throws IOException {
     Path ballast = mount.resolve(BALLAST);
+    // Taken at once where the file system can; what little is left is written.
+    long free = Files.getFileStore(mount).getUsableSpace();
+    Commands.outcome(List.of("fallocate", "-l", Long.toString(free), ballast.toString()), Map.of());
     try (RandomAccessFile file = new RandomAccessFile(ballast.toFile(), "rw")) {
+      file.seek(file.length());
       byte[] chunk = new byte[CHUNK_BYTES];
       int length = chunk.length;
       while (length > 0) {
@@ -140,7 +145,8 @@ final class Disks implements AutoCloseable {
   @Override
   public void close() throws IOException {
     for (Path mount : mounts) {
-      Commands.run(List.of("umount", mount.toString()));
+      // One that is in use, by a run that was interrupted, goes when it no longer is.
+      Commands.run(List.of("umount", "--lazy", mount.toString()));
       Files.deleteIfExists(mount.resolveSibling(mount.getFileName() + ".img"));
     }
     mounts.clear();

@@ -8,6 +8,9 @@ import java.util.random.RandomGenerator;
 /** Servers that run already, and that no harm is done to. */
 public final class ExistingServers implements SystemUnderTest {
 
+  /** Why there are no faults. */
+  public static final String OBSTACLE = "no harm is done to servers that were running already";
+
   private final List<Endpoint> endpoints;
 
   /** These servers. */
@@ -26,18 +29,8 @@ public final class ExistingServers implements SystemUnderTest {
   }
 
   @Override
-  public List<String> faults() {
-    return List.of();
-  }
-
-  @Override
-  public List<String> obstacles(String kind) {
-    return List.of("no harm is done to servers that were running already");
-  }
-
-  @Override
   public Fault fault(String kind, RandomGenerator random) {
-    throw new IllegalArgumentException(obstacles(kind).getFirst());
+    throw new IllegalArgumentException(OBSTACLE);
   }
 
   @Override

@@ -253,7 +253,10 @@ final class NamespaceNetwork implements Network {
 
   @Override
   public void lose(String from, String to, int percent) throws IOException {
-    rule(from, to, "ether type != arp numgen random mod 1000 < " + Math.min(999, 10 * percent) + " drop");
+    rule(
+        from,
+        to,
+        "ether type != arp numgen random mod 1000 < " + Math.min(999, 10 * percent) + " drop");
   }
 
   @Override
@@ -281,11 +284,6 @@ final class NamespaceNetwork implements Network {
         "ether type != arp limit rate over "
             + Math.max(1, bytesPerSecond >> 10)
             + " kbytes/second burst 64 kbytes drop");
-  }
-
-  @Override
-  public List<String> obstacles(String kind) {
-    return List.of();
   }
 
   @Override

@@ -33,9 +33,6 @@ interface Network extends AutoCloseable {
   /** Loses a part of the packets that one node sends to another. */
   void lose(String from, String to, int percent) throws IOException;
 
-  /** Why a kind of harm cannot be done here, or nothing. */
-  List<String> obstacles(String kind);
-
   /** Puts everything right. */
   void heal() throws IOException;
 

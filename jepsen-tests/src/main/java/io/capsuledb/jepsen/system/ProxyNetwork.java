@@ -15,6 +15,10 @@ import java.util.Map;
  */
 final class ProxyNetwork implements Network {
 
+  /** Why packets cannot be lost here. */
+  static final String NO_LOSS =
+      "proxies carry bytes, not packets, and cannot lose any: use --network netns";
+
   private final Map<String, Integer> ports = new HashMap<>();
   private final Map<String, LinkProxy> links = new HashMap<>();
 
@@ -100,14 +104,7 @@ final class ProxyNetwork implements Network {
 
   @Override
   public void lose(String from, String to, int percent) throws IOException {
-    throw new IOException(obstacles("loss").getFirst());
-  }
-
-  @Override
-  public List<String> obstacles(String kind) {
-    return kind.equals("loss")
-        ? List.of("proxies carry bytes, not packets, and cannot lose any: use --network netns")
-        : List.of();
+    throw new IOException(NO_LOSS);
   }
 
   @Override

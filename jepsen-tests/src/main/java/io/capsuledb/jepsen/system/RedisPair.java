@@ -139,23 +139,17 @@ public final class RedisPair implements SystemUnderTest {
     return List.of(nodes.get(master));
   }
 
-  @Override
-  public List<String> faults() {
-    return List.copyOf(KINDS.keySet());
-  }
-
-  @Override
-  public List<String> obstacles(String kind) {
-    return obstacles(kind, true);
-  }
-
-  /** As {@link #obstacles(String)}, of a system that is not there yet. */
-  public static List<String> obstacles(String kind, boolean started) {
+  /**
+   * Why a kind of fault cannot be had here, or nothing.
+   *
+   * @throws IllegalArgumentException if there is no such kind
+   */
+  public static List<String> obstacles(String kind) {
     if (!KINDS.containsKey(kind)) {
       throw new IllegalArgumentException(
           "there is no fault '" + kind + "' of redis: allowed are " + KINDS.keySet());
     }
-    return started && !Commands.exists("redis-server")
+    return !Commands.exists("redis-server")
         ? List.of("there is no program redis-server")
         : List.of();
   }

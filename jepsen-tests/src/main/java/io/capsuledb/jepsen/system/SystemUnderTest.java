@@ -15,17 +15,11 @@ public interface SystemUnderTest extends AutoCloseable {
   /** Where clients connect now; it may change with faults. */
   List<Endpoint> endpoints();
 
-  /** The kinds of faults that it knows. */
-  List<String> faults();
-
   /**
-   * Why a kind of fault cannot be had here, or nothing.
+   * Makes a fault of a kind, and draws whom it hits.
    *
    * @throws IllegalArgumentException if there is no such kind
    */
-  List<String> obstacles(String kind);
-
-  /** Makes a fault of a kind, and draws whom it hits. */
   Fault fault(String kind, RandomGenerator random);
 
   /**

@@ -41,7 +41,8 @@ final class JepsenCommandTest {
           .isEqualTo(JepsenCommand.CLEAN);
     }
     assertThat(directory.resolve("report.html")).content().contains("Clean.", "<svg");
-    assertThat(directory.resolve("register.edn")).content().contains(":f :final-read");
+    assertThat(directory.resolve("register.jsonl")).content().contains("\"f\":\"final-read\"");
+    assertThat(directory.resolve("register.edn")).content().contains(":type :ok :f :read");
     assertThat(
             Main.execute(
                 "jepsen", "check", "--workload", "set", directory.resolve("set.jsonl").toString()))
