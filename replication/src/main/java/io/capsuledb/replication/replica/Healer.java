@@ -473,6 +473,10 @@ final class Healer {
       return;
     }
     capsule.heard(peer, statement);
+    Group group = core.taking();
+    if (group != null) {
+      capsule.learn(peer, statement, group);
+    }
     if (statement.membership() > capsule.membership().version()) {
       describe(now, asked.link, asked.capsule);
     }

@@ -100,6 +100,15 @@ final class HeldCapsule {
 
   private final Set<PublicKey> joiningToo = new HashSet<>();
 
+  /** A final head that a replica said it accepted. */
+  private record FinalHead(Ballot ballot, ChainHead last) {}
+
+  /**
+   * By writer, who said so of which final head, where none of that ballot or a later one is known
+   * here.
+   */
+  private final Map<Long, Map<PublicKey, FinalHead>> finals = new HashMap<>();
+
   /** Looks for what justifies the stubs, or for the stubs themselves after a restart; else null. */
   private @Nullable StubAudit audit;
 
@@ -720,14 +729,18 @@ final class HeldCapsule {
     if (target == null || order.kind() != SealOrder.Kind.FINAL) {
       return null;
     }
-    ChainHead last = order.last();
+    return keptAfter(target, order.last());
+  }
+
+  private @Nullable Kept keptAfter(HeldChain target, ChainHead last) {
     ChainHead have = target.accepted;
     if (have.sequence() < last.sequence() || have.equals(last)) {
       return null;
     }
-    Kept kept = keptAt(order.writer(), last.sequence());
+    long writer = target.entry.writer();
+    Kept kept = keptAt(writer, last.sequence());
     // On another branch: what of it is right shows when the right one is fetched.
-    return kept.head.equals(last) ? kept : keptAt(order.writer(), last.sequence() - 1);
+    return kept.head.equals(last) ? kept : keptAt(writer, last.sequence() - 1);
   }
 
   private Kept keptAt(long writer, long sequence) {
@@ -760,6 +773,45 @@ final class HeldCapsule {
     change(target, new SealState(ballot, head, ballot, order.last()), group);
     if (kept != null) {
       truncate(target, kept, group);
+    }
+  }
+
+  /**
+   * Learns final heads that are chosen, though no SEAL record could make this replica accept them:
+   * it has promised a higher ballot of a sealer that went away. What a quorum said it accepted in
+   * one ballot is the final head in every later one too; docs/consistency.md, S1.
+   *
+   * @param replica who said it, freshly and signed
+   */
+  void learn(PublicKey replica, Statement frontier, Group group) {
+    Membership now = membership();
+    if (frontier.membership() != now.version() || !now.names(replica)) {
+      return;
+    }
+    for (Statement.Entry entry : frontier.entries()) {
+      HeldChain chain = chains.get(entry.writer());
+      Ballot ballot = entry.seal().accepted();
+      if (chain == null || chain.seal.accepted().compareTo(ballot) >= 0) {
+        // Nothing to learn, for now or any more.
+        finals.remove(entry.writer());
+        continue;
+      }
+      FinalHead said = new FinalHead(ballot, entry.seal().last());
+      Map<PublicKey, FinalHead> all =
+          finals.computeIfAbsent(entry.writer(), writer -> new HashMap<>());
+      all.put(replica, said);
+      boolean chosen = now.isQuorum(other -> said.equals(all.get(other)));
+      if (chosen && chain.accepted.equals(chain.durable)) {
+        finals.remove(entry.writer());
+        SealState before = chain.seal;
+        Ballot promised = before.promised().compareTo(ballot) < 0 ? ballot : before.promised();
+        ChainHead head = before.isSealed() ? before.head() : chain.accepted;
+        Kept kept = keptAfter(chain, said.last);
+        change(chain, new SealState(promised, head, ballot, said.last), group);
+        if (kept != null) {
+          truncate(chain, kept, group);
+        }
+      }
     }
   }
 
