@@ -197,7 +197,7 @@ final class ScriptIsolationTest {
               () -> {
                 while (rounds.get() < kills) {
                   System.gc();
-                  Thread.yield();
+                  Thread.onSpinWait();
                 }
               });
       for (int i = 0; i < kills; i++) {

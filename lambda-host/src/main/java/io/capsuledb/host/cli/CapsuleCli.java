@@ -71,8 +71,7 @@ public final class CapsuleCli {
                 .addSubcommand(new CertGetCommand(context))
                 .addSubcommand(new CertCheckCommand(context)));
     commands.put(
-        "fn",
-        () -> new CommandLine(new FnCommand()).addSubcommand(new FnRunCommand(context)));
+        "fn", () -> new CommandLine(new FnCommand()).addSubcommand(new FnRunCommand(context)));
     commands.put("stats", () -> new CommandLine(new StatsCommand(context)));
     commands.put("backup", () -> new CommandLine(new BackupCommand(context)));
     commands.put("restore", () -> new CommandLine(new RestoreCommand(context)));
