@@ -17,7 +17,7 @@ public record ScriptReplay(long nowMs, long seed) {
   }
 
   long secondSeed() {
-    return mix(seed + 2 * GOLDEN);
+    return mix(firstSeed() + GOLDEN);
   }
 
   /** Spreads every bit over all (Steele, Lea, Flood: Fast splittable pseudorandom numbers). */

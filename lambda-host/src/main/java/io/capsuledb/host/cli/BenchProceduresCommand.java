@@ -52,8 +52,7 @@ final class BenchProceduresCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     if (eachMs < 40 || eachMs > 60_000) {
-      throw new InvalidRequestException(
-          "--each-ms is " + eachMs + "; allowed is 40 to 60000");
+      throw new InvalidRequestException("--each-ms is " + eachMs + "; allowed is 40 to 60000");
     }
     RingBenchmark ring = new RingBenchmark(messageBytes, eachMs);
     ScriptBenchmark scripts = new ScriptBenchmark(new SystemClock(), new SystemEntropy(), eachMs);
@@ -70,30 +69,47 @@ final class BenchProceduresCommand implements Callable<Integer> {
   }
 
   private void printTable(ScriptBenchmark.Report report, List<RingBenchmark.Row> rows) {
-    line("empty call, with reset       %,14.0f calls/s", report.emptyCallsPerSecond());
-    line("get and put, with reset      %,14.0f calls/s", report.getPutCallsPerSecond());
-    line("object in and out, with reset%,14.0f calls/s", report.jsonCallsPerSecond());
-    line("reset of a heap              %,14.2f microseconds", report.resetMicros());
-    line("new heap                     %,14.2f microseconds", report.creationMicros());
-    line("compiling a small program    %,14.2f microseconds", report.compileMicros());
-    line("idle heap                    %,14d bytes", report.heapBytes());
-    line("  with its snapshot          %,14d bytes", report.heapWithSnapshotBytes());
-    line("");
-    line("round trips of %,d bytes      p50 us     p99 us     per second   ring is faster by", messageBytes);
+    PrintStream out = context.streams().out();
+    figure(out, "empty call, with reset", report.emptyCallsPerSecond(), 0, "calls/s");
+    figure(out, "get and put, with reset", report.getPutCallsPerSecond(), 0, "calls/s");
+    figure(out, "object in and out, with reset", report.jsonCallsPerSecond(), 0, "calls/s");
+    figure(out, "reset of a heap", report.resetMicros(), 2, "us");
+    figure(out, "new heap", report.creationMicros(), 1, "us");
+    figure(out, "compiling a small program", report.compileMicros(), 1, "us");
+    figure(out, "idle heap", (double) report.heapBytes(), 0, "bytes");
+    figure(out, "idle heap and snapshot", (double) report.heapWithSnapshotBytes(), 0, "bytes");
+    out.println();
+    out.println(
+        String.format(
+            Locale.ROOT,
+            "%-24s %11s %11s %14s %14s",
+            "round trips, " + messageBytes + " bytes",
+            "p50 us",
+            "p99 us",
+            "per second",
+            "ring faster by"));
     for (RingBenchmark.Row row : rows) {
-      line(
-          "%-24s %11.2f %10.2f %14.0f %18.1f",
-          row.kind(),
-          row.p50Micros(),
-          row.p99Micros(),
-          row.perSecond(),
-          row.p50Micros() / rows.getFirst().p50Micros());
+      out.println(
+          String.format(
+              Locale.ROOT,
+              "%-24s %11.2f %11.2f %,14.0f %14.1f",
+              row.kind(),
+              row.p50Micros(),
+              row.p99Micros(),
+              row.perSecond(),
+              row.p50Micros() / rows.getFirst().p50Micros()));
     }
   }
 
-  private void line(String format, Object... values) {
-    PrintStream out = context.streams().out();
-    out.println(String.format(Locale.ROOT, format, values));
+  private static void figure(
+      PrintStream out, String what, double value, int decimals, String unit) {
+    out.println(
+        String.format(
+            Locale.ROOT,
+            "%-30s %16s %s",
+            what,
+            String.format(Locale.ROOT, decimals == 0 ? "%,.0f" : "%,.2f", value),
+            unit));
   }
 
   private void printJson(ScriptBenchmark.Report report, List<RingBenchmark.Row> rows) {

@@ -11,7 +11,9 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** {@code fn run}: what is printed, what is said of errors, and the exit codes that tell them apart. */
+/**
+ * {@code fn run}: what is printed, what is said of errors, and the exit codes that tell them apart.
+ */
 final class FnRunCommandTest {
 
   @TempDir private Path directory;
@@ -63,8 +65,7 @@ final class FnRunCommandTest {
     assertThat(time.err()).contains("timed out");
     CliRun steps = CliRun.of("fn", "run", "--instructions", "1000", file("for (;;);"));
     assertThat(steps.exitCode()).isEqualTo(2);
-    CliRun memory =
-        CliRun.of("fn", "run", "--heap-mb", "1", file("var s = 'x'; for (;;) s += s"));
+    CliRun memory = CliRun.of("fn", "run", "--heap-mb", "1", file("var s = 'x'; for (;;) s += s"));
     assertThat(memory.exitCode()).isEqualTo(2);
     assertThat(memory.err()).contains("out of memory");
     CliRun calls = CliRun.of("fn", "run", "--host-calls", "3", file("for (;;) print('x')"));
