@@ -35,8 +35,7 @@ class KnownVulnerabilitiesTest {
 
   private static Verdict judge(SyntheticIntel evidence) {
     return new EvidenceVerifier(evidence.roots())
-        .verify(
-            evidence.quote(), evidence.collateral(), SyntheticIntel.NOW, policy().build());
+        .verify(evidence.quote(), evidence.collateral(), SyntheticIntel.NOW, policy().build());
   }
 
   private static Verdict judge(SyntheticSnp evidence, EvidencePolicy policy) {
@@ -121,7 +120,9 @@ class KnownVulnerabilitiesTest {
         .isInstanceOf(IntegrityException.class);
   }
 
-  /** GHSA-4px3-wj2x-xx47, GHSA-4r6g-mp48-j2rw: expected report data not compared, or if not empty. */
+  /**
+   * GHSA-4px3-wj2x-xx47, GHSA-4r6g-mp48-j2rw: expected report data not compared, or if not empty.
+   */
   @Test
   void reportDataIsComparedAndCannotBeLeftOut() {
     SyntheticIntel tdx = new SyntheticIntel(4, QuoteLayout.BODY_TD_10);
@@ -173,8 +174,7 @@ class KnownVulnerabilitiesTest {
   /** CCF 6812: no minimum of firmware. AMDSEV 274: what is reported is not what runs. */
   @Test
   void firmwareHasAMinimumAtReportAndAtLaunch() {
-    EvidencePolicy least =
-        policy().minSnpTcb("Milan", new SnpTcb(0, 0, 0, 0x18, 0)).build();
+    EvidencePolicy least = policy().minSnpTcb("Milan", new SnpTcb(0, 0, 0, 0x18, 0)).build();
     assertThat(judge(new SyntheticSnp(3, "Milan"), least).accepted()).isTrue();
     SyntheticSnp old = new SyntheticSnp(3, "Milan");
     old.report = bytes -> old.tcb(bytes, SnpReportLayout.LAUNCH_TCB, 0x17);

@@ -37,8 +37,7 @@ public final class SimulatedAttester implements Attester {
     if (reportData.length() != QuoteLayout.REPORT_DATA_BYTES) {
       throw new IllegalArgumentException("report data has 64 bytes");
     }
-    return new Evidence(
-        quoting.apply(cpu.report(measurement, target, reportData)), Octets.EMPTY);
+    return new Evidence(quoting.apply(cpu.report(measurement, target, reportData)), Octets.EMPTY);
   }
 
   @Override
