@@ -69,17 +69,17 @@ class EvidenceFuzzTest {
     IntelCollateral intel = with.intel();
     List<Octets> files =
         Arrays.asList(
-      evidence,
-      intel.tcbInfo(),
-      intel.tcbInfoChain(),
-      intel.qeIdentity(),
-      intel.qeIdentityChain(),
-      intel.rootCrl(),
-      intel.pckCrl(),
-      intel.pckChain(),
-      with.amd().vek(),
-      with.amd().ask(),
-      with.amd().ark());
+            evidence,
+            intel.tcbInfo(),
+            intel.tcbInfoChain(),
+            intel.qeIdentity(),
+            intel.qeIdentityChain(),
+            intel.rootCrl(),
+            intel.pckCrl(),
+            intel.pckChain(),
+            with.amd().vek(),
+            with.amd().ask(),
+            with.amd().ark());
     Sample bare = new Sample(name, files, roots, now, Set.of());
     Verdict verdict = bare.judge(files);
     return verdict.accepted() ? new Sample(name, files, roots, now, meaning(verdict)) : null;

@@ -273,6 +273,23 @@ class QuoteVerifierTest {
     tests.add(
         negative(
             "tcb-info-signature",
+            "0 certificates",
+            3,
+            SGX,
+            e ->
+                e.files =
+                    all ->
+                        new IntelCollateral(
+                            all.tcbInfo(),
+                            Octets.ofHex("0a00"),
+                            all.qeIdentity(),
+                            all.qeIdentityChain(),
+                            all.rootCrl(),
+                            all.pckCrl(),
+                            null)));
+    tests.add(
+        negative(
+            "tcb-info-signature",
             "revoked",
             3,
             SGX,

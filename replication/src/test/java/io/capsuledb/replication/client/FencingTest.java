@@ -177,7 +177,8 @@ class FencingTest {
 
   /** The new process stops after any number of messages; the one after it takes over from both. */
   @ParameterizedTest
-  @ValueSource(ints = {1, 5, 8, 11, 14, 15, 16, 17, 17, 17, 17, 18, 19, 20, 24, 28, 32, 36, 40, 45, 50, 60})
+  @ValueSource(
+      ints = {1, 5, 8, 11, 14, 15, 16, 17, 17, 17, 17, 18, 19, 20, 24, 28, 32, 36, 40, 45, 50, 60})
   void aSealerMayStopAnywhere(int messages) {
     try (LiveReplicas world = new LiveReplicas(3, 3);
         Life old = new Life(world, FOR_EVER, new SimDisk());

@@ -345,9 +345,7 @@ public final class QuoteVerifier {
           fault = "the signature is not of the signer over these bytes";
         }
       }
-      return check(question, fault, "signed by '" + path.get(0).subjectCommonName() + "'")
-          ? value
-          : null;
+      return check(question, fault, "signed by the vendor's TCB signer") ? value : null;
     } catch (IntegrityException e) {
       check(question, e.rejection().detail(), "");
       return null;

@@ -61,7 +61,10 @@ class SimulatedPlatformTest {
 
   @Test
   void aSimulatedQuoteIsJudgedByTheSameVerifierUnderItsOwnRootOnly() {
-    Octets quote = platform.quote(cpu.report(WORKER, target(), DATA));
+    SimulatedAttester attester =
+        new SimulatedAttester(cpu, WORKER, platform.targetInfo(), platform::quote);
+    assertThat(attester.name()).isEqualTo("insecure-simulated");
+    Octets quote = attester.attest(DATA).bytes();
     Verdict verdict = judge(TrustRoots.insecureSimulated(platform.root()), quote, NOW);
     assertThat(verdict.accepted()).as(verdict.toString()).isTrue();
     assertThat(verdict.simulated()).isTrue();
