@@ -110,7 +110,8 @@ public final class EvidenceVerifier {
       case Rejected<Quote>(var rejection) ->
           draft.fail(QuoteVerifier.QUESTIONS.getFirst(), rejection.detail());
       case Accepted<Quote>(Quote quote) ->
-          QuoteVerifier.judge(draft, quote, collateral.intel(), now, policy, roots, signatures, reportData);
+          QuoteVerifier.judge(
+              draft, quote, collateral.intel(), now, policy, roots, signatures, reportData);
     }
   }
 

@@ -35,11 +35,7 @@ class EvidenceFuzzTest {
 
   /** Accepted evidence, and everything it was accepted with. */
   private record Sample(
-      String name,
-      List<Octets> files,
-      EvidenceVerifier verifier,
-      Instant now,
-      Set<Claim> meaning) {
+      String name, List<Octets> files, EvidenceVerifier verifier, Instant now, Set<Claim> meaning) {
 
     Verdict judge(List<Octets> with) {
       return verifier.verify(with.get(0), collateral(with), now, EvidencePolicy.lenient().build());

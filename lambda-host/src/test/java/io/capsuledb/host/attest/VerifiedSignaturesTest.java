@@ -19,9 +19,7 @@ class VerifiedSignaturesTest {
         SyntheticIntel.sign(
             SyntheticIntel.PCK.getPrivate(), message, "SHA256withECDSAinP1363Format");
     for (int round = 0; round < 2; round++) {
-      assertThat(
-              signatures.verify(
-                  Curve.P256, SyntheticIntel.PCK.getPublic(), message, signature))
+      assertThat(signatures.verify(Curve.P256, SyntheticIntel.PCK.getPublic(), message, signature))
           .isTrue();
       assertThat(
               signatures.verify(
@@ -50,10 +48,7 @@ class VerifiedSignaturesTest {
     for (int round = 0; round < 2; round++) {
       assertThat(verifier.verify(quote, collateral, SyntheticIntel.NOW, strict).accepted())
           .isTrue();
-      assertThat(
-              verifier
-                  .verify(quote, collateral, evidence.to.plusSeconds(1), strict)
-                  .accepted())
+      assertThat(verifier.verify(quote, collateral, evidence.to.plusSeconds(1), strict).accepted())
           .isFalse();
       assertThat(
               verifier

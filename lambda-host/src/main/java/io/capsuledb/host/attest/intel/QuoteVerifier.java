@@ -126,8 +126,7 @@ public final class QuoteVerifier {
       TrustRoots roots,
       VerifiedSignatures signatures,
       @Nullable Octets reportData) {
-    QuoteVerifier run =
-        new QuoteVerifier(draft, quote, collateral, now, policy, roots, signatures);
+    QuoteVerifier run = new QuoteVerifier(draft, quote, collateral, now, policy, roots, signatures);
     run.judge(reportData);
   }
 
