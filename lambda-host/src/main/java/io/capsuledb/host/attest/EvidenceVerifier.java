@@ -13,6 +13,7 @@ import io.capsuledb.host.attest.intel.QuoteVerifier;
 import io.capsuledb.host.attest.pki.Certificate;
 import io.capsuledb.host.attest.pki.Chain;
 import io.capsuledb.host.attest.pki.TrustRoots;
+import io.capsuledb.host.attest.pki.VerifiedSignatures;
 import io.capsuledb.host.attest.ratls.CertificateEvidence;
 import io.capsuledb.host.attest.verdict.EvidencePolicy;
 import io.capsuledb.host.attest.verdict.Verdict;
@@ -26,7 +27,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Invariants: the verdict depends on the arguments and on the roots alone; untrusted bytes never
  * make it throw; evidence that cannot be read is rejected, with every question that it should have
- * answered. Immutable, thread-safe.
+ * answered. Thread-safe; what it remembers is which signatures were good, which saves time and
+ * changes no verdict.
  */
 public final class EvidenceVerifier {
 
@@ -39,6 +41,7 @@ public final class EvidenceVerifier {
   private static final String FORMAT = "evidence-format";
 
   private final TrustRoots roots;
+  private final VerifiedSignatures signatures = new VerifiedSignatures();
 
   /** A verifier of evidence that leads to one of {@code roots}. */
   public EvidenceVerifier(TrustRoots roots) {
@@ -107,7 +110,8 @@ public final class EvidenceVerifier {
       case Rejected<Quote>(var rejection) ->
           draft.fail(QuoteVerifier.QUESTIONS.getFirst(), rejection.detail());
       case Accepted<Quote>(Quote quote) ->
-          QuoteVerifier.judge(draft, quote, collateral.intel(), now, policy, roots, reportData);
+          QuoteVerifier.judge(
+              draft, quote, collateral.intel(), now, policy, roots, signatures, reportData);
     }
   }
 

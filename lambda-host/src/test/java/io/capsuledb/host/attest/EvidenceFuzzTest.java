@@ -35,11 +35,10 @@ class EvidenceFuzzTest {
 
   /** Accepted evidence, and everything it was accepted with. */
   private record Sample(
-      String name, List<Octets> files, TrustRoots roots, Instant now, Set<Claim> meaning) {
+      String name, List<Octets> files, EvidenceVerifier verifier, Instant now, Set<Claim> meaning) {
 
     Verdict judge(List<Octets> with) {
-      return new EvidenceVerifier(roots)
-          .verify(with.get(0), collateral(with), now, EvidencePolicy.lenient().build());
+      return verifier.verify(with.get(0), collateral(with), now, EvidencePolicy.lenient().build());
     }
 
     private static Collateral collateral(List<Octets> f) {
@@ -80,9 +79,10 @@ class EvidenceFuzzTest {
             with.amd().vek(),
             with.amd().ask(),
             with.amd().ark());
-    Sample bare = new Sample(name, files, roots, now, Set.of());
+    EvidenceVerifier verifier = new EvidenceVerifier(roots);
+    Sample bare = new Sample(name, files, verifier, now, Set.of());
     Verdict verdict = bare.judge(files);
-    return verdict.accepted() ? new Sample(name, files, roots, now, meaning(verdict)) : null;
+    return verdict.accepted() ? new Sample(name, files, verifier, now, meaning(verdict)) : null;
   }
 
   private static List<Sample> samples() {

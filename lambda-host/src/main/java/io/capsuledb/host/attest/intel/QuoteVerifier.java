@@ -13,6 +13,7 @@ import io.capsuledb.host.attest.pki.Digests;
 import io.capsuledb.host.attest.pki.RevocationList;
 import io.capsuledb.host.attest.pki.TrustRoots;
 import io.capsuledb.host.attest.pki.TrustRoots.Anchor;
+import io.capsuledb.host.attest.pki.VerifiedSignatures;
 import io.capsuledb.host.attest.verdict.EvidencePolicy;
 import io.capsuledb.host.attest.verdict.EvidencePolicy.Allowed;
 import io.capsuledb.host.attest.verdict.TcbStatus;
@@ -79,6 +80,7 @@ public final class QuoteVerifier {
   private final Instant now;
   private final EvidencePolicy policy;
   private final TrustRoots roots;
+  private final VerifiedSignatures signatures;
 
   /** Whether a file was wrong, as opposed to missing. */
   private boolean wrong;
@@ -98,7 +100,9 @@ public final class QuoteVerifier {
       IntelCollateral collateral,
       Instant now,
       EvidencePolicy policy,
-      TrustRoots roots) {
+      TrustRoots roots,
+      VerifiedSignatures signatures) {
+    this.signatures = signatures;
     this.draft = draft;
     this.quote = quote;
     this.collateral = collateral;
@@ -110,6 +114,7 @@ public final class QuoteVerifier {
   /**
    * Answers {@link #QUESTIONS} in {@code draft}.
    *
+   * @param signatures what was verified before
    * @param reportData what the quote has to be bound to, all 64 bytes; null if that is not known
    */
   public static void judge(
@@ -119,8 +124,9 @@ public final class QuoteVerifier {
       Instant now,
       EvidencePolicy policy,
       TrustRoots roots,
+      VerifiedSignatures signatures,
       @Nullable Octets reportData) {
-    QuoteVerifier run = new QuoteVerifier(draft, quote, collateral, now, policy, roots);
+    QuoteVerifier run = new QuoteVerifier(draft, quote, collateral, now, policy, roots, signatures);
     run.judge(reportData);
   }
 
@@ -290,8 +296,8 @@ public final class QuoteVerifier {
     if (leaf != null) {
       boolean signed =
           curve(leaf) == null
-              && Curve.P256.verify(
-                  leaf.publicKey(), quote.qeReport().body(), quote.qeReportSignature());
+              && signatures.verify(
+                  Curve.P256, leaf.publicKey(), quote.qeReport().body(), quote.qeReportSignature());
       check(
           "qe-report-signature",
           signed ? null : "the quoting enclave's report is not signed by the PCK key",
@@ -341,7 +347,7 @@ public final class QuoteVerifier {
       String fault = signerFault(path);
       if (fault == null) {
         Octets signature = document.get("signature").hex(QuoteLayout.SIGNATURE_BYTES);
-        if (!Curve.P256.verify(path.get(0).publicKey(), value.raw(), signature)) {
+        if (!signatures.verify(Curve.P256, path.get(0).publicKey(), value.raw(), signature)) {
           fault = "the signature is not of the signer over these bytes";
         }
       }
