@@ -233,7 +233,7 @@ class TamperTest {
         places.stream()
             .max(java.util.Comparator.comparingInt((Place place) -> place.value.length))
             .orElseThrow();
-    assertThat(largest.value.length).isGreaterThan(8 << 10);
+    assertThat(largest.value.length).isGreaterThan(4 << 10);
     byte[] flipped = largest.value.clone();
     flipped[flipped.length / 2] ^= 1;
     raw(
