@@ -49,8 +49,7 @@ final class DuktapeProcedures implements ProcedureEngine {
     String reason = ScriptEngine.unavailable();
     return reason != null
         ? ProcedureEngine.off(reason)
-        : new DuktapeProcedures(
-            ScriptEngine.open(ScriptEngineOptions.defaults(), clock, entropy));
+        : new DuktapeProcedures(ScriptEngine.open(ScriptEngineOptions.defaults(), clock, entropy));
   }
 
   @Override
@@ -60,8 +59,7 @@ final class DuktapeProcedures implements ProcedureEngine {
 
   @Override
   public ProcedureLibrary load(String name, String source) {
-    ScriptLimits limits =
-        ScriptLimits.builder().cpuMs(MAX_CALL_MS).wallMs(MAX_CALL_MS).build();
+    ScriptLimits limits = ScriptLimits.builder().cpuMs(MAX_CALL_MS).wallMs(MAX_CALL_MS).build();
     return new Library(engine.load(new ScriptSource(name, source), limits).orThrow());
   }
 
