@@ -32,6 +32,7 @@ final class CommandContext {
   private boolean nowKnown;
   private long nowMs;
   private long fence;
+  private long holdsSinceNanos;
 
   CommandContext(CapsuleDb db, Clock clock) {
     this.db = db;
@@ -118,6 +119,16 @@ final class CommandContext {
     if (ReservedKeys.isReserved(key)) {
       throw Refusals.reservedKey();
     }
+  }
+
+  /** Says since when the transaction that commands run in keeps others waiting. */
+  void holdsSince(long nanos) {
+    this.holdsSinceNanos = nanos;
+  }
+
+  /** Since when the transaction of this EXEC keeps others waiting. */
+  long holdsSinceNanos() {
+    return holdsSinceNanos;
   }
 
   /** The transaction the command runs in. */

@@ -58,6 +58,7 @@ final class Execution {
           return fence;
         }
         writer.array(queued.size());
+        context.holdsSince(context.clock().monotonicNanos());
         for (MultiState.Queued one : queued) {
           fence = Math.max(fence, run(one, transaction));
         }

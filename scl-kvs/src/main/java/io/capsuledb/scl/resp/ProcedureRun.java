@@ -11,6 +11,7 @@ import io.capsuledb.scl.procedure.ProcedureValue;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
 
 /**
  * One FCALL: runs the function, makes what it wrote visible as one transaction, and says what to
@@ -30,6 +31,11 @@ final class ProcedureRun {
 
   /** How long a script may keep other transactions waiting, in milliseconds. */
   static final long HELD_MS = 100;
+
+  private static final String TOO_LONG =
+      "ERR UNAVAILABLE the function keeps others waiting, which is allowed for "
+          + HELD_MS
+          + " ms: call it outside MULTI, or again when what it reads changes less";
 
   private final ServerState state;
   private final Procedures procedures;
@@ -93,7 +99,7 @@ final class ProcedureRun {
   private CommandSpec.Body held(long id) {
     try (Transaction transaction = db.begin();
         StoreView view = StoreView.within(db, user, readOnly, transaction)) {
-      ProcedureOutcome outcome = runBounded(view, id);
+      ProcedureOutcome outcome = runBounded(view, id, HELD_MS);
       if (!(outcome instanceof ProcedureOutcome.Returned(ProcedureValue value))) {
         return failing(view, outcome, id, true);
       }
@@ -111,9 +117,15 @@ final class ProcedureRun {
    */
   void within(CommandContext context) {
     Transaction transaction = context.transaction();
+    // One bound for all calls of an EXEC.
+    long heldNanos = procedures.clock().monotonicNanos() - context.holdsSinceNanos();
+    long leftMs = HELD_MS - TimeUnit.NANOSECONDS.toMillis(heldNanos);
+    if (leftMs <= 0) {
+      throw new CommandException(TOO_LONG);
+    }
     long id = procedures.began(bound.function().name(), call);
     try (StoreView view = StoreView.within(db, user, readOnly, transaction)) {
-      ProcedureOutcome outcome = runBounded(view, id);
+      ProcedureOutcome outcome = runBounded(view, id, leftMs);
       CommandSpec.Body reply;
       if (outcome instanceof ProcedureOutcome.Returned(ProcedureValue value)) {
         view.stage(transaction);
@@ -128,8 +140,8 @@ final class ProcedureRun {
     }
   }
 
-  private ProcedureOutcome runBounded(StoreView view, long id) {
-    Future<?> limit = state.workers().after(HELD_MS, call::cancel);
+  private ProcedureOutcome runBounded(StoreView view, long id, long limitMs) {
+    Future<?> limit = state.workers().after(limitMs, call::cancel);
     try {
       return run(view, id);
     } finally {
@@ -176,11 +188,7 @@ final class ProcedureRun {
         if (killed) {
           yield "ERR Error running function: Script killed by user with FUNCTION KILL.";
         }
-        yield bounded
-            ? "ERR UNAVAILABLE the function keeps others waiting, which is allowed for "
-                + HELD_MS
-                + " ms: call it outside MULTI, or again when what it reads changes less"
-            : ErrorReplies.SHUTTING_DOWN;
+        yield bounded ? TOO_LONG : ErrorReplies.SHUTTING_DOWN;
       }
       case ProcedureOutcome.Failed(String detail, CapsuleException cause) -> {
         boolean scripts =
