@@ -46,7 +46,8 @@ final class BenchProceduresCommand implements Callable<Integer> {
   @Option(
       names = "--dir",
       paramLabel = "DIR",
-      description = "Where the servers' directories are made; the temporary directory if not given.")
+      description =
+          "Where the servers' directories are made; the temporary directory if not given.")
   private Path directory = Path.of(System.getProperty("java.io.tmpdir", "."));
 
   @Option(names = "--no-redis", description = "Leave Redis out.")
@@ -169,9 +170,7 @@ final class BenchProceduresCommand implements Callable<Integer> {
   }
 
   private void printJson(
-      ScriptBenchmark.Report report,
-      List<RingBenchmark.Row> rows,
-      List<ProcedureBench.Row> calls) {
+      ScriptBenchmark.Report report, List<RingBenchmark.Row> rows, List<ProcedureBench.Row> calls) {
     JsonLine.print(
         context.streams().out(),
         fields -> {

@@ -60,8 +60,7 @@ final class FnBenchCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     if (clients < 1 || clients > 1000 || pipeline < 1 || pipeline > 1024) {
-      throw new InvalidRequestException(
-          "--clients may be 1 to 1000, and --pipeline 1 to 1024");
+      throw new InvalidRequestException("--clients may be 1 to 1000, and --pipeline 1 to 1024");
     }
     if (eachMs < 40 || eachMs > 60_000) {
       throw new InvalidRequestException("--each-ms is " + eachMs + "; allowed is 40 to 60000");

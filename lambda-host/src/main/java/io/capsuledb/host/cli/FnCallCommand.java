@@ -53,9 +53,7 @@ final class FnCallCommand implements Callable<Integer> {
     List<String> words = new ArrayList<>(List.of("FCALL", name, Integer.toString(keys.size())));
     words.addAll(keys);
     words.addAll(arguments);
-    return words.stream()
-        .map(word -> word.getBytes(StandardCharsets.UTF_8))
-        .toArray(byte[][]::new);
+    return words.stream().map(word -> word.getBytes(StandardCharsets.UTF_8)).toArray(byte[][]::new);
   }
 
   /** A reply in one line. */

@@ -18,7 +18,6 @@ final class FnListCommand implements Callable<Integer> {
   @ArgGroup(validate = false, heading = ConnectOptions.HEADING)
   private ConnectOptions connect = new ConnectOptions();
 
-
   private final CommandContext context;
 
   FnListCommand(CommandContext context) {
@@ -31,9 +30,7 @@ final class FnListCommand implements Callable<Integer> {
     try (RespClient client = connect.open(context)) {
       Reply reply =
           client.query(
-              RespClient.ascii("FUNCTION"),
-              RespClient.ascii("LIST"),
-              RespClient.ascii("WITHCODE"));
+              RespClient.ascii("FUNCTION"), RespClient.ascii("LIST"), RespClient.ascii("WITHCODE"));
       for (Reply library : elements(reply)) {
         out.println(
             field(library, "library_name").text()

@@ -33,17 +33,13 @@ final class FnLogsCommand implements Callable<Integer> {
   public Integer call() {
     try (RespClient client = connect.open(context)) {
       Reply reply =
-          client.query(
-              RespClient.ascii("CAPSULE.FNLOG"), name.getBytes(StandardCharsets.UTF_8));
+          client.query(RespClient.ascii("CAPSULE.FNLOG"), name.getBytes(StandardCharsets.UTF_8));
       if (reply instanceof Reply.Sequence(List<Reply> lines)) {
         for (Reply line : lines) {
           if (line instanceof Reply.Sequence(List<Reply> parts)
               && parts.size() == 2
               && parts.get(0) instanceof Reply.Count(long atMs)) {
-            context
-                .streams()
-                .out()
-                .println(Instant.ofEpochMilli(atMs) + " " + parts.get(1).text());
+            context.streams().out().println(Instant.ofEpochMilli(atMs) + " " + parts.get(1).text());
           }
         }
       }

@@ -146,10 +146,10 @@ class FunctionsTest {
     assertThat(ask("MGET", "h:1", "h:2", "h:3")).isEqualTo("[1, null, back]");
     assertThat(ask("FUNCTION", "LOAD", "#!js name=bad\nvar x = 1;\nvar y = ;"))
         .startsWith("-ERR Error compiling function: bad:3");
-    assertThat(ask("FUNCTION", "LOAD", "#!lua name=bad\n")).isEqualTo("-ERR Engine 'lua' not found");
+    assertThat(ask("FUNCTION", "LOAD", "#!lua name=bad\n"))
+        .isEqualTo("-ERR Engine 'lua' not found");
     assertThat(ask("FUNCTION", "LOAD", "var x")).isEqualTo("-ERR Missing library metadata");
-    assertThat(
-            ask("FUNCTION", "LOAD", "#!js name=two\nregister_function('peek', function () {})"))
+    assertThat(ask("FUNCTION", "LOAD", "#!js name=two\nregister_function('peek', function () {})"))
         .isEqualTo("-ERR Function peek already exists");
   }
 
@@ -185,10 +185,7 @@ class FunctionsTest {
 
   private Reply restore(byte[] dump, String policy) {
     client.send(
-        RespClient.ascii("FUNCTION"),
-        RespClient.ascii("RESTORE"),
-        dump,
-        RespClient.ascii(policy));
+        RespClient.ascii("FUNCTION"), RespClient.ascii("RESTORE"), dump, RespClient.ascii(policy));
     client.flush();
     return client.receive();
   }
@@ -220,8 +217,7 @@ class FunctionsTest {
     assertThat(ask("SCAN", "0")).isEqualTo("[0, []]");
     assertThat(ask("RANDOMKEY")).isEqualTo("null");
     assertThat(ask("DBSIZE")).isEqualTo(":0");
-    client.send(
-        RespClient.ascii("FCALL"), RespClient.ascii("hidden"), RespClient.ascii("1"), key);
+    client.send(RespClient.ascii("FCALL"), RespClient.ascii("hidden"), RespClient.ascii("1"), key);
     client.flush();
     assertThat(render(client.receive())).startsWith("-ERR").contains("server's own");
     assertThat(ask("FUNCTION", "LIST")).contains("bank");
@@ -230,8 +226,7 @@ class FunctionsTest {
   @Test
   void aFunctionThatSpinsDisturbsNobodyAndIsKilled() {
     ask("FUNCTION", "LOAD", BANK);
-    assertThat(ask("FUNCTION", "KILL"))
-        .isEqualTo("-NOTBUSY No scripts in execution right now.");
+    assertThat(ask("FUNCTION", "KILL")).isEqualTo("-NOTBUSY No scripts in execution right now.");
     try (RespClient other = connect()) {
       send(other, "FCALL", "spin", "1", "k");
       while (!ask("FUNCTION", "STATS").contains("spin")) {
