@@ -13,5 +13,6 @@ module io.capsuledb.scl {
   requires io.netty.transport.classes.io_uring;
   requires io.netty.handler;
 
+  exports io.capsuledb.scl.procedure;
   exports io.capsuledb.scl.resp;
 }

@@ -5,8 +5,10 @@ import io.capsuledb.core.system.SystemClock;
 import io.capsuledb.core.system.SystemEntropy;
 import io.capsuledb.enclave.ring.RingBenchmark;
 import io.capsuledb.enclave.script.ScriptBenchmark;
+import io.capsuledb.host.bench.ProcedureBench;
 import io.capsuledb.host.terminal.JsonLine;
 import java.io.PrintStream;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
@@ -22,7 +24,8 @@ import picocli.CommandLine.Option;
       "Calls go through the Java API on one thread, each with the reset that isolates it from the",
       "next. The ring's round trips go between two threads, and so do those of the Unix socket, the",
       "TCP connection and the pipes beside it; the ring needs two free processors to show what it",
-      "can do.",
+      "can do. FCALL is measured on a server of its own with 50 clients, beside redis-server where it is",
+      "installed, with the same as a Lua function; both are durable before they reply.",
       ""
     },
     footer = {"", "Examples:", "  capsule bench procedures", "  capsule bench procedures --json"})
@@ -39,6 +42,19 @@ final class BenchProceduresCommand implements Callable<Integer> {
       paramLabel = "N",
       description = "Length of the ring's messages, 1 to 16,384; 64 if not given.")
   private int messageBytes = 64;
+
+  @Option(
+      names = "--dir",
+      paramLabel = "DIR",
+      description =
+          "Where the servers' directories are made; the temporary directory if not given.")
+  private Path directory = Path.of(System.getProperty("java.io.tmpdir", "."));
+
+  @Option(names = "--no-redis", description = "Leave Redis out.")
+  private boolean noRedis;
+
+  @Option(names = "--no-servers", description = "Measure only inside this process.")
+  private boolean noServers;
 
   @Option(names = "--json", description = "Print a JSON object.")
   private boolean json;
@@ -60,10 +76,21 @@ final class BenchProceduresCommand implements Callable<Integer> {
     ScriptBenchmark.Report report = scripts.run();
     context.streams().err().println("bench: round trips");
     List<RingBenchmark.Row> rows = ring.run();
+    List<ProcedureBench.Row> calls =
+        noServers
+            ? List.of()
+            : new ProcedureBench(
+                    directory,
+                    noRedis ? null : context.onPath("redis-server"),
+                    eachMs,
+                    new SystemClock(),
+                    line -> context.streams().err().println("bench: " + line))
+                .run();
     if (json) {
-      printJson(report, rows);
+      printJson(report, rows, calls);
     } else {
       printTable(report, rows);
+      printCalls(calls);
     }
     return ExitCodes.OK;
   }
@@ -101,6 +128,36 @@ final class BenchProceduresCommand implements Callable<Integer> {
     }
   }
 
+  private void printCalls(List<ProcedureBench.Row> calls) {
+    PrintStream out = context.streams().out();
+    if (calls.isEmpty()) {
+      return;
+    }
+    out.println();
+    out.println(
+        String.format(
+            Locale.ROOT,
+            "%-24s %9s %14s %14s %7s",
+            "FCALL, 50 clients",
+            "pipeline",
+            "capsule/s",
+            "redis lua/s",
+            "ratio"));
+    for (ProcedureBench.Row row : calls) {
+      out.println(
+          String.format(
+              Locale.ROOT,
+              "%-24s %9d %,14.0f %14s %7s",
+              row.function(),
+              row.pipeline(),
+              row.ours(),
+              row.redis() == 0 ? "-" : String.format(Locale.ROOT, "%,.0f", row.redis()),
+              row.redis() == 0
+                  ? "-"
+                  : String.format(Locale.ROOT, "%.2f", row.ours() / row.redis())));
+    }
+  }
+
   private static void figure(
       PrintStream out, String what, double value, int decimals, String unit) {
     out.println(
@@ -112,7 +169,8 @@ final class BenchProceduresCommand implements Callable<Integer> {
             unit));
   }
 
-  private void printJson(ScriptBenchmark.Report report, List<RingBenchmark.Row> rows) {
+  private void printJson(
+      ScriptBenchmark.Report report, List<RingBenchmark.Row> rows, List<ProcedureBench.Row> calls) {
     JsonLine.print(
         context.streams().out(),
         fields -> {
@@ -132,6 +190,16 @@ final class BenchProceduresCommand implements Callable<Integer> {
             fields.writeNumberField("p50Micros", row.p50Micros());
             fields.writeNumberField("p99Micros", row.p99Micros());
             fields.writeNumberField("perSecond", row.perSecond());
+            fields.writeEndObject();
+          }
+          fields.writeEndArray();
+          fields.writeArrayFieldStart("calls");
+          for (ProcedureBench.Row row : calls) {
+            fields.writeStartObject();
+            fields.writeStringField("function", row.function());
+            fields.writeNumberField("pipeline", row.pipeline());
+            fields.writeNumberField("perSecond", row.ours());
+            fields.writeNumberField("redisPerSecond", row.redis());
             fields.writeEndObject();
           }
           fields.writeEndArray();

@@ -77,7 +77,15 @@ public final class CapsuleCli {
                 .addSubcommand(new AttestVerifyCommand(context))
                 .addSubcommand(new AttestShowCommand(context)));
     commands.put(
-        "fn", () -> new CommandLine(new FnCommand()).addSubcommand(new FnRunCommand(context)));
+        "fn",
+        () ->
+            new CommandLine(new FnCommand())
+                .addSubcommand(new FnLoadCommand(context))
+                .addSubcommand(new FnListCommand(context))
+                .addSubcommand(new FnCallCommand(context))
+                .addSubcommand(new FnLogsCommand(context))
+                .addSubcommand(new FnBenchCommand(context))
+                .addSubcommand(new FnRunCommand(context)));
     commands.put("stats", () -> new CommandLine(new StatsCommand(context)));
     commands.put("backup", () -> new CommandLine(new BackupCommand(context)));
     commands.put("restore", () -> new CommandLine(new RestoreCommand(context)));

@@ -8,15 +8,21 @@ import picocli.CommandLine.Spec;
 /** Procedures: JavaScript that runs next to the data. */
 @Command(
     name = "fn",
-    header = "Run JavaScript in the sandbox that procedures run in.",
+    header = "Stored procedures: load, call, look at and measure JavaScript next to the data.",
     synopsisSubcommandLabel = "COMMAND",
-    footer = {"", "Examples:", "  capsule fn run program.js"})
+    footer = {
+      "",
+      "Examples:",
+      "  capsule fn load bank.js --replace",
+      "  capsule fn call transfer --key alice --key bob 10",
+      "  capsule fn run program.js"
+    })
 final class FnCommand implements Runnable {
 
   @Spec private CommandSpec spec = CommandSpec.create();
 
   @Override
   public void run() {
-    throw new ParameterException(spec.commandLine(), "run?");
+    throw new ParameterException(spec.commandLine(), "load, list, call, logs, bench or run?");
   }
 }

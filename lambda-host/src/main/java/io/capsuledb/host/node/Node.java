@@ -122,6 +122,7 @@ public final class Node implements AutoCloseable {
         options.data().toAbsolutePath());
     // Everything that can be wrong with what the user wrote is found before anything is opened.
     RespServerOptions.Builder resp = respOptions(options, version, onShutdown);
+    resp.procedures(DuktapeProcedures.open(clock, entropy));
     resp.build();
     directory.create();
     CapsuleDb db;

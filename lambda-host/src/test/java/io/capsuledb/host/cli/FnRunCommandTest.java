@@ -100,7 +100,7 @@ final class FnRunCommandTest {
   /** Tiny: figures that cannot be measured any more should be noticed. */
   @Test
   void theBenchmarkStillRuns() {
-    CliRun run = CliRun.of("bench", "procedures", "--each-ms", "40", "--json");
+    CliRun run = CliRun.of("bench", "procedures", "--each-ms", "40", "--no-servers", "--json");
     assertThat(run.exitCode()).as(run.toString()).isZero();
     assertThat(run.out()).contains("getPutCallsPerSecond").contains("unix-socket");
   }

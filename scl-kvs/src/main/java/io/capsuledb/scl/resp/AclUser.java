@@ -1,6 +1,7 @@
 package io.capsuledb.scl.resp;
 
 import io.capsuledb.core.auth.PasswordHash;
+import io.capsuledb.core.error.DeniedException;
 import io.capsuledb.scl.resp.AclUsers.Permission;
 import io.capsuledb.scl.resp.CommandSpec.Flag;
 import java.nio.charset.StandardCharsets;
@@ -75,7 +76,8 @@ final class AclUser {
         || (spec.has(Flag.ADMIN) && !may(Permission.ADMIN))) {
       throw denied(spec.name().toLowerCase(Locale.ROOT));
     }
-    if ((reads || writes) && prefixBytes.length > 0) {
+    // What a procedure touches is checked when it does.
+    if ((reads || writes) && prefixBytes.length > 0 && !spec.has(Flag.PROCEDURE)) {
       if (spec.firstKey() == 0) {
         // KEYS, SCAN, FLUSHALL and the like would reach beyond the prefixes.
         throw denied(spec.name().toLowerCase(Locale.ROOT));
@@ -101,6 +103,17 @@ final class AclUser {
       }
     }
     return false;
+  }
+
+  /**
+   * Lets a procedure that this user called touch a key, or all keys that begin with it.
+   *
+   * @throws DeniedException if this user may not
+   */
+  void requireKey(byte[] key, Permission permission) {
+    if (!unrestricted && (!may(permission) || (prefixBytes.length > 0 && !coversKey(key)))) {
+      throw new DeniedException("No permissions to access a key");
+    }
   }
 
   /**

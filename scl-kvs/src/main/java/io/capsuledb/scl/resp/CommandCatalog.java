@@ -20,6 +20,7 @@ final class CommandCatalog {
     all.addAll(new ConfigCommands(state).specs());
     all.addAll(new AclCommands(state).specs());
     all.addAll(ScriptCommands.specs());
+    all.addAll(new FunctionCommands(state).specs());
     all.addAll(CapsuleCommands.specs());
     all.addAll(extra);
     return all;

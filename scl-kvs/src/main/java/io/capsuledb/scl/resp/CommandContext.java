@@ -5,6 +5,7 @@ import io.capsuledb.engine.CapsuleDb;
 import io.capsuledb.engine.Lookup;
 import io.capsuledb.engine.Transaction;
 import io.capsuledb.engine.ValueType;
+import java.util.List;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -31,6 +32,7 @@ final class CommandContext {
   private boolean nowKnown;
   private long nowMs;
   private long fence;
+  private long holdsSinceNanos;
 
   CommandContext(CapsuleDb db, Clock clock) {
     this.db = db;
@@ -83,6 +85,10 @@ final class CommandContext {
     return db;
   }
 
+  Clock clock() {
+    return clock;
+  }
+
   /** Wall-clock milliseconds, the same throughout a command and throughout a transaction. */
   long nowMs() {
     if (!nowKnown) {
@@ -94,6 +100,7 @@ final class CommandContext {
 
   /** Reads a key; inside a transaction, with its staged writes. */
   Lookup get(byte[] key) {
+    checkKey(key);
     Lookup lookup = transaction != null ? transaction.get(key) : db.get(key);
     waitFor(lookup.fence());
     return lookup;
@@ -101,16 +108,48 @@ final class CommandContext {
 
   /** What there is to know about a key but its value, which is not read. */
   Lookup describe(byte[] key) {
+    checkKey(key);
     Lookup lookup = transaction != null ? transaction.describe(key) : db.describe(key);
     waitFor(lookup.fence());
     return lookup;
   }
 
-  /** One step of a walk over all keys, as {@link CapsuleDb#walk}; with what is staged. */
+  /** Whatever a command forgot to check: nobody touches the server's own keys. */
+  private static void checkKey(byte[] key) {
+    if (ReservedKeys.isReserved(key)) {
+      throw Refusals.reservedKey();
+    }
+  }
+
+  /** Says since when the transaction that commands run in keeps others waiting. */
+  void holdsSince(long nanos) {
+    this.holdsSinceNanos = nanos;
+  }
+
+  /** Since when the transaction of this EXEC keeps others waiting. */
+  long holdsSinceNanos() {
+    return holdsSinceNanos;
+  }
+
+  /** The transaction the command runs in. */
+  Transaction transaction() {
+    return java.util.Objects.requireNonNull(transaction);
+  }
+
+  /**
+   * One step of a walk over all keys, as {@link CapsuleDb#walk}; with what is staged, and without
+   * the server's own keys, though those count.
+   */
   byte @Nullable [] walk(byte @Nullable [] after, int count, CapsuleDb.KeyVisitor visitor) {
+    CapsuleDb.KeyVisitor others =
+        (key, type) -> {
+          if (!ReservedKeys.isReserved(key)) {
+            visitor.key(key, type);
+          }
+        };
     return transaction != null
-        ? transaction.walk(after, count, visitor)
-        : db.walk(after, count, visitor);
+        ? transaction.walk(after, count, others)
+        : db.walk(after, count, others);
   }
 
   /** Whether the command runs inside a transaction, and so must reply at once. */
@@ -179,17 +218,23 @@ final class CommandContext {
 
   /** Stages a write. Only for commands flagged WRITE. */
   void put(byte[] key, ValueType type, byte[] value, long expiryAtMs) {
+    checkKey(key);
     writing().put(key, type, value, expiryAtMs);
   }
 
   /** Stages a removal. Only for commands flagged WRITE. */
   void delete(byte[] key) {
+    checkKey(key);
     writing().delete(key);
   }
 
-  /** Stages the removal of everything. Only for commands flagged WRITE. */
+  /** Stages the removal of everything but the server's own keys. Only for WRITE commands. */
   void clear() {
+    List<byte[]> kept = Procedures.reservedEntries(writing());
     writing().clear();
+    for (int i = 0; i < kept.size(); i += 2) {
+      writing().put(kept.get(i), ValueType.STRING, kept.get(i + 1), Expiry.NEVER);
+    }
   }
 
   private Transaction writing() {

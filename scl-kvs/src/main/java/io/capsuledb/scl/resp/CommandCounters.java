@@ -21,6 +21,14 @@ final class CommandCounters {
     calls.setOpaque(id, calls.getPlain(id) + 1);
   }
 
+  /** Adds what was counted elsewhere. */
+  void add(CommandCounters other) {
+    for (int i = 0; i < calls.length(); i++) {
+      calls.setOpaque(i, calls.getPlain(i) + other.calls(i));
+    }
+    failures.setOpaque(failures.getPlain() + other.failures());
+  }
+
   /** A command was answered with an error. */
   void failed() {
     failures.setOpaque(failures.getPlain() + 1);

@@ -28,7 +28,9 @@ record CommandSpec(
     /** Acts on the connection; not allowed in MULTI. */
     NO_MULTI,
     /** Runs at once even after MULTI, where others are queued. */
-    IMMEDIATE
+    IMMEDIATE,
+    /** Runs a procedure on a pool: no transaction is begun for it, even if it writes. */
+    PROCEDURE
   }
 
   /**

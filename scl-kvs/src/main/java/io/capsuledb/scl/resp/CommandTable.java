@@ -24,6 +24,7 @@ final class CommandTable {
     private final boolean needsNoLogin;
     private final boolean immediate;
     private final boolean exec;
+    private final boolean procedure;
 
     private Command(int id, CommandSpec spec) {
       this.id = id;
@@ -33,6 +34,7 @@ final class CommandTable {
       this.needsNoLogin = spec.has(Flag.NO_AUTH);
       this.immediate = spec.has(Flag.IMMEDIATE);
       this.exec = spec.name().equals("EXEC");
+      this.procedure = spec.has(Flag.PROCEDURE);
     }
 
     /** 0 to {@link CommandTable#size} - 1, for counting. */
@@ -68,6 +70,11 @@ final class CommandTable {
     /** Whether this is EXEC, which runs other commands. */
     boolean exec() {
       return exec;
+    }
+
+    /** Whether it runs a procedure. */
+    boolean procedure() {
+      return procedure;
     }
   }
 

@@ -15,7 +15,9 @@ sealed interface Deferred {
     /** Reads that look at much: beside jobs, which may take minutes. */
     SWEEPS,
     /** Long work, one at a time. */
-    JOBS
+    JOBS,
+    /** Procedures: each with a bound of its own. */
+    PROCEDURES
   }
 
   /**

@@ -1,12 +1,11 @@
 package io.capsuledb.scl.resp;
 
 import io.capsuledb.core.error.CapsuleException;
-import io.capsuledb.core.error.IntegrityException;
 import io.capsuledb.core.port.Clock;
 import io.capsuledb.engine.CapsuleDb;
-import io.capsuledb.engine.Lookup;
 import io.capsuledb.engine.Transaction;
 import io.capsuledb.scl.resp.CommandSpec.Flag;
+import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -26,6 +25,8 @@ import org.jspecify.annotations.Nullable;
  * <p>One per event loop; knows no socket.
  */
 final class Dispatcher {
+
+  private static final byte[][] NO_ARGUMENTS = {};
 
   private final CapsuleDb db;
   private final CommandTable table;
@@ -180,7 +181,7 @@ final class Dispatcher {
   private long run(CommandTable.Command command, byte[][] arguments) {
     counters.called(command.id());
     CommandSpec.Body body = command.spec().body();
-    if (command.writes()) {
+    if (command.writes() && !command.procedure()) {
       failIfStopped();
       try (Transaction transaction = db.begin()) {
         context.prepare(arguments, transaction, writer);
@@ -188,7 +189,7 @@ final class Dispatcher {
         return Math.max(context.fence(), transaction.commit());
       }
     }
-    if (command.reads()) {
+    if (command.reads() || command.procedure()) {
       failIfStopped();
     }
     context.prepare(arguments, null, writer);
@@ -206,7 +207,7 @@ final class Dispatcher {
     }
   }
 
-  /** Runs what MULTI queued as one transaction. */
+  /** Runs what MULTI queued as one transaction; on a pool, if that calls procedures. */
   private long exec() {
     MultiState multi = serving().multi();
     if (!multi.open()) {
@@ -218,64 +219,68 @@ final class Dispatcher {
       multi.unwatch();
       throw new CommandException("EXECABORT Transaction discarded because of previous errors.");
     }
-    int mark = writer.mark();
-    long fence = 0;
-    multi.executing(true);
-    try {
-      failIfStopped();
-      // Only who writes waits for room.
-      boolean writes = queued.stream().anyMatch(one -> one.command().writes());
-      try (Transaction transaction = writes ? db.begin() : db.beginReading()) {
-        boolean touched = false;
-        for (MultiState.Watched watched : multi.watched()) {
-          Lookup now = transaction.describe(watched.key());
-          fence = Math.max(fence, now.fence());
-          touched |= watched.touched(now);
-        }
-        if (touched) {
-          writer.nullArray();
-          return fence;
-        }
-        writer.array(queued.size());
-        for (MultiState.Queued one : queued) {
-          fence = Math.max(fence, runQueued(one, transaction));
-        }
-        return Math.max(fence, transaction.commit());
+    failUnlessRunning(multi);
+    if (queued.stream().noneMatch(one -> one.command().procedure())) {
+      return new Execution(db, context, writer, multi, counters).run(queued);
+    }
+    for (MultiState.Queued one : queued) {
+      if (!one.command().writes() && !one.command().reads()) {
+        multi.unwatch();
+        throw new CommandException(
+            "EXECABORT Transaction discarded because of: ERR beside FCALL only commands on keys"
+                + " are allowed");
       }
-    } catch (CommandException e) {
-      throw aborted(mark, fence, e.getMessage());
-    } catch (CapsuleException e) {
-      throw aborted(mark, fence, ErrorReplies.of(e));
-    } finally {
-      multi.executing(false);
+    }
+    execOnPool(multi, queued);
+    return 0;
+  }
+
+  private void failUnlessRunning(MultiState multi) {
+    CapsuleException failure = db.failure();
+    if (failure != null) {
       multi.unwatch();
+      throw new CommandException(
+          "EXECABORT Transaction discarded because of: " + ErrorReplies.of(failure));
     }
   }
 
-  private CommandException aborted(int mark, long fence, @Nullable String cause) {
-    writer.rollback(mark);
-    // That it came this far tells what was read.
-    context.waitFor(fence);
-    return new CommandException("EXECABORT Transaction discarded because of: " + cause);
-  }
-
-  private long runQueued(MultiState.Queued one, Transaction transaction) {
-    int mark = writer.mark();
-    counters.called(one.command().id());
-    context.prepare(one.arguments(), transaction, writer);
-    try {
-      one.command().spec().body().run(context);
-    } catch (CommandException e) {
-      // As in Redis, one command's refusal does not undo the others. It staged nothing.
-      error(mark, e.getMessage());
-    } catch (IntegrityException e) {
-      if (one.command().writes()) {
-        // It may have staged something: all or nothing.
-        throw e;
-      }
-      error(mark, ErrorReplies.of(e));
-    }
-    return context.fence();
+  /** The connection is served again when it has replied: until then its session is the pool's. */
+  private void execOnPool(MultiState multi, List<MultiState.Queued> queued) {
+    Session client = serving();
+    CommandCounters counted = new CommandCounters(table.size());
+    CommandContext own = new CommandContext(db, context.clock());
+    own.session(client);
+    ByteBuf encoded = Unpooled.buffer();
+    RespWriter out = new RespWriter(encoded);
+    out.protocol(writer.protocol());
+    out.maxBufferedBytes(writer.maxBufferedBytes());
+    context.defer(
+        new Deferred.Offloaded(
+            Deferred.Lane.PROCEDURES,
+            () -> {
+              long fence;
+              try {
+                own.prepare(NO_ARGUMENTS, null, out);
+                fence = new Execution(db, own, out, multi, counted).run(queued);
+              } catch (CommandException | RespWriter.OverflowException e) {
+                long read = own.fence();
+                return later -> {
+                  counters.add(counted);
+                  later.waitFor(read);
+                  throw e;
+                };
+              }
+              return later -> {
+                counters.add(counted);
+                later.waitFor(fence);
+                later
+                    .reply()
+                    .raw(
+                        encoded.array(),
+                        encoded.arrayOffset() + encoded.readerIndex(),
+                        encoded.readableBytes());
+              };
+            }));
   }
 
   private void error(int mark, @Nullable String message) {

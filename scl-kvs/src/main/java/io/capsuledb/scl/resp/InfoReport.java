@@ -217,7 +217,7 @@ final class InfoReport {
 
   private long exactly(long about) {
     try {
-      return state.db().size();
+      return ReservedKeys.countOthers(state.db());
     } catch (CapsuleException e) {
       // INFO is how a server is looked at that is not well: it says what it can.
       LOG.log(

@@ -56,6 +56,9 @@ final class KeyspaceCommands {
 
   private static final long DEFAULT_SCAN_COUNT = 10;
 
+  /** How often RANDOMKEY draws again what is not to be shown. */
+  private static final int RANDOM_KEY_DRAWS = 16;
+
   private KeyspaceCommands() {}
 
   /**
@@ -224,7 +227,11 @@ final class KeyspaceCommands {
 
   private static void randomKey(CommandContext context) {
     byte[] key = context.db().randomKey();
-    if (context.inTransaction() && (key == null || !context.describe(key).found())) {
+    for (int i = 0; i < RANDOM_KEY_DRAWS && key != null && ReservedKeys.isReserved(key); i++) {
+      key = context.db().randomKey();
+    }
+    boolean reserved = key != null && ReservedKeys.isReserved(key);
+    if (reserved || (context.inTransaction() && (key == null || !context.describe(key).found()))) {
       // What is staged is not drawn from; but a key that is to be deleted is not shown.
       key = firstKey(context);
     }
@@ -259,7 +266,7 @@ final class KeyspaceCommands {
     }
     context.sweep(
         () -> {
-          long size = db.size();
+          long size = ReservedKeys.countOthers(db);
           long fence = db.committedTime();
           return later -> {
             later.waitFor(fence);
@@ -303,7 +310,9 @@ final class KeyspaceCommands {
 
     @Override
     public void key(byte[] key, ValueType keyType) {
-      if (types.contains(keyType) && (glob == null || glob.matches(key))) {
+      if (!ReservedKeys.isReserved(key)
+          && types.contains(keyType)
+          && (glob == null || glob.matches(key))) {
         keys.add(key);
         bytes += key.length + FRAMING_BYTES;
       }

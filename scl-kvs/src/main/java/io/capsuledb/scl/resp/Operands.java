@@ -16,11 +16,14 @@ final class Operands {
 
   private Operands() {}
 
-  /** The key at a position, not longer than the engine takes. */
+  /** The key at a position, not longer than the engine takes, and not the server's own. */
   static byte[] key(CommandContext context, int index) {
     byte[] key = context.argument(index);
     if (key.length > CapsuleDb.MAX_KEY_BYTES) {
       throw Refusals.keyTooLong();
+    }
+    if (ReservedKeys.isReserved(key)) {
+      throw Refusals.reservedKey();
     }
     return key;
   }

@@ -40,6 +40,10 @@ final class Refusals {
         "ERR key is too long (maximum is " + CapsuleDb.MAX_KEY_BYTES + " bytes)");
   }
 
+  static CommandException reservedKey() {
+    return new CommandException("NOPERM " + ReservedKeys.REFUSAL);
+  }
+
   /** A value was sent that no key can hold. */
   static CommandException valueTooLong() {
     return new CommandException("ERR string exceeds maximum allowed size");

@@ -94,6 +94,7 @@ public final class RespServer implements AutoCloseable {
     RespServerOptions.Tls tls = options.tls();
     SslContext ssl = tls == null ? null : TlsContexts.of(tls);
     ServerState state = new ServerState(db, options, clock, entropy, telemetry);
+    state.procedures().open();
     state.table(new CommandTable(CommandCatalog.all(state, extraCommands)));
     Transports.Chosen chosen = Transports.start(options.transport(), options.ioThreads());
     state.transport(chosen.transport().name().toLowerCase(java.util.Locale.ROOT));
@@ -288,6 +289,7 @@ public final class RespServer implements AutoCloseable {
       drained.add(drain(loop));
     }
     awaitDrained(CompletableFuture.allOf(drained.toArray(CompletableFuture[]::new)));
+    state.procedures().close();
     state.workers().close();
     group
         .shutdownGracefully(0, TERMINATION_MS, TimeUnit.MILLISECONDS)

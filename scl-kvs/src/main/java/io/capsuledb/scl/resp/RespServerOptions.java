@@ -1,6 +1,7 @@
 package io.capsuledb.scl.resp;
 
 import io.capsuledb.core.error.InvalidRequestException;
+import io.capsuledb.scl.procedure.ProcedureEngine;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.file.Files;
@@ -77,6 +78,7 @@ public final class RespServerOptions {
   private final long replyTimeoutMs;
   private final String version;
   private final Runnable onShutdown;
+  private final ProcedureEngine procedures;
   private final Map<String, Supplier<Map<String, String>>> info;
 
   private RespServerOptions(Builder builder) {
@@ -95,6 +97,7 @@ public final class RespServerOptions {
     this.replyTimeoutMs = builder.replyTimeoutMs;
     this.version = builder.version;
     this.onShutdown = builder.onShutdown;
+    this.procedures = builder.procedures;
     this.info = new LinkedHashMap<>(builder.info);
   }
 
@@ -173,6 +176,10 @@ public final class RespServerOptions {
     return version;
   }
 
+  ProcedureEngine procedures() {
+    return procedures;
+  }
+
   Runnable onShutdown() {
     return onShutdown;
   }
@@ -198,6 +205,8 @@ public final class RespServerOptions {
     private long replyTimeoutMs = 10_000;
     private String version = "unknown";
     private Runnable onShutdown = () -> {};
+    private ProcedureEngine procedures =
+        ProcedureEngine.off("procedures are off: this server was started without them");
     private final Map<String, Supplier<Map<String, String>>> info = new LinkedHashMap<>();
 
     private Builder() {}
@@ -286,6 +295,12 @@ public final class RespServerOptions {
     /** Default "unknown". */
     public Builder version(String text) {
       this.version = text;
+      return this;
+    }
+
+    /** What runs FUNCTION's libraries; the caller's. Default: nothing does. */
+    public Builder procedures(ProcedureEngine engine) {
+      this.procedures = engine;
       return this;
     }
 

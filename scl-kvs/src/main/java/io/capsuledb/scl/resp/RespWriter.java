@@ -70,6 +70,10 @@ final class RespWriter {
     this.maxBufferedBytes = bytes;
   }
 
+  long maxBufferedBytes() {
+    return maxBufferedBytes;
+  }
+
   /** Where the next reply begins: for {@link #rollback}. */
   int mark() {
     return out.writerIndex();
@@ -170,9 +174,14 @@ final class RespWriter {
   }
 
   private void raw(byte[] bytes) {
-    int at = reserve(bytes.length);
-    System.arraycopy(bytes, 0, out.array(), at, bytes.length);
-    out.writerIndex(out.writerIndex() + bytes.length);
+    raw(bytes, 0, bytes.length);
+  }
+
+  /** Replies that another writer encoded for the same protocol. */
+  void raw(byte[] bytes, int offset, int length) {
+    int at = reserve(length);
+    System.arraycopy(bytes, offset, out.array(), at, length);
+    out.writerIndex(out.writerIndex() + length);
   }
 
   private void header(char type, long count) {

@@ -32,6 +32,7 @@ final class ServerState {
   private final Workers workers = new Workers();
   private final ScanCursors scanCursors;
   private final PauseGate gate;
+  private final Procedures procedures;
   private final RefusalCounters refusals;
   private final MemoryBudget input;
   private final MemoryBudget output;
@@ -60,6 +61,7 @@ final class ServerState {
     this.authenticator = new Authenticator(options.users(), entropy);
     this.scanCursors = new ScanCursors(entropy);
     this.gate = new PauseGate(clock);
+    this.procedures = new Procedures(db, options.procedures(), clock);
     this.refusals = new RefusalCounters(clock);
     this.input = new MemoryBudget(options.maxInputBytes());
     this.output = new MemoryBudget(options.maxOutputBytes());
@@ -98,6 +100,10 @@ final class ServerState {
 
   ScanCursors scanCursors() {
     return scanCursors;
+  }
+
+  Procedures procedures() {
+    return procedures;
   }
 
   PauseGate gate() {

@@ -223,7 +223,10 @@ class AclTest {
     try (Wire wire = new Wire()) {
       List<String> without = new ArrayList<>();
       for (CommandTable.Command command : wire.state.table().all()) {
-        if ((command.reads() || command.writes()) && command.spec().firstKey() == 0) {
+        // What a procedure touches is checked when it does.
+        if ((command.reads() || command.writes())
+            && !command.procedure()
+            && command.spec().firstKey() == 0) {
           without.add(command.spec().name());
         }
         assertThat(command.spec().name()).matches("[A-Z_.]+");

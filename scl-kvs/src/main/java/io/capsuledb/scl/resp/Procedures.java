@@ -1,0 +1,464 @@
+package io.capsuledb.scl.resp;
+
+import io.capsuledb.core.error.Decoded;
+import io.capsuledb.core.error.IntegrityException;
+import io.capsuledb.core.error.InvalidRequestException;
+import io.capsuledb.core.port.Clock;
+import io.capsuledb.engine.CapsuleDb;
+import io.capsuledb.engine.Lookup;
+import io.capsuledb.engine.Snapshot;
+import io.capsuledb.engine.Transaction;
+import io.capsuledb.engine.ValueType;
+import io.capsuledb.scl.procedure.ProcedureCall;
+import io.capsuledb.scl.procedure.ProcedureEngine;
+import io.capsuledb.scl.procedure.ProcedureFunction;
+import io.capsuledb.scl.procedure.ProcedureLibrary;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.Collections;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.concurrent.ConcurrentSkipListMap;
+import java.util.concurrent.atomic.AtomicLong;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The libraries of the capsule, compiled, and the calls that are under way. Thread-safe.
+ *
+ * <p>Invariants:
+ *
+ * <ul>
+ *   <li>a catalog is immutable, and holds what the capsule held at its fence: changes are committed
+ *       first, one after the other, and then replace the catalog;
+ *   <li>a function's name belongs to one library;
+ *   <li>all libraries together fit one record, so that FLUSHALL and RESTORE can write them at once;
+ *   <li>whoever answers from a catalog waits for its fence.
+ * </ul>
+ */
+final class Procedures implements AutoCloseable {
+
+  private static final System.Logger LOG = System.getLogger(Procedures.class.getName());
+
+  /** What RESTORE does with the libraries that are there. */
+  enum RestorePolicy {
+    APPEND,
+    REPLACE,
+    FLUSH
+  }
+
+  /**
+   * A library.
+   *
+   * @param stored as the capsule keeps it
+   * @param compiled null if it cannot be compiled here
+   */
+  record Library(StoredLibrary stored, @Nullable ProcedureLibrary compiled) {
+
+    List<ProcedureFunction> functions() {
+      return compiled == null ? List.of() : compiled.functions();
+    }
+  }
+
+  /** A function and where it comes from. */
+  record Bound(ProcedureLibrary library, ProcedureFunction function) {}
+
+  /**
+   * Everything that is loaded.
+   *
+   * @param libraries by name
+   * @param functions by name
+   * @param fence Lamport time of the newest change
+   */
+  record Catalog(Map<String, Library> libraries, Map<String, Bound> functions, long fence) {
+
+    /** All libraries, by name. */
+    Collection<Library> all() {
+      return libraries.values();
+    }
+  }
+
+  /** A call under way. */
+  static final class Running {
+    private final String function;
+    private final ProcedureCall call;
+    private final long sinceNanos;
+    private volatile boolean killed;
+
+    private Running(String function, ProcedureCall call, long sinceNanos) {
+      this.function = function;
+      this.call = call;
+      this.sinceNanos = sinceNanos;
+    }
+
+    String function() {
+      return function;
+    }
+
+    long sinceNanos() {
+      return sinceNanos;
+    }
+
+    /** Whether FUNCTION KILL stopped it. */
+    boolean killed() {
+      return killed;
+    }
+  }
+
+  private final CapsuleDb db;
+  private final ProcedureEngine engine;
+  private final Clock clock;
+  private final FunctionLogs logs = new FunctionLogs();
+  private final ConcurrentSkipListMap<Long, Running> running = new ConcurrentSkipListMap<>();
+  private final AtomicLong calls = new AtomicLong();
+  private volatile Catalog catalog = new Catalog(Map.of(), Map.of(), 0);
+
+  Procedures(CapsuleDb db, ProcedureEngine engine, Clock clock) {
+    this.db = db;
+    this.engine = engine;
+    this.clock = clock;
+  }
+
+  CapsuleDb db() {
+    return db;
+  }
+
+  Clock clock() {
+    return clock;
+  }
+
+  FunctionLogs logs() {
+    return logs;
+  }
+
+  ProcedureEngine engine() {
+    return engine;
+  }
+
+  Catalog catalog() {
+    return catalog;
+  }
+
+  // ------------------------------------------------------------------ libraries
+
+  private static byte[] key(String library) {
+    return ReservedKeys.key(library.getBytes(StandardCharsets.US_ASCII));
+  }
+
+  /** Compiles what the capsule holds. What cannot be compiled stays, and is said to the log. */
+  synchronized void open() {
+    Map<String, Library> libraries = new TreeMap<>();
+    long fence;
+    try (Snapshot snapshot = db.snapshot()) {
+      fence = snapshot.time();
+      for (byte[] key : keys(snapshot)) {
+        Lookup lookup = snapshot.get(key);
+        switch (LibraryCodec.decode(lookup.value())) {
+          case Decoded.Accepted<StoredLibrary>(StoredLibrary stored) ->
+              libraries.put(stored.name(), new Library(stored, compileStored(stored)));
+          case Decoded.Rejected<StoredLibrary>(var rejection) ->
+              LOG.log(System.Logger.Level.WARNING, "event=library.rejected reason={0}", rejection);
+        }
+      }
+    }
+    if (!libraries.isEmpty()) {
+      LOG.log(System.Logger.Level.INFO, "event=library.loaded count={0}", libraries.size());
+    }
+    catalog = catalogOf(libraries, libraries.isEmpty() ? 0 : fence);
+  }
+
+  private static List<byte[]> keys(Snapshot snapshot) {
+    List<byte[]> keys = new ArrayList<>();
+    byte[] at = ReservedKeys.prefix();
+    while (at != null && keys.size() < LibraryLayout.MAX_LIBRARIES) {
+      at =
+          snapshot.walk(
+              at,
+              LibraryLayout.MAX_LIBRARIES,
+              (key, type) -> {
+                if (ReservedKeys.isReserved(key)) {
+                  keys.add(key);
+                }
+              });
+      if (at != null && !ReservedKeys.isReserved(at)) {
+        at = null;
+      }
+    }
+    return keys;
+  }
+
+  private @Nullable ProcedureLibrary compileStored(StoredLibrary stored) {
+    if (engine.unavailable() != null) {
+      return null;
+    }
+    try {
+      return compile(LibraryHeader.of(stored.code()));
+    } catch (CommandException e) {
+      LOG.log(
+          System.Logger.Level.WARNING,
+          "event=library.not_compiled library={0} detail={1}",
+          stored.name(),
+          e.getMessage());
+      return null;
+    }
+  }
+
+  private ProcedureLibrary compile(LibraryHeader header) {
+    try {
+      return engine.load(header.name(), header.source());
+    } catch (InvalidRequestException e) {
+      throw new CommandException("ERR Error compiling function: " + e.getMessage());
+    }
+  }
+
+  /**
+   * Puts a catalog together.
+   *
+   * @throws CommandException if two libraries have a function of one name
+   */
+  private static Catalog catalogOf(Map<String, Library> libraries, long fence) {
+    Map<String, Bound> functions = new HashMap<>();
+    for (Library library : libraries.values()) {
+      ProcedureLibrary compiled = library.compiled();
+      if (compiled != null) {
+        for (ProcedureFunction function : compiled.functions()) {
+          if (functions.put(function.name(), new Bound(compiled, function)) != null) {
+            throw new CommandException("ERR Function " + function.name() + " already exists");
+          }
+        }
+      }
+    }
+    return new Catalog(
+        Collections.unmodifiableMap(new TreeMap<>(libraries)), Map.copyOf(functions), fence);
+  }
+
+  /**
+   * Loads a library.
+   *
+   * @param user who does
+   * @return the library's name; it is durable when the catalog's fence is
+   */
+  synchronized String load(String code, boolean replace, String user) {
+    LibraryHeader header = LibraryHeader.of(code);
+    Library old = catalog.libraries().get(header.name());
+    if (old != null && !replace) {
+      throw new CommandException("ERR Library '" + header.name() + "' already exists");
+    }
+    Map<String, Library> libraries = new TreeMap<>(catalog.libraries());
+    StoredLibrary stored = stored(header.name(), code, user, old);
+    ProcedureLibrary compiled = compile(header);
+    boolean kept = false;
+    try {
+      libraries.put(header.name(), new Library(stored, compiled));
+      replaceBy(libraries, List.of(stored), List.of());
+      kept = true;
+    } finally {
+      if (!kept) {
+        compiled.close();
+      }
+    }
+    if (old != null && old.compiled() != null) {
+      old.compiled().close();
+    }
+    return header.name();
+  }
+
+  private StoredLibrary stored(String name, String code, String user, @Nullable Library old) {
+    return new StoredLibrary(
+        name,
+        old == null ? 1 : old.stored().version() + 1,
+        Math.max(0, clock.wallMs()),
+        user,
+        code);
+  }
+
+  /** Commits a change, then makes it the catalog. */
+  private void replaceBy(
+      Map<String, Library> libraries, List<StoredLibrary> written, List<String> removed) {
+    if (libraries.size() > LibraryLayout.MAX_LIBRARIES) {
+      throw new CommandException("ERR too many libraries: at most " + LibraryLayout.MAX_LIBRARIES);
+    }
+    long bytes = 0;
+    for (Library library : libraries.values()) {
+      bytes += LibraryCodec.encode(library.stored()).length;
+    }
+    if (bytes > LibraryLayout.MAX_TOTAL_BYTES) {
+      throw new CommandException(
+          "ERR all libraries together have at most " + LibraryLayout.MAX_TOTAL_BYTES + " bytes");
+    }
+    // Refuses what cannot be before anything is written.
+    Catalog checked = catalogOf(libraries, 0);
+    long fence;
+    try (Transaction transaction = db.begin()) {
+      removed.forEach(name -> transaction.delete(key(name)));
+      for (StoredLibrary library : written) {
+        transaction.put(
+            key(library.name()), ValueType.STRING, LibraryCodec.encode(library), Expiry.NEVER);
+      }
+      fence = Math.max(catalog.fence(), transaction.commit());
+    }
+    catalog = new Catalog(checked.libraries(), checked.functions(), fence);
+    logs.keepOnly(checked.functions().keySet());
+  }
+
+  /** Removes a library. */
+  synchronized void delete(String name) {
+    Map<String, Library> libraries = new TreeMap<>(catalog.libraries());
+    Library removed = libraries.remove(name);
+    if (removed == null) {
+      throw new CommandException("ERR Library not found");
+    }
+    replaceBy(libraries, List.of(), List.of(name));
+    close(removed);
+  }
+
+  /** Removes all libraries. */
+  synchronized void flush() {
+    Catalog old = catalog;
+    if (!old.libraries().isEmpty()) {
+      replaceBy(Map.of(), List.of(), List.copyOf(old.libraries().keySet()));
+      old.all().forEach(Procedures::close);
+    }
+  }
+
+  /** Loads the libraries of a dump, all or none. */
+  synchronized void restore(byte[] payload, RestorePolicy policy, String user) {
+    List<StoredLibrary> dumped = dumped(payload);
+    Catalog old = catalog;
+    Map<String, Library> libraries =
+        new TreeMap<>(policy == RestorePolicy.FLUSH ? Map.of() : old.libraries());
+    List<Library> fresh = new ArrayList<>();
+    boolean kept = false;
+    try {
+      for (StoredLibrary one : dumped) {
+        if (policy == RestorePolicy.APPEND && libraries.containsKey(one.name())) {
+          throw new CommandException("ERR Library " + one.name() + " already exists");
+        }
+        LibraryHeader header = LibraryHeader.of(one.code());
+        if (!header.name().equals(one.name())) {
+          throw badPayload();
+        }
+        StoredLibrary stored =
+            stored(one.name(), one.code(), user, old.libraries().get(one.name()));
+        Library library = new Library(stored, compile(header));
+        fresh.add(library);
+        libraries.put(one.name(), library);
+      }
+      List<String> removed =
+          old.libraries().keySet().stream().filter(name -> !libraries.containsKey(name)).toList();
+      if (!fresh.isEmpty() || !removed.isEmpty()) {
+        replaceBy(libraries, fresh.stream().map(Library::stored).toList(), removed);
+      }
+      kept = true;
+    } finally {
+      if (!kept) {
+        fresh.forEach(Procedures::close);
+      }
+    }
+    for (Library library : old.all()) {
+      String name = library.stored().name();
+      boolean replaced = dumped.stream().anyMatch(one -> one.name().equals(name));
+      if (replaced || !libraries.containsKey(name)) {
+        close(library);
+      }
+    }
+  }
+
+  private static List<StoredLibrary> dumped(byte[] payload) {
+    return switch (LibraryCodec.restore(payload)) {
+      case Decoded.Accepted<List<StoredLibrary>>(List<StoredLibrary> libraries) -> libraries;
+      case Decoded.Rejected<List<StoredLibrary>> _ -> throw badPayload();
+    };
+  }
+
+  private static CommandException badPayload() {
+    return new CommandException("ERR DUMP payload version or checksum are wrong");
+  }
+
+  private static void close(Library library) {
+    ProcedureLibrary compiled = library.compiled();
+    if (compiled != null) {
+      compiled.close();
+    }
+  }
+
+  /**
+   * What FLUSHALL writes back in its own transaction, before it clears: key and value in turn.
+   *
+   * @throws IntegrityException if a block is damaged
+   */
+  static List<byte[]> reservedEntries(Transaction transaction) {
+    List<byte[]> keys = new ArrayList<>();
+    byte[] at = ReservedKeys.prefix();
+    while (at != null) {
+      at =
+          transaction.walk(
+              at,
+              LibraryLayout.MAX_LIBRARIES,
+              (key, type) -> {
+                if (ReservedKeys.isReserved(key)) {
+                  keys.add(key);
+                }
+              });
+      if (at != null && !ReservedKeys.isReserved(at)) {
+        at = null;
+      }
+    }
+    List<byte[]> entries = new ArrayList<>();
+    for (byte[] key : keys) {
+      entries.add(key);
+      entries.add(transaction.get(key).value());
+    }
+    return entries;
+  }
+
+  // ------------------------------------------------------------------ calls
+
+  /** Notes that a call begins; {@link #ended} follows in any case. */
+  long began(String function, ProcedureCall call) {
+    long id = calls.incrementAndGet();
+    running.put(id, new Running(function, call, clock.monotonicNanos()));
+    return id;
+  }
+
+  /** Notes that a call ended. */
+  void ended(long id) {
+    running.remove(id);
+  }
+
+  /** Whether a call was stopped by {@link #kill}. */
+  boolean killed(long id) {
+    Running one = running.get(id);
+    return one != null && one.killed();
+  }
+
+  /** The call that has run longest, or null if none runs. */
+  @Nullable Running longestRunning() {
+    Map.Entry<Long, Running> first = running.firstEntry();
+    return first == null ? null : first.getValue();
+  }
+
+  /** Stops the call that has run longest; false if none runs. */
+  boolean kill() {
+    for (Running one : running.values()) {
+      if (!one.killed) {
+        one.killed = true;
+        one.call.cancel();
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** Stops all calls and frees all libraries. */
+  @Override
+  public synchronized void close() {
+    for (Running one : running.values()) {
+      one.call.cancel();
+    }
+    catalog.all().forEach(Procedures::close);
+    catalog = new Catalog(Map.of(), Map.of(), catalog.fence());
+  }
+}
