@@ -16,6 +16,7 @@ module io.capsuledb.host {
   requires io.prometheus.metrics.instrumentation.jvm;
   requires io.prometheus.metrics.model;
   requires io.prometheus.writer.text;
+  requires java.net.http;
   requires java.logging;
   requires java.management;
   requires jdk.httpserver;

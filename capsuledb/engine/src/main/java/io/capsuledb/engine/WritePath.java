@@ -28,10 +28,11 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Three stages overlap: transactions append to the <i>open batch</i>; the seal agent takes it,
  * encrypts, hashes, links and signs it as one DATA record; the store agent writes every sealed
- * record that waits in one durable append. Batches form by load alone: while the store syncs, one
- * sealed record at most waits behind it, and everything committed meanwhile gathers in the open
- * batch. An idle path seals and stores a lone operation at once; a busy one pays one signature and
- * one sync for thousands.
+ * record that waits in one durable append, and begins the next while a store that is far away is
+ * still at it. Batches form by load alone: while a few appends are under way, one sealed record at
+ * most waits behind them, and everything committed meanwhile gathers in the open batch. An idle
+ * path seals and stores a lone operation at once; a busy one pays one signature and one sync for
+ * thousands.
  *
  * <p>Invariants:
  *
@@ -64,6 +65,12 @@ final class WritePath {
 
   /** Sealed records that may wait while the store syncs. */
   private static final int MAX_SEALED_AHEAD = 1;
+
+  /** Appends under way at once, at a store that can have more than one. */
+  private static final int MAX_APPENDS = 4;
+
+  /** How long closing waits before it looks again whether appends came out. */
+  private static final long CLOSE_CHECK_MS = 100;
 
   /** Batches kept for reuse. */
   private static final int MAX_SPARES = 4;
@@ -108,6 +115,7 @@ final class WritePath {
   private final PriorityQueue<Waiter> waiters = new PriorityQueue<>();
   private final ArrayDeque<Cut> cuts = new ArrayDeque<>();
   private long pendingBytes;
+  private int appending;
 
   private volatile long durableTime;
   private volatile boolean congested;
@@ -308,35 +316,46 @@ final class WritePath {
     return true;
   }
 
-  /** One step of the store agent: makes every sealed record durable in one append. */
+  /** One step of the store agent: begins to make every sealed record durable in one append. */
   boolean storeStep() {
     List<Sealed> batch = new ArrayList<>();
     synchronized (monitor) {
+      if (appending >= MAX_APPENDS) {
+        return false;
+      }
       while (!sealed.isEmpty() && batch.size() < RecordStore.MAX_BATCH_RECORDS) {
         batch.add(sealed.removeFirst());
       }
       if (failure != null || batch.isEmpty()) {
         return false;
       }
+      appending++;
     }
     signal(sealing);
     List<StoredRecord> records = new ArrayList<>(batch.size());
-    long bytes = 0;
     for (Sealed s : batch) {
       CapsuleRecord r = s.record;
       records.add(
           new StoredRecord(r.header().writer(), r.header().sequence(), r.hash(), r.bytes()));
-      bytes += r.bytes().length;
     }
     long begin = clock.monotonicNanos();
     try {
-      store.append(records);
+      store.append(records, failed -> appended(batch, begin, failed));
     } catch (CapsuleException e) {
       fail(e);
       return false;
     } catch (RuntimeException | Error e) {
       fail(new StorageException("storing a record failed", e));
       return false;
+    }
+    return true;
+  }
+
+  /** An append came out. On any thread; for one append after the other, in their order. */
+  private void appended(List<Sealed> batch, long begin, @Nullable CapsuleException failed) {
+    if (failed != null) {
+      fail(failed);
+      return;
     }
     long end = clock.monotonicNanos();
     Sealed last = batch.getLast();
@@ -350,7 +369,9 @@ final class WritePath {
       durableTime = last.lastTime;
     }
     long operations = 0;
+    long bytes = 0;
     for (Sealed s : batch) {
+      bytes += s.record.bytes().length;
       operations += s.operations;
       telemetry.observe(Distribution.COMMIT_SECONDS, (end - s.openedNanos) * NANOS);
     }
@@ -360,6 +381,7 @@ final class WritePath {
     List<Waiter> reached = List.of();
     synchronized (monitor) {
       addPending(-bytes);
+      appending--;
       monitor.notifyAll();
       if (!waiters.isEmpty()) {
         reached = new ArrayList<>();
@@ -368,9 +390,9 @@ final class WritePath {
         }
       }
     }
+    signal(storing);
     tellListeners();
     reached.forEach(w -> w.future.complete(null));
-    return true;
   }
 
   private static Head headOf(CapsuleRecord record) {
@@ -470,7 +492,32 @@ final class WritePath {
     while (progress) {
       progress = sealStep();
       progress |= storeStep();
+      if (!progress) {
+        progress = awaitAppended();
+      }
     }
     sealer.close();
+  }
+
+  /** While closing: waits until an append came out. False if none is under way. */
+  private boolean awaitAppended() {
+    boolean interrupted = false;
+    boolean waited = false;
+    synchronized (monitor) {
+      int before = appending;
+      while (appending > 0 && appending == before && failure == null) {
+        waited = true;
+        try {
+          monitor.wait(CLOSE_CHECK_MS);
+        } catch (InterruptedException e) {
+          interrupted = true;
+        }
+      }
+      waited &= failure == null;
+    }
+    if (interrupted) {
+      Thread.currentThread().interrupt();
+    }
+    return waited;
   }
 }

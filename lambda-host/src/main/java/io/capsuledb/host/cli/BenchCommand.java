@@ -5,15 +5,12 @@ import io.capsuledb.core.system.SystemClock;
 import io.capsuledb.host.bench.Bench;
 import io.capsuledb.host.bench.Sample;
 import io.capsuledb.host.terminal.JsonLine;
-import java.io.File;
 import java.io.IOException;
 import java.io.PrintStream;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
-import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -110,7 +107,7 @@ final class BenchCommand implements Callable<Integer> {
     Bench.Options options =
         new Bench.Options(
             directory.toAbsolutePath(),
-            noRedis ? null : onPath("redis-server"),
+            noRedis ? null : context.onPath("redis-server"),
             clients,
             givenRequests != null ? givenRequests : quick ? QUICK_REQUESTS : REQUESTS,
             pipelines,
@@ -129,17 +126,6 @@ final class BenchCommand implements Callable<Integer> {
       printTable(report);
     }
     return ExitCodes.OK;
-  }
-
-  private @Nullable String onPath(String program) {
-    String path = context.environment().getOrDefault("PATH", "");
-    for (String entry : Pattern.compile(Pattern.quote(File.pathSeparator)).split(path, -1)) {
-      Path candidate = Path.of(entry, program);
-      if (!entry.isEmpty() && Files.isExecutable(candidate)) {
-        return candidate.toString();
-      }
-    }
-    return null;
   }
 
   private void printTable(Bench.Report report) {

@@ -79,7 +79,8 @@ public final class CapsuleCli {
         "bench",
         () ->
             new CommandLine(new BenchCommand(context))
-                .addSubcommand(new BenchEngineCommand(context)));
+                .addSubcommand(new BenchEngineCommand(context))
+                .addSubcommand(new BenchReplicationCommand(context)));
     commands.put("version", () -> new CommandLine(new VersionCommand(context)));
     commands.put("rehearse", () -> new CommandLine(new RehearseCommand(context)));
     CommandLine root = new CommandLine(new RootCommand());

@@ -10,6 +10,7 @@ import io.capsuledb.core.error.DeniedException;
 import io.capsuledb.core.error.IntegrityException;
 import io.capsuledb.core.error.InvalidRequestException;
 import io.capsuledb.core.error.UnavailableException;
+import io.capsuledb.core.keys.ApplicationKey;
 import io.capsuledb.core.keys.KeyTree;
 import io.capsuledb.core.port.Clock;
 import io.capsuledb.core.port.Entropy;
@@ -96,8 +97,8 @@ final class ReplicatedCapsule implements AutoCloseable {
       Telemetry telemetry) {}
 
   /**
-   * Opens the capsule of a directory, founds one if there is none. Waits for a quorum for as long
-   * as it takes.
+   * Takes over the capsule of a directory, founds one if there is none: no other process that
+   * served it can make anything durable afterwards. Waits for a quorum for as long as it takes.
    *
    * @param newOwner whether the owner key was made just now, so that no replica can hold a capsule
    *     of this owner
@@ -194,21 +195,26 @@ final class ReplicatedCapsule implements AutoCloseable {
     EventLog.info(
         "replicas.waiting", "capsule", name, "replicas", context.options.replicas().size());
     long[] reported = {context.clock.monotonicNanos()};
-    ReplicatedStore store =
-        started(
-            parts,
-            ReplicatedStore.open(
-                cache.capsule(name.toBytes()),
-                client,
-                founding,
-                Secp256k1.best(),
-                records -> {
-                  long now = context.clock.monotonicNanos();
-                  if (now - reported[0] >= REPORT_NANOS) {
-                    reported[0] = now;
-                    EventLog.info("replicas.fetching", "records", records);
-                  }
-                }));
+    ReplicatedStore store;
+    try (ApplicationKey application = owner.application(Node.APPLICATION, 0)) {
+      store =
+          started(
+              parts,
+              ReplicatedStore.takeOver(
+                  cache.capsule(name.toBytes()),
+                  client,
+                  founding,
+                  Secp256k1.best(),
+                  application,
+                  context.entropy,
+                  records -> {
+                    long now = context.clock.monotonicNanos();
+                    if (now - reported[0] >= REPORT_NANOS) {
+                      reported[0] = now;
+                      EventLog.info("replicas.fetching", "records", records);
+                    }
+                  }));
+    }
     if (founding != null) {
       EventLog.info("capsule.founded", "capsule", name, "owner", owner.ownerPublicKey());
     }

@@ -75,6 +75,7 @@ class CommandLineTest {
             "capsule keys derive",
             "capsule users add",
             "capsule bench",
+            "capsule bench replication",
             "capsule replica",
             "capsule cluster",
             "capsule replicas status",

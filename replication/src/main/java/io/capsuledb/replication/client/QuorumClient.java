@@ -11,6 +11,7 @@ import io.capsuledb.core.error.StorageException;
 import io.capsuledb.core.error.UnavailableException;
 import io.capsuledb.core.port.Clock;
 import io.capsuledb.core.port.Entropy;
+import io.capsuledb.core.port.RecordStore;
 import io.capsuledb.core.port.RecordStore.StoredRecord;
 import io.capsuledb.core.port.Scheduler;
 import io.capsuledb.core.record.Checkpoint;
@@ -20,6 +21,7 @@ import io.capsuledb.core.seal.SealOrder;
 import io.capsuledb.replication.protocol.Blob;
 import io.capsuledb.replication.protocol.Membership;
 import io.capsuledb.replication.protocol.Message;
+import io.capsuledb.replication.protocol.SealState;
 import io.capsuledb.replication.protocol.SignedStatement;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -28,8 +30,10 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Function;
 import java.util.function.LongConsumer;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -99,12 +103,22 @@ public final class QuorumClient implements ReplicaLinks.Events, AutoCloseable {
    *
    * @param value the head to propose, or that is final; null if it was overruled
    * @param beyond the ballot to go beyond; null if it was not overruled
+   * @param said what replicas have promised; none if it was overruled
    */
-  public record SealOutcome(@Nullable ChainHead value, @Nullable Ballot beyond) {}
+  public record SealOutcome(
+      @Nullable ChainHead value, @Nullable Ballot beyond, Map<PublicKey, SealState> said) {
+    public SealOutcome {
+      said = Map.copyOf(said);
+    }
+  }
 
   private static final System.Logger LOG = System.getLogger(QuorumClient.class.getName());
   private static final long TICK_MS = 5;
   private static final int INPUTS_PER_STEP = 256;
+
+  /** Steps that who appends does at most, of all that is to be done. */
+  private static final int STEPS_HERE = 4;
+
   private static final long LOOK_NANOS = TimeUnit.SECONDS.toNanos(1);
   private static final long FOREVER_NANOS = TimeUnit.DAYS.toNanos(36_500);
 
@@ -128,7 +142,13 @@ public final class QuorumClient implements ReplicaLinks.Events, AutoCloseable {
   private volatile boolean closed;
   private volatile Scheduler.@Nullable Running running;
 
-  // The agent's.
+  /** The thread that steps the core, or null. */
+  private volatile @Nullable Thread stepper;
+
+  /** Whether somebody steps the core: the agent, or who appends. */
+  private final AtomicBoolean stepping = new AtomicBoolean();
+
+  // Of who set stepping.
   private final QuorumClientCore core;
   private final Set<PublicKey> up = new HashSet<>();
   private final Map<Long, Appending> appends = new HashMap<>();
@@ -137,7 +157,7 @@ public final class QuorumClient implements ReplicaLinks.Events, AutoCloseable {
   private final Map<Long, Answer<SealOutcome>> seals = new HashMap<>();
   private long nextTick;
 
-  private record Appending(Answer<Stored> answer, long bytes) {}
+  private record Appending(RecordStore.Appended done, long bytes) {}
 
   private QuorumClient(
       CapsuleName capsule, QuorumOptions options, Secp256k1 curve, Ports ports, Listener listener) {
@@ -185,6 +205,10 @@ public final class QuorumClient implements ReplicaLinks.Events, AutoCloseable {
 
   private void enqueue(LongConsumer input) {
     inbox.add(input);
+    signal();
+  }
+
+  private void signal() {
     Scheduler.Running agent = running;
     if (agent != null) {
       agent.signal();
@@ -194,6 +218,40 @@ public final class QuorumClient implements ReplicaLinks.Events, AutoCloseable {
   // ------------------------------------------------------------------ the agent
 
   private boolean step() {
+    if (!stepping.compareAndSet(false, true)) {
+      // Who steps looks again when it is done.
+      return false;
+    }
+    try {
+      return stepAlone();
+    } finally {
+      stepping.set(false);
+    }
+  }
+
+  /**
+   * Steps on the caller's thread if nobody else is at it, so that what was enqueued need not wait
+   * for another thread to wake. The caller holds no lock.
+   */
+  private void stepHere() {
+    for (int i = 0; (i < STEPS_HERE || closed) && !inbox.isEmpty(); i++) {
+      if (!stepping.compareAndSet(false, true)) {
+        break;
+      }
+      try {
+        stepAlone();
+      } finally {
+        stepping.set(false);
+      }
+    }
+    // Also what came while the other one was at its end.
+    if (!inbox.isEmpty()) {
+      signal();
+    }
+  }
+
+  private boolean stepAlone() {
+    stepper = Thread.currentThread();
     try {
       return stepped();
     } catch (CapsuleException e) {
@@ -201,6 +259,8 @@ public final class QuorumClient implements ReplicaLinks.Events, AutoCloseable {
     } catch (RuntimeException | AssertionError e) {
       LOG.log(System.Logger.Level.ERROR, "event=quorum_client.defect", e);
       end(new StorageException("the client of the replicas failed", e));
+    } finally {
+      stepper = null;
     }
     return false;
   }
@@ -228,6 +288,9 @@ public final class QuorumClient implements ReplicaLinks.Events, AutoCloseable {
       }
     }
     available = core.available();
+    if (closed) {
+      abandon(unknown());
+    }
     if (changed) {
       gate.signalAll();
     }
@@ -247,8 +310,8 @@ public final class QuorumClient implements ReplicaLinks.Events, AutoCloseable {
         if (unknown == null) {
           Appending appending = appends.remove(ticket);
           if (appending != null) {
-            appending.answer.value = Stored.DURABLE;
             giveBack(appending.bytes);
+            appending.done.appended(null);
           }
         }
       }
@@ -271,10 +334,17 @@ public final class QuorumClient implements ReplicaLinks.Events, AutoCloseable {
         listener.membership(adopted);
         up.forEach(replica -> core.linkUp(now, replica));
       }
-      case QuorumOutput.SealReached(long ticket, ChainHead value) ->
-          complete(seals.remove(ticket), new SealOutcome(value, null), null);
+      case QuorumOutput.SealReached(long ticket, ChainHead value, var said) ->
+          complete(seals.remove(ticket), new SealOutcome(value, null, said), null);
+      case QuorumOutput.Abandoned(long ticket) -> {
+        Appending appending = appends.remove(ticket);
+        if (appending != null) {
+          giveBack(appending.bytes);
+          appending.done.appended(new UnavailableException("the append was given up"));
+        }
+      }
       case QuorumOutput.SealOverruled(long ticket, Ballot beyond) ->
-          complete(seals.remove(ticket), new SealOutcome(null, beyond), null);
+          complete(seals.remove(ticket), new SealOutcome(null, beyond, Map.of()), null);
       case QuorumOutput.Accused(PublicKey replica, Blob evidence) -> {
         LOG.log(
             System.Logger.Level.ERROR,
@@ -311,7 +381,18 @@ public final class QuorumClient implements ReplicaLinks.Events, AutoCloseable {
       failure = cause;
       LOG.log(System.Logger.Level.ERROR, "event=quorum_client.failed reason=\"{0}\"", cause);
     }
+    abandon(cause);
     gate.signalAll();
+  }
+
+  /** Tells everybody who waits for appends that their outcome will not be known. */
+  private void abandon(CapsuleException why) {
+    List<Appending> left = List.copyOf(appends.values());
+    appends.clear();
+    for (Appending appending : left) {
+      giveBack(appending.bytes);
+      appending.done.appended(why);
+    }
   }
 
   // ------------------------------------------------------------------ waiting
@@ -375,9 +456,13 @@ public final class QuorumClient implements ReplicaLinks.Events, AutoCloseable {
       throw failed;
     }
     if (closed) {
-      throw new OutcomeUnknownException(
-          "closed while replicas had not said yet that they hold the records");
+      throw unknown();
     }
+  }
+
+  private static OutcomeUnknownException unknown() {
+    return new OutcomeUnknownException(
+        "closed while replicas had not said yet that they hold the records");
   }
 
   private <T> Answer<T> ask(Map<Long, Answer<T>> waiting, Function<Long, Long> question) {
@@ -471,6 +556,23 @@ public final class QuorumClient implements ReplicaLinks.Events, AutoCloseable {
    * @throws OutcomeUnknownException if the client is closed
    */
   public Answer<Stored> append(boolean own, List<StoredRecord> records) {
+    Answer<Stored> answer = new Answer<>();
+    append(
+        own,
+        records,
+        failed -> {
+          complete(answer, failed == null ? Stored.DURABLE : null, failed);
+          gate.signalAll();
+        });
+    return answer;
+  }
+
+  /**
+   * As {@link #append(boolean, List)}, for who does not wait.
+   *
+   * @param done told on any thread, perhaps before this returns, and of one append after the other
+   */
+  public void append(boolean own, List<StoredRecord> records, RecordStore.Appended done) {
     long sum = 0;
     for (StoredRecord record : records) {
       sum += record.bytes().length;
@@ -482,19 +584,17 @@ public final class QuorumClient implements ReplicaLinks.Events, AutoCloseable {
     }
     checkRunning();
     List<StoredRecord> copy = List.copyOf(records);
-    Answer<Stored> answer = new Answer<>();
-    enqueue(
+    inbox.add(
         now -> {
           try {
             appends.put(
-                core.append(now, own, copy, now + FOREVER_NANOS), new Appending(answer, bytes));
+                core.append(now, own, copy, now + FOREVER_NANOS), new Appending(done, bytes));
           } catch (CapsuleException e) {
             giveBack(bytes);
-            complete(answer, null, e);
-            gate.signalAll();
+            done.appended(e);
           }
         });
-    return answer;
+    stepHere();
   }
 
   private boolean hasRoom(long bytes) {
@@ -570,7 +670,24 @@ public final class QuorumClient implements ReplicaLinks.Events, AutoCloseable {
 
   /** Follows one step in sealing a writer; see {@link QuorumClientCore#follow}. */
   public Answer<SealOutcome> follow(SealOrder order, Ballot ballot) {
-    return ask(seals, now -> core.follow(order, ballot));
+    return follow(order, ballot, Set.of());
+  }
+
+  /** Follows one step, not counting what some replicas say. */
+  public Answer<SealOutcome> follow(SealOrder order, Ballot ballot, Set<PublicKey> disbelieved) {
+    Set<PublicKey> copy = Set.copyOf(disbelieved);
+    return ask(seals, now -> core.follow(order, ballot, copy));
+  }
+
+  /** Gives a chain up; see {@link QuorumClientCore#abandon}. */
+  void abandon(long writer) {
+    enqueue(now -> core.abandon(writer));
+  }
+
+  /** Whether replicas are a quorum of the newest membership that is known. */
+  boolean isQuorum(Predicate<PublicKey> replicas) {
+    Membership current = membership;
+    return current != null && current.isQuorum(replicas);
   }
 
   /** Ends all waiting; what is pending may be durable or not. Idempotent. */
@@ -581,6 +698,18 @@ public final class QuorumClient implements ReplicaLinks.Events, AutoCloseable {
     Scheduler.Running agent = running;
     if (agent != null) {
       agent.close();
+    }
+    if (Thread.currentThread().equals(stepper)) {
+      // The step that this is called in tells those who wait, when it is done.
+      return;
+    }
+    while (!stepping.compareAndSet(false, true)) {
+      Thread.onSpinWait();
+    }
+    try {
+      stepAlone();
+    } finally {
+      stepping.set(false);
     }
   }
 

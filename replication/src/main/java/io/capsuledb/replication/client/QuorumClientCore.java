@@ -46,6 +46,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
@@ -715,10 +716,15 @@ public final class QuorumClientCore {
                         : why.startsWith(Refusal.EQUIVOCATION.name())
                             ? Reason.EQUIVOCATION
                             : Reason.MISPLACED,
-                    "replicas refuse records of writer "
-                        + Long.toHexString(chain.writer())
-                        + " for good: "
-                        + why)));
+                    why.startsWith(Refusal.SEALED.name())
+                        ? "this node was replaced by another one: writer "
+                            + Long.toHexString(chain.writer())
+                            + " was sealed: "
+                            + why
+                        : "replicas refuse records of writer "
+                            + Long.toHexString(chain.writer())
+                            + " for good: "
+                            + why)));
         return;
       }
     }
@@ -857,6 +863,30 @@ public final class QuorumClientCore {
     }
   }
 
+  /**
+   * Gives a chain up, whatever of it is durable: nothing of it is sent any more, and appends with
+   * records of it come to no end ({@link QuorumOutput.Abandoned}). For a writer that was sealed
+   * before it wrote anything that matters.
+   */
+  public void abandon(long writer) {
+    ChainWindow chain = chains.remove(writer);
+    if (chain == null) {
+      return;
+    }
+    pendingBytes -= chain.pendingBytes();
+    retainedBytes -= chain.retainedBytes();
+    demanded.remove(writer);
+    peers.values().forEach(peer -> peer.forget(writer));
+    appendings.removeIf(
+        appending -> {
+          boolean gone = appending.last.containsKey(writer);
+          if (gone) {
+            outputs.add(new QuorumOutput.Abandoned(appending.ticket));
+          }
+          return gone;
+        });
+  }
+
   /** Up to where a chain is known to be durable; 0 if nothing of it was appended here. */
   public long durable(long writer) {
     ChainWindow chain = chains.get(writer);
@@ -874,6 +904,11 @@ public final class QuorumClientCore {
       Map<Long, Long> last = new TreeMap<>();
       long bytes = 0;
       for (ChainWindow chain : chains.values()) {
+        String refused = peer.refusing.get(chain.writer());
+        if (refused != null && refused.startsWith(Refusal.SEALED.name())) {
+          // Promised is promised. The others may still make a quorum.
+          continue;
+        }
         Cursor cursor = cursor(now, peer, chain);
         while (!cursor.lagging
             && cursor.next <= chain.newest()
@@ -1391,7 +1426,12 @@ public final class QuorumClientCore {
    * @return the ticket of a {@link QuorumOutput.SealReached} or {@link QuorumOutput.SealOverruled}
    */
   public long follow(SealOrder order, Ballot ballot) {
-    SealRound round = new SealRound(++lastTicket, order, ballot);
+    return follow(order, ballot, Set.of());
+  }
+
+  /** Follows one step, not counting what some replicas say. */
+  public long follow(SealOrder order, Ballot ballot, Set<PublicKey> disbelieved) {
+    SealRound round = new SealRound(++lastTicket, order, ballot, disbelieved);
     rounds.add(round);
     if (metadata != null) {
       judgeRounds();
@@ -1416,6 +1456,7 @@ public final class QuorumClientCore {
             ReplicaPeer peer = peer(replica);
             SignedStatement signed = peer.statementOf(round.order().writer());
             if (!peer.convicted
+                && !round.disbelieved().contains(replica)
                 && signed != null
                 && signed.statement().membership() <= current.version()) {
               said.put(replica, peer.seal(round.order().writer()));

@@ -7,7 +7,9 @@ import io.capsuledb.core.seal.ChainHead;
 import io.capsuledb.replication.protocol.Blob;
 import io.capsuledb.replication.protocol.Membership;
 import io.capsuledb.replication.protocol.Message;
+import io.capsuledb.replication.protocol.SealState;
 import java.util.List;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /** What a {@link QuorumClientCore} wants done, or has found out. */
@@ -56,9 +58,19 @@ public sealed interface QuorumOutput {
   /**
    * A quorum promised (PREPARE) or accepted (FINAL).
    *
-   * @param value the final head to propose, or the one that is sealed
+   * @param value the final head to propose, if everything that was said is true, or the one that is
+   *     sealed
+   * @param said what replicas have promised
    */
-  record SealReached(long ticket, ChainHead value) implements QuorumOutput {}
+  record SealReached(long ticket, ChainHead value, Map<PublicKey, SealState> said)
+      implements QuorumOutput {
+    public SealReached {
+      said = Map.copyOf(said);
+    }
+  }
+
+  /** An append that was given up: {@link QuorumClientCore#abandon}. */
+  record Abandoned(long ticket) implements QuorumOutput {}
 
   /**
    * So many replicas promised a higher ballot that this one cannot reach a quorum any more.

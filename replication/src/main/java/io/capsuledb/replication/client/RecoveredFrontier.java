@@ -103,6 +103,45 @@ public final class RecoveredFrontier {
     return highest;
   }
 
+  /** Whether a writer is sealed: a quorum has accepted one final head, and says so. */
+  public boolean isFinal(long writer) {
+    return answers.values().stream()
+        .map(answer -> answer.entry(writer))
+        .filter(entry -> entry != null && entry.seal().isFinal())
+        .anyMatch(
+            chosen ->
+                membership.isQuorum(
+                    replica -> {
+                      Statement answer = answers.get(replica);
+                      Statement.Entry entry = answer == null ? null : answer.entry(writer);
+                      return entry != null
+                          && entry.seal().accepted().compareTo(chosen.seal().accepted()) >= 0
+                          && entry.seal().last().equals(chosen.seal().last());
+                    }));
+  }
+
+  /**
+   * The largest term that was promised to, as far as a quorum may be said not to be beyond it: one
+   * replica that claims the largest term there is does not end all sealing. 0 if none was.
+   */
+  public long term(long writer) {
+    TreeSet<Long> terms = new TreeSet<>();
+    terms.add(0L);
+    answers.forEach((replica, answer) -> terms.add(promised(replica, writer)));
+    for (long term : terms) {
+      if (membership.isQuorum(replica -> promised(replica, writer) <= term)) {
+        return term;
+      }
+    }
+    return terms.last();
+  }
+
+  private long promised(PublicKey replica, long writer) {
+    Statement answer = answers.get(replica);
+    Statement.Entry entry = answer == null ? null : answer.entry(writer);
+    return entry == null ? 0 : entry.seal().promised().term();
+  }
+
   /**
    * Up to where a chain is durable by these answers.
    *

@@ -13,6 +13,8 @@ import io.capsuledb.core.error.OutcomeUnknownException;
 import io.capsuledb.core.error.Rejection;
 import io.capsuledb.core.error.Rejection.Reason;
 import io.capsuledb.core.error.UnavailableException;
+import io.capsuledb.core.keys.ApplicationKey;
+import io.capsuledb.core.port.Entropy;
 import io.capsuledb.core.port.RecordStore;
 import io.capsuledb.core.record.CapsuleRecord;
 import io.capsuledb.core.record.Checkpoint;
@@ -37,6 +39,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
@@ -76,6 +79,9 @@ public final class ReplicatedStore implements RecordStore {
   private final QuorumClient client;
   private final LongConsumer evidenceCount;
 
+  /** Lets writers write; null of a store that took nothing over. */
+  private volatile @Nullable Fencing fencing;
+
   /** Up to where chains are shown that go on in the cache beyond what is the capsule's. */
   private final Map<Long, Long> limits = new ConcurrentHashMap<>();
 
@@ -113,6 +119,45 @@ public final class ReplicatedStore implements RecordStore {
       byte @Nullable [] signedMetadata,
       Secp256k1 curve,
       LongConsumer progress) {
+    return open(cache, client, signedMetadata, curve, null, progress);
+  }
+
+  /**
+   * Takes a capsule over and opens it: like {@link #open}, but before anything is read every writer
+   * of earlier lives is sealed at its final head, so that a process that still runs elsewhere can
+   * make nothing durable any more; docs/consistency.md, "Taking over". This is what a node that
+   * serves calls; who only reads, calls {@link #open}.
+   *
+   * <p>Writers that begin on the store are let write by the leader that took over: their first
+   * record is appended alone. When another process takes over in its turn, appends end with an
+   * {@link IntegrityException} of {@link Reason#SEALED_WRITER}, here and, as an engine that fails
+   * stays failed, for everything else that the node is asked; starting it again takes over again.
+   *
+   * @param key the application key of the capsule; used here only, stays the caller's
+   * @param entropy for the leader's index, and to spread retries
+   * @throws IntegrityException also, of {@link Reason#SEALED_WRITER}, if another process took over
+   *     meanwhile
+   */
+  public static ReplicatedStore takeOver(
+      RecordStore cache,
+      QuorumClient client,
+      byte @Nullable [] signedMetadata,
+      Secp256k1 curve,
+      ApplicationKey key,
+      Entropy entropy,
+      LongConsumer progress) {
+    return open(cache, client, signedMetadata, curve, new Takeover(key, entropy), progress);
+  }
+
+  private record Takeover(ApplicationKey key, Entropy entropy) {}
+
+  private static ReplicatedStore open(
+      RecordStore cache,
+      QuorumClient client,
+      byte @Nullable [] signedMetadata,
+      Secp256k1 curve,
+      @Nullable Takeover takeover,
+      LongConsumer progress) {
     byte[] known = cache.metadata();
     if (known == null) {
       known = signedMetadata;
@@ -137,11 +182,34 @@ public final class ReplicatedStore implements RecordStore {
     CapsuleMetadata metadata = MetadataCodec.decode(signed, curve).orThrow();
     ReplicatedStore store = new ReplicatedStore(client.capsule(), cache, client);
     boolean recovered = false;
+    try {
+      store.recover(metadata, curve, takeover, progress);
+      recovered = true;
+    } finally {
+      Fencing fencing = store.fencing;
+      if (!recovered && fencing != null) {
+        fencing.close();
+      }
+    }
+    if (cache.metadata() == null) {
+      cache.initialize(signed);
+    }
+    return store;
+  }
+
+  private void recover(
+      CapsuleMetadata metadata,
+      Secp256k1 curve,
+      @Nullable Takeover takeover,
+      LongConsumer progress) {
+    boolean recovered = false;
     while (!recovered) {
       try {
-        store.limits.clear();
-        new StoreRecovery(metadata, curve, cache, client, store, READ_TIMEOUT_NANOS, progress)
-            .run();
+        if (takeover != null && fencing == null) {
+          fencing = Fencing.take(metadata, curve, client, takeover.entropy, takeover.key);
+        }
+        limits.clear();
+        new StoreRecovery(metadata, curve, cache, client, this, READ_TIMEOUT_NANOS, progress).run();
         recovered = true;
       } catch (CapsuleException e) {
         if (!StoreRecovery.isPassing(e)) {
@@ -151,10 +219,6 @@ public final class ReplicatedStore implements RecordStore {
         client.pause(RETRY_NANOS);
       }
     }
-    if (cache.metadata() == null) {
-      cache.initialize(signed);
-    }
-    return store;
   }
 
   // ------------------------------------------------------------------ for recovery
@@ -201,12 +265,76 @@ public final class ReplicatedStore implements RecordStore {
 
   @Override
   public void append(List<StoredRecord> batch) {
+    store(introduced(batch));
+  }
+
+  /**
+   * Brings the first records of writers that begin to a quorum, and has the leader let these
+   * writers write; returns the other records.
+   */
+  private List<StoredRecord> introduced(List<StoredRecord> batch) {
+    Fencing leader = fencing;
+    if (leader == null || batch.stream().noneMatch(record -> record.sequence() == 1)) {
+      return batch;
+    }
+    List<StoredRecord> rest = new ArrayList<>();
+    for (StoredRecord record : batch) {
+      if (record.sequence() == 1) {
+        store(List.of(record));
+        cache.append(List.of(leader.adopt(record)));
+      } else {
+        rest.add(record);
+      }
+    }
+    return rest;
+  }
+
+  private void store(List<StoredRecord> batch) {
     if (batch.isEmpty()) {
       return;
     }
     Answer<Stored> answer = client.append(true, batch);
     cache.append(batch);
     client.await(answer);
+    rememberCheckpoints(batch);
+  }
+
+  /**
+   * {@inheritDoc}
+   *
+   * <p>Waits for a quorum where a writer begins: none of its other records may be under way before.
+   */
+  @Override
+  public void append(List<StoredRecord> whole, Appended done) {
+    List<StoredRecord> batch = introduced(whole);
+    if (batch.isEmpty()) {
+      done.appended(null);
+      return;
+    }
+    // The quorum's word and the cache's: told by who comes last, so that what is durable is here.
+    AtomicInteger missing = new AtomicInteger(2);
+    client.append(
+        true,
+        batch,
+        failed -> {
+          if (failed != null) {
+            done.appended(failed);
+          } else if (missing.decrementAndGet() == 0) {
+            appended(batch, done);
+          }
+        });
+    cache.append(batch);
+    if (missing.decrementAndGet() == 0) {
+      appended(batch, done);
+    }
+  }
+
+  private void appended(List<StoredRecord> batch, Appended done) {
+    rememberCheckpoints(batch);
+    done.appended(null);
+  }
+
+  private void rememberCheckpoints(List<StoredRecord> batch) {
     for (StoredRecord record : batch) {
       if (RecordCodec.typeOf(record.bytes()) == RecordType.CHECKPOINT) {
         remember(record);
@@ -554,6 +682,10 @@ public final class ReplicatedStore implements RecordStore {
   @Override
   public void close() {
     client.close();
+    Fencing leader = fencing;
+    if (leader != null) {
+      leader.close();
+    }
     cache.close();
   }
 }

@@ -8,6 +8,7 @@ import io.capsuledb.replication.protocol.Membership;
 import io.capsuledb.replication.protocol.SealState;
 import java.util.Comparator;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
@@ -18,17 +19,21 @@ import org.jspecify.annotations.Nullable;
  * @param ticket names it
  * @param order the step; its SEAL record is appended by the caller
  * @param ballot the order's term and sealer
+ * @param disbelieved replicas whose word does not count
  */
-record SealRound(long ticket, SealOrder order, Ballot ballot) {
+record SealRound(long ticket, SealOrder order, Ballot ballot, Set<PublicKey> disbelieved) {
+  SealRound {
+    disbelieved = Set.copyOf(disbelieved);
+  }
 
   /** How far the round is; null: replicas have to say more. */
   @Nullable QuorumOutput outcome(Membership membership, Map<PublicKey, SealState> said) {
     if (order.kind() == SealOrder.Kind.PREPARE) {
       if (membership.isQuorum(r -> of(said, r).promised().equals(ballot))) {
-        return new QuorumOutput.SealReached(ticket, value(membership, said));
+        return new QuorumOutput.SealReached(ticket, value(membership, said), said);
       }
     } else if (membership.isQuorum(r -> hasAccepted(of(said, r)))) {
-      return new QuorumOutput.SealReached(ticket, order.last());
+      return new QuorumOutput.SealReached(ticket, order.last(), said);
     }
     if (!membership.isQuorum(r -> of(said, r).promised().compareTo(ballot) <= 0)) {
       return new QuorumOutput.SealOverruled(ticket, beyond(membership, said));

@@ -121,7 +121,7 @@ final class StoreRecovery {
     for (long writer : cache.writers()) {
       writers.add(writer);
     }
-    // Sealers before those they sealed, so that the orders are known.
+    // Sealers before those they sealed, so that the orders are known; some are sealed themselves.
     List<Long> sealed = new ArrayList<>();
     for (long writer : writers) {
       if (frontier.seal(writer).isSealed()) {
@@ -129,6 +129,16 @@ final class StoreRecovery {
       } else {
         chain(frontier, writer);
       }
+    }
+    boolean more = true;
+    while (more) {
+      List<Long> ordered =
+          sealed.stream().filter(writer -> order(writer, frontier.seal(writer)) != null).toList();
+      for (long writer : ordered) {
+        chain(frontier, writer);
+      }
+      sealed.removeAll(ordered);
+      more = !ordered.isEmpty();
     }
     for (long writer : sealed) {
       chain(frontier, writer);
@@ -141,13 +151,10 @@ final class StoreRecovery {
   private void chain(RecoveredFrontier frontier, long writer) {
     long cached = cache.newestSequence(writer);
     SealState seal = frontier.seal(writer);
-    long end = Long.MAX_VALUE;
-    FinalOrder ordered = finals.get(writer);
-    if (seal.isFinal()
-        && ordered != null
-        && ordered.ballot.compareTo(seal.accepted()) >= 0
-        && ordered.order.last().equals(seal.last())) {
-      end = seal.last().sequence();
+    FinalOrder ordered = order(writer, seal);
+    long end = ordered == null ? Long.MAX_VALUE : ordered.order.last().sequence();
+    if (ordered != null && cached > 0) {
+      cached = cutBack(writer, ordered.order.last());
     }
     List<RecoveredFrontier.Claim> claims = frontier.claims(writer);
     RosterEntry entry = cached == 0 ? null : entry(writer);
@@ -156,7 +163,10 @@ final class StoreRecovery {
       long target = Math.min(claim.head().sequence(), end);
       if (target > head.sequence()) {
         try {
-          head = fetch(writer, entry, head, target);
+          head =
+              ordered == null
+                  ? fetch(writer, entry, head, target)
+                  : fetchFinal(writer, entry, head, ordered.order.last(), target);
         } catch (UnavailableException e) {
           long have = cache.newestSequence(writer);
           if (frontier.mayBeDurable(writer, have + 1)) {
@@ -174,7 +184,9 @@ final class StoreRecovery {
     }
     RosterEntry known = entry;
     for (RecoveredFrontier.Claim claim : claims) {
-      if (claim.head().sequence() <= head.sequence() && !isAt(writer, claim.head())) {
+      if (ordered == null
+          && claim.head().sequence() <= head.sequence()
+          && !isAt(writer, claim.head())) {
         contradicted(known, claim);
       }
     }
@@ -193,6 +205,57 @@ final class StoreRecovery {
     }
     // What a crash left half done, and records that were read before: orders and releases.
     note(writer, known.role());
+  }
+
+  /** Fetches records of a chain whose end is known: of two branches the one that leads there. */
+  private ChainHead fetchFinal(
+      long writer, @Nullable RosterEntry entry, ChainHead head, ChainHead last, long target) {
+    ChainHead at;
+    try {
+      at = fetch(writer, entry, head, target);
+    } catch (IntegrityException forked) {
+      if (forked.rejection().reason() != Reason.EQUIVOCATION) {
+        throw forked;
+      }
+      at = ChainHead.NONE;
+    }
+    if (at.sequence() == 0 || (at.sequence() == last.sequence() && !at.equals(last))) {
+      cache.truncate(writer, 0);
+      throw new UnavailableException(
+          "another branch than that with the final head "
+              + CapsuleRecord.describe(writer, last.sequence())
+              + " was given");
+    }
+    return at;
+  }
+
+  /** The order that set the final head which replicas say was accepted, if it is there. */
+  private @Nullable FinalOrder order(long writer, SealState seal) {
+    FinalOrder ordered = finals.get(writer);
+    return seal.isFinal()
+            && ordered != null
+            && ordered.ballot.compareTo(seal.accepted()) >= 0
+            && ordered.order.last().equals(seal.last())
+        ? ordered
+        : null;
+  }
+
+  /**
+   * Drops from the cache what is beyond a final head, or on another branch; returns how far the
+   * cache goes then.
+   */
+  private long cutBack(long writer, ChainHead last) {
+    long cached = cache.newestSequence(writer);
+    if (cached > last.sequence()) {
+      cached = last.sequence();
+      cache.truncate(writer, cached);
+    }
+    if (cached > 0 && cached == last.sequence() && !isAt(writer, last)) {
+      // Where the branches part is not known: what is right is fetched again.
+      cached = 0;
+      cache.truncate(writer, 0);
+    }
+    return cached;
   }
 
   /** Reads what those without keys may know from the records in clear. */

@@ -1,5 +1,6 @@
 package io.capsuledb.replication.replica;
 
+import io.capsuledb.core.bytes.LittleEndian;
 import io.capsuledb.core.capsule.CapsuleName;
 import io.capsuledb.core.crypto.Hash32;
 import io.capsuledb.core.crypto.Hashes;
@@ -17,10 +18,12 @@ import io.capsuledb.replication.protocol.StatementCodec;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
 import java.util.TreeSet;
@@ -45,6 +48,9 @@ final class Healer {
 
   /** Ranges being fetched at once. */
   static final int MAX_PULLS = 8;
+
+  /** Chains that are remembered to be longer at peers. */
+  static final int MAX_WANTS = 1 << 16;
 
   /** Bytes asked for at once. */
   static final int PULL_BYTES = 4 << 20;
@@ -100,7 +106,7 @@ final class Healer {
   private final Map<ChainKey, Want> wants = new LinkedHashMap<>();
   private final TreeMap<Long, ChainKey> pulling = new TreeMap<>();
   private final LinkedHashMap<Repair, Integer> repairs = new LinkedHashMap<>();
-  private final Map<PublicKey, Hash32> listedUpTo = new HashMap<>();
+  private final Map<Long, Hash32> listedUpTo = new HashMap<>();
   private final ArrayDeque<Long> round = new ArrayDeque<>();
 
   private @Nullable Hash32 nextCapsule;
@@ -197,6 +203,7 @@ final class Healer {
 
   /** A link is gone, and with it what was asked there. */
   void down(long link) {
+    listedUpTo.remove(link);
     Iterator<Map.Entry<Long, Pending>> all = pending.entrySet().iterator();
     while (all.hasNext()) {
       Map.Entry<Long, Pending> entry = all.next();
@@ -283,7 +290,7 @@ final class Healer {
     if (peer == null) {
       return;
     }
-    Hash32 after = listedUpTo.getOrDefault(peer, Hash32.ZERO);
+    Hash32 after = listedUpTo.getOrDefault(link, Hash32.ZERO);
     ask(
         now,
         Purpose.CAPSULES,
@@ -293,44 +300,35 @@ final class Healer {
         0,
         Hash32.ZERO,
         request -> new Message.AskCapsules(request, after));
-    int asked = 0;
-    for (HeldCapsule capsule : capsulesFrom(nextCapsule)) {
-      if (asked == CAPSULES_PER_ROUND) {
-        break;
-      }
+    int capsules = Math.min(CAPSULES_PER_ROUND, core.capsules().size());
+    for (int i = 0; i < capsules; i++) {
+      HeldCapsule capsule = java.util.Objects.requireNonNull(core.capsuleAfter(nextCapsule));
       nextCapsule = capsule.name.hash();
-      asked++;
       if (capsule.membership().names(peer)) {
         askFrontier(now, link, capsule);
       }
     }
   }
 
-  private List<HeldCapsule> capsulesFrom(@Nullable Hash32 last) {
-    List<HeldCapsule> after = new ArrayList<>();
-    List<HeldCapsule> before = new ArrayList<>();
-    for (HeldCapsule capsule : core.capsules()) {
-      (last == null || capsule.name.hash().compareTo(last) > 0 ? after : before).add(capsule);
-    }
-    after.addAll(before);
-    return after;
-  }
-
   /** Nobody can have prepared the answer to a question that was not asked before. */
   private Hash32 nonce(CapsuleName capsule) {
     byte[] fresh = new byte[2 * Long.BYTES];
-    io.capsuledb.core.bytes.LittleEndian.putLong(fresh, 0, random.nextLong());
-    io.capsuledb.core.bytes.LittleEndian.putLong(fresh, Long.BYTES, random.nextLong());
+    LittleEndian.putLong(fresh, 0, random.nextLong());
+    LittleEndian.putLong(fresh, Long.BYTES, random.nextLong());
     return Hashes.tagged(NONCE_TAG, capsule.hash().toBytes(), fresh);
   }
 
   private @Nullable Long nextPeer() {
     round.removeIf(link -> !core.links().containsKey(link));
     if (round.isEmpty()) {
+      // A replica that holds nothing yet takes everybody for a peer: it learns of its capsules so.
+      boolean everybody = core.capsules().isEmpty();
+      Set<PublicKey> replicas = new HashSet<>();
+      core.capsules().forEach(capsule -> replicas.addAll(capsule.membership().everybody()));
       core.links()
           .forEach(
               (link, key) -> {
-                if (isPeer(key)) {
+                if (!key.equals(core.self()) && (everybody || replicas.contains(key))) {
                   round.add(link);
                 }
               });
@@ -338,21 +336,13 @@ final class Healer {
     return round.poll();
   }
 
-  /** Whether somebody is another replica of a capsule held here. */
-  private boolean isPeer(PublicKey key) {
-    if (key.equals(core.self())) {
-      return false;
-    }
-    // A replica that holds nothing yet takes everybody for a peer: it learns of its capsules so.
-    return core.capsules().isEmpty()
-        || core.capsules().stream().anyMatch(c -> c.membership().names(key));
-  }
-
   private void pull(long now) {
     if (wants.isEmpty() || core.taking() == null) {
       return;
     }
-    for (Map.Entry<ChainKey, Want> entry : List.copyOf(wants.entrySet())) {
+    Iterator<Map.Entry<ChainKey, Want>> all = wants.entrySet().iterator();
+    while (all.hasNext()) {
+      Map.Entry<ChainKey, Want> entry = all.next();
       if (pulling.size() >= MAX_PULLS || budgetBytes <= 0) {
         return;
       }
@@ -362,7 +352,7 @@ final class Healer {
       long have = have(key);
       HeldChain chain = capsule == null ? null : capsule.chain(key.writer);
       if (capsule == null || have >= want.upTo || (chain != null && have >= chain.seal.limit())) {
-        wants.remove(key);
+        all.remove();
         continue;
       }
       if (pulling.containsValue(key)) {
@@ -443,7 +433,16 @@ final class Healer {
       long limit = chain == null ? Long.MAX_VALUE : chain.seal.limit();
       long upTo = Math.min(entry.head().sequence(), limit);
       if (upTo > have) {
-        Want want = wants.computeIfAbsent(key, k -> new Want());
+        Want want = wants.get(key);
+        if (want == null) {
+          if (wants.size() >= MAX_WANTS) {
+            // A later round finds it again.
+            core.count("wants_refused", 1);
+            continue;
+          }
+          want = new Want();
+          wants.put(key, want);
+        }
         want.upTo = Math.max(want.upTo, upTo);
         want.links.add(asked.link);
       } else if (chain != null
@@ -466,8 +465,7 @@ final class Healer {
   }
 
   private void names(long now, Pending asked, Message.Capsules names) {
-    PublicKey peer = core.links().get(asked.link);
-    if (peer == null) {
+    if (!core.links().containsKey(asked.link)) {
       return;
     }
     Hash32 last = asked.capsule.hash();
@@ -482,7 +480,7 @@ final class Healer {
       }
     }
     // After the last page the list begins again.
-    listedUpTo.put(peer, names.names().size() < Message.MAX_NAMES ? Hash32.ZERO : last);
+    listedUpTo.put(asked.link, names.names().size() < Message.MAX_NAMES ? Hash32.ZERO : last);
   }
 
   private void describe(long now, long link, CapsuleName name) {

@@ -42,6 +42,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.SortedSet;
 import java.util.TreeMap;
+import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -292,10 +293,11 @@ final class HeldCapsule {
    * nothing, the capsule is new.
    */
   void tryJoin(PublicKey self) {
+    if (!joining) {
+      return;
+    }
     Membership now = membership();
-    if (!joining
-        || !canJoin(now.current(), self)
-        || (now.isJoint() && !canJoin(now.outgoing(), self))) {
+    if (!canJoin(now.current(), self) || (now.isJoint() && !canJoin(now.outgoing(), self))) {
       return;
     }
     for (HeldChain chain : chains.values()) {
@@ -432,7 +434,15 @@ final class HeldCapsule {
     long limit = chain == null ? Long.MAX_VALUE : chain.seal.limit();
     if (run.get(to - 1).header().sequence() > limit) {
       to = from + (int) Math.max(0, limit - have);
-      after = Stop.of(Refusal.SEALED, run.get(to), to, "its writer is sealed at " + limit);
+      after =
+          Stop.of(
+              Refusal.SEALED,
+              run.get(to),
+              to,
+              "its writer is sealed at "
+                  + limit
+                  + " by "
+                  + Long.toHexString(chain == null ? 0 : chain.seal.promised().sealer()));
       if (to == from) {
         return after;
       }
@@ -658,12 +668,15 @@ final class HeldCapsule {
       return false;
     }
     evidence.add(proof);
-    for (HeldChain chain : chains.values()) {
-      if (EquivocationProof.decode(name, proof.bytes(), chain.entry.key(), curve)
-              instanceof Decoded.Accepted<EquivocationProof>(EquivocationProof equivocation)
-          && equivocation.writer() == chain.entry.writer()) {
-        chain.convicted = true;
-      }
+    HeldChain chain =
+        EquivocationProof.accused(name, proof.bytes())
+                instanceof Decoded.Accepted<Long>(Long accused)
+            ? chains.get(accused)
+            : null;
+    if (chain != null
+        && EquivocationProof.decode(name, proof.bytes(), chain.entry.key(), curve)
+            instanceof Decoded.Accepted<EquivocationProof>) {
+      chain.convicted = true;
     }
     return true;
   }
@@ -816,6 +829,7 @@ final class HeldCapsule {
     if (rebuilding && canSpeak() && firstUnjustified() == null) {
       rebuilding = false;
       auditDue = false;
+      audit = null;
       group.batch.add(w -> w.rebuilding(name, false));
     }
   }
@@ -836,10 +850,10 @@ final class HeldCapsule {
    * @param quiet whether nothing is being fetched: before, looking is vain
    * @return whether anything was done
    */
-  boolean auditStep(boolean quiet, Group group) {
+  boolean auditStep(BooleanSupplier quiet, Group group) {
     noteJustified(group);
     if (audit == null) {
-      if (!rebuilding || !auditDue || !quiet || !isSettled()) {
+      if (!rebuilding || !auditDue || !quiet.getAsBoolean() || !isSettled()) {
         return false;
       }
       auditDue = false;
@@ -921,5 +935,15 @@ final class HeldCapsule {
   boolean isSigned(SignedHeader record) {
     return verifier.writer(record.header().writer()) != null
         && verifier.verifySignature(record) == null;
+  }
+
+  /** Whether records follow each other, and the newest is signed by a writer that is known. */
+  boolean isSignedRun(List<SignedHeader> run) {
+    for (int i = 1; i < run.size(); i++) {
+      if (!run.get(i).header().previous().equals(run.get(i - 1).hash())) {
+        return false;
+      }
+    }
+    return isSigned(run.getLast());
   }
 }

@@ -40,6 +40,7 @@ import java.util.Map;
 import java.util.NavigableMap;
 import java.util.SortedSet;
 import java.util.TreeMap;
+import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -75,6 +76,8 @@ public final class ReplicaCore {
   /** Stubs made in one step of a release. */
   private static final int STUBS_PER_STEP = 256;
 
+  private static final long SIZE_NANOS = TimeUnit.SECONDS.toNanos(1);
+
   /** Releases that may wait. */
   private static final int MAX_RELEASES = 256;
 
@@ -95,6 +98,11 @@ public final class ReplicaCore {
   private final long incarnation;
   private long number;
   private long reserved;
+
+  /** What the log takes, looked at now and then: it lists a directory. */
+  private long storeBytes;
+
+  private long nextSize;
 
   private Group gathering = new Group();
   private @Nullable Group committing;
@@ -162,6 +170,7 @@ public final class ReplicaCore {
   public void down(long link) {
     links.remove(link);
     healer.down(link);
+    capsules.values().forEach(capsule -> capsule.parking.down(link));
   }
 
   /** A message came. {@link #endStep} must follow, after this or more of them. */
@@ -188,13 +197,17 @@ public final class ReplicaCore {
     if (failure != null) {
       return;
     }
+    if (now - nextSize >= 0) {
+      nextSize = now + SIZE_NANOS;
+      storeBytes = log.sizeBytes();
+    }
     healer.tick(now);
     releaseStep();
     for (HeldCapsule capsule : capsules.values()) {
       capsule.tryJoin(identity.key());
     }
     for (HeldCapsule capsule : capsules.values()) {
-      if (capsule.auditStep(healer.isQuiet(capsule), gathering)) {
+      if (capsule.auditStep(() -> healer.isQuiet(capsule), gathering)) {
         break;
       }
     }
@@ -433,7 +446,10 @@ public final class ReplicaCore {
       if (stop.rejection() != null) {
         telemetry.rejected(stop.rejection().reason());
       }
-      if (stop.code() == Refusal.GAP && stop.writer() == writer && !healing) {
+      if (stop.code() == Refusal.GAP
+          && stop.writer() == writer
+          && !healing
+          && capsule.isSignedRun(run)) {
         run.forEach(r -> capsule.parking.park(r, link, request));
       }
       return stop;
@@ -773,6 +789,15 @@ public final class ReplicaCore {
     return capsules.values();
   }
 
+  /** The capsule after another one, and after the last the first; null if none is held. */
+  @Nullable HeldCapsule capsuleAfter(@Nullable Hash32 name) {
+    Map.Entry<Hash32, HeldCapsule> next = name == null ? null : capsules.higherEntry(name);
+    if (next == null) {
+      next = capsules.firstEntry();
+    }
+    return next == null ? null : next.getValue();
+  }
+
   @Nullable HeldCapsule capsule(CapsuleName name) {
     return capsules.get(name.hash());
   }
@@ -821,7 +846,7 @@ public final class ReplicaCore {
             "capsules_joining", capsules.values().stream().filter(HeldCapsule::isJoining).count()));
     status.add(new Message.Counter("evidence", evidence));
     status.add(new Message.Counter("links", links.size()));
-    status.add(new Message.Counter("store_bytes", log.sizeBytes()));
+    status.add(new Message.Counter("store_bytes", storeBytes));
     status.add(new Message.Counter("failed", failure == null ? 0 : 1));
     counters.forEach((name, value) -> status.add(new Message.Counter(name, value)));
     return status;

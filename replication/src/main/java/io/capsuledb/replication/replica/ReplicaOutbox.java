@@ -19,7 +19,4 @@ public interface ReplicaOutbox {
    * ReplicaReader}, on any thread and in any order.
    */
   void answer(long link, Message.Request read);
-
-  /** End this link: its peer does not keep to the protocol. */
-  void drop(long link, String reason);
 }

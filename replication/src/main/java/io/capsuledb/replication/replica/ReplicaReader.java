@@ -2,7 +2,6 @@ package io.capsuledb.replication.replica;
 
 import io.capsuledb.core.error.CapsuleException;
 import io.capsuledb.core.error.IntegrityException;
-import io.capsuledb.core.record.RecordLayout;
 import io.capsuledb.replication.protocol.Blob;
 import io.capsuledb.replication.protocol.Message;
 import io.capsuledb.replication.protocol.Refusal;
@@ -78,10 +77,6 @@ public final class ReplicaReader {
         break;
       }
       bytes += record.length;
-      if (bytes > (long) Message.MAX_RECORD_BYTES
-          || record.length > RecordLayout.MAX_RECORD_BYTES) {
-        break;
-      }
       records.add(Blob.of(record));
     }
     return records.isEmpty() && refused != null

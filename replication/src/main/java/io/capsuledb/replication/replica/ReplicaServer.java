@@ -1,5 +1,6 @@
 package io.capsuledb.replication.replica;
 
+import io.capsuledb.core.bytes.LittleEndian;
 import io.capsuledb.core.capsule.CapsuleName;
 import io.capsuledb.core.crypto.PublicKey;
 import io.capsuledb.core.crypto.Secp256k1;
@@ -23,6 +24,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -99,13 +101,16 @@ public final class ReplicaServer implements Messenger.Events, AutoCloseable {
   private volatile @Nullable Messenger messenger;
   private volatile @Nullable ReplicaLog log;
   private volatile @Nullable ReplicaReader reader;
-  private volatile @Nullable String trouble;
+  private volatile @Nullable CapsuleException trouble;
   private volatile List<Message.Counter> status = List.of();
   private Scheduler.@Nullable Running stepping;
   private Scheduler.@Nullable Running writing;
   private final List<Scheduler.Running> answering = new ArrayList<>();
 
-  // The stepping agent's:
+  /** Whether an agent steps the core: its own, or the one that commits. */
+  private final AtomicBoolean isStepping = new AtomicBoolean();
+
+  // Of who set isStepping:
   private @Nullable ReplicaCore core;
   private final Map<Long, PublicKey> links = new HashMap<>();
   private long nextTick;
@@ -272,14 +277,6 @@ public final class ReplicaServer implements Messenger.Events, AutoCloseable {
         answering.forEach(ReplicaServer::signal);
       }
     }
-
-    @Override
-    public void drop(long link, String reason) {
-      Messenger of = messenger;
-      if (of != null) {
-        of.drop(link, reason);
-      }
-    }
   }
 
   private void open() {
@@ -296,7 +293,7 @@ public final class ReplicaServer implements Messenger.Events, AutoCloseable {
             opened,
             new Out(),
             ports.telemetry(),
-            io.capsuledb.core.bytes.LittleEndian.getLong(seed, 0));
+            LittleEndian.getLong(seed, 0));
     links.forEach(fresh::up);
     openedAt = ports.clock().monotonicNanos();
     core = fresh;
@@ -306,6 +303,18 @@ public final class ReplicaServer implements Messenger.Events, AutoCloseable {
 
   /** One step of the core's agent. */
   private boolean step() {
+    if (!isStepping.compareAndSet(false, true)) {
+      // Who steps signals when it is done.
+      return false;
+    }
+    try {
+      return stepAlone();
+    } finally {
+      isStepping.set(false);
+    }
+  }
+
+  private boolean stepAlone() {
     ReplicaCore at = core;
     if (at == null) {
       return reopen();
@@ -375,7 +384,7 @@ public final class ReplicaServer implements Messenger.Events, AutoCloseable {
 
   /** Gives the core up; {@link #reopen} makes the next. */
   private void fail(CapsuleException why) {
-    trouble = why.code() + ": " + why.getMessage();
+    trouble = why;
     long delayMs = TimeUnit.NANOSECONDS.toMillis(reopenDelay);
     if (why instanceof UnavailableException) {
       LOG.log(
@@ -435,12 +444,11 @@ public final class ReplicaServer implements Messenger.Events, AutoCloseable {
         || received.message() instanceof Message.ReadHash) {
       new Out().answer(received.link(), (Message.Request) received.message());
     } else if (received.message() instanceof Message.Request request) {
-      String why = String.valueOf(trouble);
       send(
           received.link(),
           new Message.Refused(
               request.request(),
-              why.startsWith(new UnavailableException("").code()) ? Refusal.FULL : Refusal.DAMAGED,
+              trouble instanceof UnavailableException ? Refusal.FULL : Refusal.DAMAGED,
               0,
               0,
               "nothing is stored at present"));
@@ -477,8 +485,18 @@ public final class ReplicaServer implements Messenger.Events, AutoCloseable {
       committing--;
       inbox.addFirst(new Input.Committed(failed));
     }
-    signal(stepping);
+    // What was committed is answered, and the next commit begun, without another thread's waking.
+    step();
+    if (hasInput()) {
+      signal(stepping);
+    }
     return true;
+  }
+
+  private boolean hasInput() {
+    synchronized (monitor) {
+      return !inbox.isEmpty();
+    }
   }
 
   private boolean readStep() {
@@ -517,7 +535,8 @@ public final class ReplicaServer implements Messenger.Events, AutoCloseable {
 
   /** Why nothing is stored at present, or null. */
   public @Nullable String trouble() {
-    return trouble;
+    CapsuleException why = trouble;
+    return why == null ? null : why.code() + ": " + why.getMessage();
   }
 
   /** What the core counted, at most a fraction of a second ago. */

@@ -160,6 +160,11 @@ final class AppendGate {
         new Writer(capsule, r.writer()), (w, known) -> later(known, r.sequence()));
   }
 
+  /** Forgets how far a chain goes: its newest records were dropped. */
+  synchronized void truncated(Hash32 capsule, long writer) {
+    newest.remove(new Writer(capsule, writer));
+  }
+
   /** Ends what {@link #enter} began, after the batch is written or not. */
   synchronized void leave(Hash32 capsule, List<StoredRecord> batch) {
     for (StoredRecord r : batch) {

@@ -1,11 +1,14 @@
 package io.capsuledb.replication.store;
 
+import io.capsuledb.core.capsule.CapsuleName;
 import io.capsuledb.core.crypto.Hash32;
+import io.capsuledb.core.error.Decoded;
 import io.capsuledb.core.error.IntegrityException;
 import io.capsuledb.core.error.InvalidRequestException;
 import io.capsuledb.core.error.Rejection;
 import io.capsuledb.core.port.RecordStore;
 import io.capsuledb.core.record.RecordCodec;
+import io.capsuledb.core.record.SignedHeader;
 import io.capsuledb.replication.store.OpenDatabase.Cursor;
 import io.capsuledb.replication.store.OpenDatabase.Family;
 import io.capsuledb.replication.store.StoreCodec.Position;
@@ -219,6 +222,54 @@ public final class RocksRecordStore implements RecordStore {
       }
     } finally {
       exit();
+    }
+  }
+
+  /**
+   * {@inheritDoc}
+   *
+   * <p>From the newest on, so that a crash leaves a shorter chain and no gap.
+   */
+  @Override
+  public void truncate(long writer, long after) {
+    enter();
+    try {
+      storage.checkWritable();
+      long sequence = newest(writer);
+      Hash32 hash = null;
+      while (sequence > after) {
+        try (WriteBatch writes = new WriteBatch()) {
+          for (int i = 0; i < MAX_BATCH_RECORDS && sequence > after; i++, sequence--) {
+            SignedHeader record = headerAt(writer, sequence);
+            hash = record == null ? hash : record.hash();
+            if (hash != null) {
+              database.delete(writes, Family.HASHES, StoreCodec.hashKey(capsule, hash));
+            }
+            database.delete(
+                writes, Family.RECORDS, StoreCodec.recordKey(capsule, writer, sequence));
+            hash = record == null ? null : record.header().previous();
+          }
+          storage.commit(writes);
+        }
+      }
+      storage.gate().truncated(name, writer);
+    } finally {
+      exit();
+    }
+  }
+
+  /** A record's header, or null if it is missing or damaged. */
+  private @Nullable SignedHeader headerAt(long writer, long sequence) {
+    try {
+      byte[] bytes = readAt(writer, sequence);
+      return bytes != null
+              && RecordCodec.decodeStored(new CapsuleName(name), bytes)
+                  instanceof Decoded.Accepted<SignedHeader>(SignedHeader record)
+          ? record
+          : null;
+    } catch (IntegrityException damaged) {
+      // It is dropped, readable or not; its successor has named its hash.
+      return null;
     }
   }
 

@@ -319,11 +319,6 @@ class RealReplicasTest {
       send(link, reader.answer(reads.remove()));
     }
 
-    @Override
-    public void drop(long link, String reason) {
-      throw new AssertionError("dropped " + link + ": " + reason);
-    }
-
     boolean everHeld(long writer, long sequence) {
       return running
           ? log.read(world.capsule.name, writer, sequence) != null

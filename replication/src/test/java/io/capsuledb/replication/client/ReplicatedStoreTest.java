@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.capsuledb.core.capsule.RosterEntry.Role;
 import io.capsuledb.core.crypto.Hash32;
 import io.capsuledb.core.crypto.PublicKey;
+import io.capsuledb.core.error.CapsuleException;
 import io.capsuledb.core.error.IntegrityException;
 import io.capsuledb.core.error.OutcomeUnknownException;
 import io.capsuledb.core.error.Rejection.Reason;
@@ -31,6 +32,7 @@ import io.capsuledb.replication.protocol.CertificateCodec;
 import io.capsuledb.replication.protocol.CertificateVerifier;
 import io.capsuledb.replication.protocol.Message;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
@@ -213,6 +215,48 @@ class ReplicatedStoreTest {
     assertThat(store.metadata()).isEqualTo(capsule.signedMetadata);
     same(store, chain);
     assertThat(store.writers()).containsExactly(W);
+  }
+
+  @Test
+  void appendsThatFollowEachOtherComeOutInTheirOrderAndOnceEach() {
+    List<StoredRecord> chain = chain(W, Role.WORKER, 300);
+    ReplicatedStore store = open(capsule.signedMetadata);
+    List<Integer> told = Collections.synchronizedList(new ArrayList<>());
+    for (int i = 0; i < 300; i++) {
+      int number = i;
+      store.append(
+          chain.subList(i, i + 1),
+          failed -> {
+            assertThat(failed).isNull();
+            assertThat(replicas.stream().filter(r -> r.held(W) > number).count())
+                .isGreaterThanOrEqualTo(2);
+            told.add(number);
+          });
+    }
+    eventually("all are durable", () -> told.size() == 300);
+    assertThat(told).isEqualTo(IntStream.range(0, 300).boxed().toList());
+    same(store, chain);
+  }
+
+  @Test
+  void anAppendWithoutAQuorumIsToldWhenTheStoreStopsWaitingOrIsClosed() {
+    List<StoredRecord> chain = chain(W, Role.WORKER, 3);
+    ReplicatedStore store = open(capsule.signedMetadata);
+    store.append(chain.subList(0, 1));
+    net.cut(0);
+    net.cut(1);
+    List<CapsuleException> told = Collections.synchronizedList(new ArrayList<>());
+    for (int i = 1; i < 3; i++) {
+      store.append(
+          chain.subList(i, i + 1),
+          failed -> {
+            assertThat(failed).isNotNull();
+            told.add(failed);
+          });
+    }
+    assertThat(told).isEmpty();
+    store.stopWaiting();
+    assertThat(told).hasSize(2).allMatch(e -> e instanceof OutcomeUnknownException);
   }
 
   @Test

@@ -107,11 +107,6 @@ class ReplicaCoreTest {
               public void answer(long link, Message.Request read) {
                 send(link, reader.answer(read));
               }
-
-              @Override
-              public void drop(long link, String reason) {
-                throw new AssertionError(reason);
-              }
             },
             Telemetry.NONE,
             3);
@@ -275,12 +270,51 @@ class ReplicaCoreTest {
     CapsuleRecord first = chain.first();
     CapsuleRecord second = chain.next(RecordType.DATA, new byte[20]);
     CapsuleRecord third = chain.next(RecordType.DATA, new byte[20]);
-    append(third);
-    assertThat(refused(Refusal.GAP).sequence()).isEqualTo(1);
-    append(second);
     append(first);
+    append(chain.next(RecordType.DATA, new byte[20]));
+    assertThat(refused(Refusal.GAP).sequence()).isEqualTo(2);
+    append(third);
+    append(second);
     Message.Held held = (Message.Held) last();
-    assertThat(held.statement().statement().entry(77).head().sequence()).isEqualTo(3);
+    assertThat(held.statement().statement().entry(77).head().sequence()).isEqualTo(4);
+    assertThat(parked()).isZero();
+  }
+
+  private long parked() {
+    return core.status().stream()
+        .filter(counter -> counter.name().equals("records_parked"))
+        .findFirst()
+        .orElseThrow()
+        .value();
+  }
+
+  @Test
+  void whatIsParkedIsSignedAndNobodyTakesAllTheRoom() {
+    SampleCapsule.Chain chain = capsule.chain(77, Role.WORKER);
+    append(chain.first());
+    CapsuleRecord second = chain.next(RecordType.DATA, new byte[20]);
+    try (SampleCapsule.Chain forged =
+        new SampleCapsule(5, List.of(identity.key(), peer.key()), 2).chain(77, Role.WORKER)) {
+      forged.first();
+      forged.next(RecordType.DATA, new byte[20]);
+      append(forged.next(RecordType.DATA, new byte[20]));
+      refused(Refusal.GAP);
+      assertThat(parked()).isZero();
+    }
+    int share = Parking.MAX_RECORDS / Parking.LINK_PART;
+    for (int i = 0; i < 2 * share; i++) {
+      append(chain.next(RecordType.DATA, new byte[20]));
+    }
+    assertThat(parked()).isEqualTo(share);
+    CapsuleRecord later = chain.next(RecordType.DATA, new byte[20]);
+    give(PEER, new Message.Append(++requests, capsule.name, List.of(Blob.of(later.bytes()))));
+    assertThat(parked()).isEqualTo(share + 1);
+    core.down(CLIENT);
+    assertThat(parked()).isEqualTo(1);
+    core.up(CLIENT, identity(99).key());
+    append(second);
+    Message.Held held = (Message.Held) last();
+    assertThat(held.statement().statement().entry(77).head().sequence()).isEqualTo(2);
   }
 
   @Test

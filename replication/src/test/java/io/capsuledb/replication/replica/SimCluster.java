@@ -375,11 +375,6 @@ final class SimCluster {
       send(link, reader.answer(read));
     }
 
-    @Override
-    public void drop(long link, String reason) {
-      throw new AssertionError("a link is dropped: " + reason);
-    }
-
     private void loseDisk() {
       disk.wipe();
       stated.values().forEach(entries -> entries.remove(identity.key()));

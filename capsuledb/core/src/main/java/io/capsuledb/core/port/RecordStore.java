@@ -92,6 +92,31 @@ public interface RecordStore extends AutoCloseable {
   /** Appends a batch in one durable write; see the class comment. */
   void append(List<StoredRecord> batch);
 
+  /** Hears how an append came out. Must return at once and not throw. */
+  @FunctionalInterface
+  interface Appended {
+    /**
+     * It came out.
+     *
+     * @param failed null if the batch is durable, else why that is not known
+     */
+    void appended(io.capsuledb.core.error.@Nullable CapsuleException failed);
+  }
+
+  /**
+   * Begins to append a batch. Where making it durable takes a journey, this returns before, so that
+   * the next append can follow it; else it is {@link #append}.
+   *
+   * @param done told on any thread, perhaps before this returns; of the appends that one thread
+   *     began, one after the other in their order
+   * @throws io.capsuledb.core.error.CapsuleException if it failed at once; then {@code done} may or
+   *     may not be told
+   */
+  default void append(List<StoredRecord> batch, Appended done) {
+    append(batch);
+    done.appended(null);
+  }
+
   /**
    * Replaces stored records by their stubs: header and signature, without the payload ({@code
    * RecordCodec.stub}). Stubs are read, scanned, found by their hash and audited as records are.
@@ -113,6 +138,17 @@ public interface RecordStore extends AutoCloseable {
    *     this moment; then nothing was replaced
    */
   void release(List<StoredRecord> stubs);
+
+  /**
+   * Drops the newest records of a chain, those after a sequence number: in a cache of what others
+   * hold, where they are no part of the capsule. Nobody appends to the chain meanwhile.
+   *
+   * @param after the record that is the newest then; 0 to drop the whole chain
+   * @throws io.capsuledb.core.error.InvalidRequestException if this store is no such cache
+   */
+  default void truncate(long writer, long after) {
+    throw new io.capsuledb.core.error.InvalidRequestException("this store drops no records");
+  }
 
   /**
    * Gives back the room of payloads that were released, now and on this thread; takes as long as it

@@ -77,6 +77,11 @@ public final class SimRecordStore implements RecordStore {
     disk.append(this, List.copyOf(batch));
   }
 
+  @Override
+  public void truncate(long writer, long after) {
+    disk.rollBack(writer, after + 1);
+  }
+
   /** The simulated disk forgets a payload with its release. */
   @Override
   public void reclaim() {}
