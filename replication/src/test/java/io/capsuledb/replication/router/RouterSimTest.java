@@ -219,21 +219,21 @@ class RouterSimTest {
     return world;
   }
 
-  @Property(tries = 12)
+  @Property(tries = 40)
   void aQuietTreeBringsEveryFrameToEveryClientOnce(@ForAll long seed) {
     World world = randomTree(seed, false);
     assertThat(world.until(world::isWhole)).as(world::describe).isTrue();
     world.checkEverybodyHearsEverybodyOnce("quiet");
   }
 
-  @Property(tries = 12)
+  @Property(tries = 40)
   void whereLoopsAreOfferedOneTreeComesOfIt(@ForAll long seed) {
     World world = randomTree(seed, true);
     assertThat(world.until(world::isWhole)).as(world::describe).isTrue();
     world.checkEverybodyHearsEverybodyOnce("loops");
   }
 
-  @Property(tries = 15)
+  @Property(tries = 40)
   void afterDeathsTheTreeHealsAndNothingComesTwice(@ForAll long seed) {
     Random random = new Random(seed);
     World world = randomTree(seed, random.nextBoolean());
