@@ -300,6 +300,28 @@ public final class ReplicatedStore implements RecordStore {
   }
 
   /**
+   * Takes records of other writers into the cache that are durable already: no replica is told.
+   * What the cache has is left as it is.
+   *
+   * @param records of each chain consecutive, behind what the cache has of it or overlapping it,
+   *     and verified
+   */
+  public void adopt(List<StoredRecord> records) {
+    List<StoredRecord> missing = new ArrayList<>(records.size());
+    Map<Long, Long> newest = new HashMap<>();
+    for (StoredRecord record : records) {
+      long known = newest.computeIfAbsent(record.writer(), writer -> cache.newestSequence(writer));
+      if (record.sequence() > known) {
+        missing.add(record);
+        newest.put(record.writer(), record.sequence());
+      }
+    }
+    for (int from = 0; from < missing.size(); from += MAX_BATCH_RECORDS) {
+      cache.append(missing.subList(from, Math.min(missing.size(), from + MAX_BATCH_RECORDS)));
+    }
+  }
+
+  /**
    * {@inheritDoc}
    *
    * <p>Waits for a quorum where a writer begins: none of its other records may be under way before.
