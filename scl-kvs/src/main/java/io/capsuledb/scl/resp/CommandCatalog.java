@@ -20,7 +20,8 @@ final class CommandCatalog {
     all.addAll(new ConfigCommands(state).specs());
     all.addAll(new AclCommands(state).specs());
     all.addAll(ScriptCommands.specs());
-    all.addAll(CapsuleCommands.specs());
+    all.addAll(new CapsuleCommands(state.options().sharing()).specs());
+    all.addAll(new SharedCommands(state).specs());
     all.addAll(extra);
     return all;
   }

@@ -2,10 +2,12 @@ package io.capsuledb.scl.resp;
 
 import io.capsuledb.core.error.CapsuleException;
 import io.capsuledb.core.error.IntegrityException;
+import io.capsuledb.core.error.UnavailableException;
 import io.capsuledb.core.port.Clock;
 import io.capsuledb.engine.CapsuleDb;
 import io.capsuledb.engine.Lookup;
 import io.capsuledb.engine.Transaction;
+import io.capsuledb.scl.lock.LockWish;
 import io.capsuledb.scl.resp.CommandSpec.Flag;
 import io.netty.buffer.Unpooled;
 import java.util.List;
@@ -28,15 +30,23 @@ import org.jspecify.annotations.Nullable;
 final class Dispatcher {
 
   private final CapsuleDb db;
+  private final Clock clock;
   private final CommandTable table;
   private final PauseGate gate;
   private final CommandCounters counters;
   private final CommandContext context;
+  private final @Nullable Sharing sharing;
+  private final @Nullable LockPlan locks;
   private final RespWriter writer = new RespWriter(Unpooled.buffer());
 
   private @Nullable Session session;
   private @Nullable ReplyQueue replies;
   private long sinceNanos;
+
+  /** Whether the command that runs has its locks. */
+  private boolean locked;
+
+  private boolean wrote;
 
   Dispatcher(
       CapsuleDb db,
@@ -44,11 +54,15 @@ final class Dispatcher {
       CommandTable table,
       PauseGate gate,
       CommandCounters counters,
+      @Nullable Sharing sharing,
       long maxReplyBytes) {
     this.db = db;
     this.table = table;
     this.gate = gate;
     this.counters = counters;
+    this.clock = clock;
+    this.sharing = sharing;
+    this.locks = sharing == null ? null : new LockPlan(sharing);
     this.context = new CommandContext(db, clock);
     writer.maxBufferedBytes(maxReplyBytes);
   }
@@ -104,8 +118,14 @@ final class Dispatcher {
       } else if (gate.holds(command, multi)) {
         context.defer(new Deferred.Paused());
       } else {
-        running = true;
-        fence = run(command, arguments);
+        List<LockWish> wishes = wishes(command, arguments);
+        if (wishes.isEmpty()) {
+          running = true;
+          fence = run(command, arguments);
+          checkLease();
+        } else {
+          context.defer(new Deferred.Locked(wishes));
+        }
       }
     } catch (CommandException e) {
       if (running) {
@@ -125,6 +145,45 @@ final class Dispatcher {
       fence = defect(mark, arguments, e);
     }
     finish(mark, fence);
+  }
+
+  /**
+   * Executes a command that was deferred until it had its locks.
+   *
+   * @return whether it wrote something under them
+   */
+  boolean executeLocked(byte[][] arguments) {
+    locked = true;
+    wrote = false;
+    try {
+      execute(arguments);
+      return wrote;
+    } finally {
+      locked = false;
+    }
+  }
+
+  private List<LockWish> wishes(CommandTable.Command command, byte[][] arguments) {
+    LockPlan plan = locks;
+    if (plan == null || locked) {
+      return List.of();
+    }
+    return command.exec() ? plan.of(serving().multi()) : plan.of(command, arguments);
+  }
+
+  /**
+   * What was only read was read while the locks were certain; what was written is durable only if
+   * they were.
+   */
+  private void checkLease() {
+    Sharing others = sharing;
+    if (others != null
+        && locked
+        && !wrote
+        && others.leaseEndNanos() - clock.monotonicNanos() <= 0) {
+      throw new UnavailableException(
+          "this worker does not hear from the coordinator, so others may write meanwhile: repeat");
+    }
   }
 
   /**
@@ -185,7 +244,7 @@ final class Dispatcher {
       try (Transaction transaction = db.begin()) {
         context.prepare(arguments, transaction, writer);
         body.run(context);
-        return Math.max(context.fence(), transaction.commit());
+        return Math.max(context.fence(), commit(transaction));
       }
     }
     if (command.reads()) {
@@ -197,6 +256,11 @@ final class Dispatcher {
     }
     body.run(context);
     return context.fence();
+  }
+
+  private long commit(Transaction transaction) {
+    wrote |= transaction.hasStaged();
+    return transaction.commit();
   }
 
   private void failIfStopped() {
@@ -240,7 +304,7 @@ final class Dispatcher {
         for (MultiState.Queued one : queued) {
           fence = Math.max(fence, runQueued(one, transaction));
         }
-        return Math.max(fence, transaction.commit());
+        return Math.max(fence, commit(transaction));
       }
     } catch (CommandException e) {
       throw aborted(mark, fence, e.getMessage());

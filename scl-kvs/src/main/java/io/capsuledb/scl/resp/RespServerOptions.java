@@ -78,6 +78,7 @@ public final class RespServerOptions {
   private final String version;
   private final Runnable onShutdown;
   private final Map<String, Supplier<Map<String, String>>> info;
+  private final @Nullable Sharing sharing;
 
   private RespServerOptions(Builder builder) {
     this.listen = List.copyOf(builder.listen);
@@ -96,6 +97,7 @@ public final class RespServerOptions {
     this.version = builder.version;
     this.onShutdown = builder.onShutdown;
     this.info = new LinkedHashMap<>(builder.info);
+    this.sharing = builder.sharing;
   }
 
   /** Options with their defaults. */
@@ -177,6 +179,11 @@ public final class RespServerOptions {
     return onShutdown;
   }
 
+  /** The other workers; null where a node serves its capsule alone. */
+  @Nullable Sharing sharing() {
+    return sharing;
+  }
+
   Map<String, Supplier<Map<String, String>>> info() {
     return java.util.Collections.unmodifiableMap(info);
   }
@@ -199,6 +206,7 @@ public final class RespServerOptions {
     private String version = "unknown";
     private Runnable onShutdown = () -> {};
     private final Map<String, Supplier<Map<String, String>>> info = new LinkedHashMap<>();
+    private @Nullable Sharing sharing;
 
     private Builder() {}
 
@@ -292,6 +300,12 @@ public final class RespServerOptions {
     /** What SHUTDOWN runs, on a thread of its own. Default: nothing. */
     public Builder onShutdown(Runnable callback) {
       this.onShutdown = callback;
+      return this;
+    }
+
+    /** Other workers write the same capsule; none by default. */
+    public Builder sharing(Sharing others) {
+      this.sharing = others;
       return this;
     }
 
