@@ -14,8 +14,9 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Everything there is to read at one moment: memtables, newest first, and the runs of tables,
- * newest first. What it refers to stays as long as somebody holds it: {@link #tryAcquire} and
- * {@link #release} count. Immutable but for the count.
+ * newest first. A memtable may begin before what the tables cover ends; of that it shows nothing.
+ * What it refers to stays as long as somebody holds it: {@link #tryAcquire} and {@link #release}
+ * count. Immutable but for the count.
  */
 final class ReadView {
 
@@ -121,7 +122,7 @@ final class ReadView {
       return false;
     }
     for (Memtable memtable : memtables) {
-      if (memtable.find(key, Long.MAX_VALUE) != null) {
+      if (uncovered(memtable.find(key, Long.MAX_VALUE)) != null) {
         return false;
       }
     }
@@ -139,13 +140,27 @@ final class ReadView {
     for (int i = 0; i < memtables.size(); i++) {
       Memtable memtable = memtables.get(i);
       if (best == null || memtable.maxTime() >= best.time()) {
-        best = newer(best, memtable.find(key, time));
+        best = newer(best, uncovered(memtable.find(key, time)));
       }
     }
     for (int i = 0; i < runs.size(); i++) {
       best = newer(best, runs.get(i).find(key, time, best == null ? 0 : best.time()));
     }
     return best;
+  }
+
+  /** An entry of a memtable, unless the tables say what there is to say at its time. */
+  private @Nullable Entry uncovered(@Nullable Entry entry) {
+    return entry == null || entry.time() <= manifest.coveredTime() ? null : entry;
+  }
+
+  /** Cursors over what memtables hold that the tables do not. */
+  static void addUncovered(Memtable memtable, long coveredTime, List<EntryCursor> to) {
+    if (memtable.minTime() > coveredTime) {
+      to.addAll(memtable.cursors());
+    } else {
+      memtable.cursors().forEach(cursor -> to.add(new UncoveredCursor(cursor, coveredTime)));
+    }
   }
 
   private static @Nullable Entry newer(@Nullable Entry a, @Nullable Entry b) {
@@ -202,7 +217,7 @@ final class ReadView {
   EntryCursor cursor() {
     List<EntryCursor> cursors = new ArrayList<>();
     for (Memtable memtable : memtables) {
-      cursors.addAll(memtable.cursors());
+      addUncovered(memtable, manifest.coveredTime(), cursors);
     }
     for (TableRun run : runs) {
       cursors.add(run.cursor());

@@ -64,7 +64,7 @@ public final class TreeSnapshot implements AutoCloseable {
   /** A cursor over all versions of all keys, those later than the snapshot included. */
   public EntryCursor cursor() {
     checkOpen();
-    return new TreeCursor(tree);
+    return new TreeCursor(tree, time);
   }
 
   /** The value of an entry, wherever it is. */

@@ -79,6 +79,7 @@ public final class Memtable implements AutoCloseable {
   private volatile long expiringCount;
   private volatile long usedBytes;
   private volatile long maxTime;
+  private volatile long minTime = Long.MAX_VALUE;
 
   private final Object sorting = new Object();
   // Guarded by sorting:
@@ -114,6 +115,7 @@ public final class Memtable implements AutoCloseable {
       expiringCount = expiringCount + 1;
     }
     maxTime = Math.max(maxTime, entry.time());
+    minTime = Math.min(minTime, entry.time());
     usedBytes = arena.allocatedBytes() + (long) table.length * Long.BYTES;
   }
 
@@ -309,6 +311,11 @@ public final class Memtable implements AutoCloseable {
     return maxTime;
   }
 
+  /** The least Lamport time put; {@link Long#MAX_VALUE} if empty. */
+  public long minTime() {
+    return minTime;
+  }
+
   /** Whether nothing was put. */
   public boolean isEmpty() {
     return entryCount == 0;
@@ -324,6 +331,7 @@ public final class Memtable implements AutoCloseable {
     expiringCount = 0;
     usedBytes = 0;
     maxTime = 0;
+    minTime = Long.MAX_VALUE;
     synchronized (sorting) {
       runs.clear();
       sortedNodes = 0;
