@@ -29,8 +29,9 @@ import org.jspecify.annotations.Nullable;
  *       while the lease is over;
  *   <li>a lock is released only when it is not pinned and everything that may have been written
  *       under it is durable;
- *   <li>a lock that is recalled is given up after the transactions that pin it and, if the grant was
- *       not used yet, one that waits for it: so every grant is of use, and none is kept for ever;
+ *   <li>a lock that is recalled is given up after the transactions that pin it and, if the grant
+ *       was not used yet, one that waits for it: so every grant is of use, and none is kept for
+ *       ever;
  *   <li>at most {@code maxWaiting} transactions are in here; at most {@code maxCached} locks are
  *       kept that nobody needs.
  * </ul>
@@ -192,9 +193,7 @@ public final class LockCache {
   private boolean isMet(Lock lock) {
     if (!lock.unmet.isEmpty()) {
       lock.unmet =
-          lock.unmet.stream()
-              .filter(p -> merged.applyAsLong(p.writer()) < p.sequence())
-              .toList();
+          lock.unmet.stream().filter(p -> merged.applyAsLong(p.writer()) < p.sequence()).toList();
     }
     return lock.unmet.isEmpty();
   }
@@ -275,7 +274,9 @@ public final class LockCache {
     drain();
   }
 
-  /** Everything that is held: for a JOIN. What is outstanding is asked for anew by {@link #remind}. */
+  /**
+   * Everything that is held: for a JOIN. What is outstanding is asked for anew by {@link #remind}.
+   */
   public List<LockGrant> held() {
     List<LockGrant> held = new ArrayList<>();
     for (Lock lock : locks.values()) {
@@ -377,7 +378,7 @@ public final class LockCache {
     Transaction first = lock.queue.peek();
     boolean unfit = held != null && first != null && !held.mode().covers(first.next().mode());
     boolean spent = lock.recalled && (lock.used || first == null);
-    if (held != null && (spent || unfit || closed && first == null) && !lock.pinned()) {
+    if (held != null && (spent || unfit || (closed && first == null)) && !lock.pinned()) {
       if (lock.lastWrite > durable) {
         releasing.add(lock.number);
         return;

@@ -20,8 +20,8 @@ import org.jspecify.annotations.Nullable;
  * <ul>
  *   <li>two workers hold a lock at a time only if both hold it shared: asserted;
  *   <li>nothing is granted before {@link #open};
- *   <li>a worker holds a lock from its grant, or its JOIN, until it releases this or a newer request
- *       for it, or is {@link #gone};
+ *   <li>a worker holds a lock from its grant, or its JOIN, until it releases this or a newer
+ *       request for it, or is {@link #gone};
  *   <li>who waits for a lock is served in the order of asking; who waits longest is not overtaken,
  *       also not by those that could share with the holders;
  *   <li>a worker waits once for a lock, so queues are as bounded as workers; workers name at most
@@ -229,8 +229,7 @@ public final class LockTable {
     Map.Entry<Long, LockGrant> first = entry.queue.entrySet().iterator().next();
     entry.holders.forEach(
         (holder, grant) -> {
-          if (!holder.equals(first.getKey())
-              && !grant.mode().agreesWith(first.getValue().mode())) {
+          if (!holder.equals(first.getKey()) && !grant.mode().agreesWith(first.getValue().mode())) {
             notices.add(new Notice.Recalled(holder, grant));
           }
         });
