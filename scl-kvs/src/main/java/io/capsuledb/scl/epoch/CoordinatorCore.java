@@ -547,8 +547,7 @@ public final class CoordinatorCore {
       Member member = entry.getValue();
       if (!member.condemned) {
         long silence = now - member.receivedAt;
-        boolean neverJoined =
-            !member.joined && now - member.since >= 2 * options.silenceNanos();
+        boolean neverJoined = !member.joined && now - member.since >= 2 * options.silenceNanos();
         if (silence >= options.silenceNanos() || neverJoined) {
           condemn(now, worker, member);
         }
@@ -590,7 +589,7 @@ public final class CoordinatorCore {
 
   private void seal(long now, long writer) {
     Sealing step = sealing.computeIfAbsent(writer, w -> new Sealing());
-    if (!step.underWay && now - step.retryAt >= 0 || step.term == 0) {
+    if ((!step.underWay && now - step.retryAt >= 0) || step.term == 0) {
       step.underWay = true;
       step.term = Math.max(step.term, term);
       sealedAny = true;
@@ -947,8 +946,7 @@ public final class CoordinatorCore {
     EpochCore.Merged sync = epochs.lastSync();
     if (sync != null) {
       frontier.add(
-          new Position(
-              sync.record().header().writer(), sync.record().header().sequence()));
+          new Position(sync.record().header().writer(), sync.record().header().sequence()));
     }
     released.forEach((writer, sequence) -> frontier.add(new Position(writer, sequence)));
     return frontier;

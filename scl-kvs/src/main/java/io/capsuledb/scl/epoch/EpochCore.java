@@ -18,8 +18,8 @@ import org.jspecify.annotations.Nullable;
  * <ul>
  *   <li>the engine cuts at each RTS when it is merged, before anything that follows it: so nothing
  *       of a later epoch is merged before this worker's own clock is beyond the cut;
- *   <li>an answer that is no record is repeated until the epoch is over: a SYNC of it or a later RTS
- *       was merged;
+ *   <li>an answer that is no record is repeated until the epoch is over: a SYNC of it or a later
+ *       RTS was merged;
  *   <li>the newest SYNC only becomes newer: epochs grow along the causal order of RTS and SYNC
  *       records, since a coordinator has merged what its predecessors left before its first.
  * </ul>

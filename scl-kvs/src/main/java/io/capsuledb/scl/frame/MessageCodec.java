@@ -13,6 +13,7 @@ import io.capsuledb.scl.lock.LockMode;
 import io.capsuledb.scl.session.Position;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The body of a frame before encryption: kind and fields; docs/format/frame.md. Canonical: a
@@ -85,46 +86,7 @@ final class MessageCodec {
 
   static Decoded<SclMessage> decode(CapsuleName capsule, byte[] bytes, int length) {
     FieldReader in = new FieldReader(bytes, 0, length);
-    int kind = in.u8();
-    SclMessage message =
-        switch (kind) {
-          case FrameLayout.KIND_RECORDS -> records(capsule, in);
-          case FrameLayout.KIND_BEAT -> beat(in);
-          case FrameLayout.KIND_COORDINATOR_BEAT -> coordinatorBeat(in);
-          case FrameLayout.KIND_JOIN -> {
-            long term = positive(in, "term");
-            ChainHead head = in.head();
-            List<LockGrant> locks = locks(in);
-            yield in.isSound() ? new SclMessage.Join(term, head, locks) : null;
-          }
-          case FrameLayout.KIND_END -> end(in);
-          case FrameLayout.KIND_LOCK -> {
-            long term = positive(in, "term");
-            List<LockGrant> locks = locks(in);
-            yield in.isSound() ? new SclMessage.LockRequest(term, locks) : null;
-          }
-          case FrameLayout.KIND_GRANT -> {
-            long term = positive(in, "term");
-            List<LockGrant> locks = locks(in);
-            List<Position> released = positions(in);
-            yield in.isSound() ? new SclMessage.Grant(term, locks, released) : null;
-          }
-          case FrameLayout.KIND_RECALL -> {
-            long term = positive(in, "term");
-            List<LockGrant> locks = locks(in);
-            yield in.isSound() ? new SclMessage.Recall(term, locks) : null;
-          }
-          case FrameLayout.KIND_RELEASE -> {
-            long term = positive(in, "term");
-            ChainHead head = in.head();
-            List<LockGrant> locks = locks(in);
-            yield in.isSound() ? new SclMessage.Release(term, head, locks) : null;
-          }
-          default -> {
-            in.reject(Reason.UNKNOWN_TYPE, "kind " + kind);
-            yield null;
-          }
-        };
+    SclMessage message = message(capsule, in);
     in.end();
     Rejection defect = in.rejection();
     if (defect != null || message == null) {
@@ -134,8 +96,45 @@ final class MessageCodec {
     return Decoded.accept(message);
   }
 
-  private static SclMessage.@org.jspecify.annotations.Nullable Records records(
-      CapsuleName capsule, FieldReader in) {
+  private static @Nullable SclMessage message(CapsuleName capsule, FieldReader in) {
+    int kind = in.u8();
+    return switch (kind) {
+      case FrameLayout.KIND_RECORDS -> records(capsule, in);
+      case FrameLayout.KIND_BEAT -> beat(in);
+      case FrameLayout.KIND_COORDINATOR_BEAT -> coordinatorBeat(in);
+      case FrameLayout.KIND_END -> end(in);
+      case FrameLayout.KIND_JOIN,
+          FrameLayout.KIND_LOCK,
+          FrameLayout.KIND_GRANT,
+          FrameLayout.KIND_RECALL,
+          FrameLayout.KIND_RELEASE ->
+          ofLocks(kind, in);
+      default -> {
+        in.reject(Reason.UNKNOWN_TYPE, "kind " + kind);
+        yield null;
+      }
+    };
+  }
+
+  private static @Nullable SclMessage ofLocks(int kind, FieldReader in) {
+    long term = positive(in, "term");
+    boolean withHead = kind == FrameLayout.KIND_JOIN || kind == FrameLayout.KIND_RELEASE;
+    ChainHead head = withHead ? in.head() : ChainHead.NONE;
+    List<LockGrant> locks = locks(in);
+    List<Position> released = kind == FrameLayout.KIND_GRANT ? positions(in) : List.of();
+    if (!in.isSound()) {
+      return null;
+    }
+    return switch (kind) {
+      case FrameLayout.KIND_JOIN -> new SclMessage.Join(term, head, locks);
+      case FrameLayout.KIND_LOCK -> new SclMessage.LockRequest(term, locks);
+      case FrameLayout.KIND_GRANT -> new SclMessage.Grant(term, locks, released);
+      case FrameLayout.KIND_RECALL -> new SclMessage.Recall(term, locks);
+      default -> new SclMessage.Release(term, head, locks);
+    };
+  }
+
+  private static SclMessage.@Nullable Records records(CapsuleName capsule, FieldReader in) {
     long writer = writer(in);
     long from = positive(in, "sequence");
     long to = positive(in, "sequence");
@@ -166,7 +165,7 @@ final class MessageCodec {
     return in.isSound() ? new SclMessage.Records(writer, from, to, records) : null;
   }
 
-  private static SclMessage.@org.jspecify.annotations.Nullable Beat beat(FieldReader in) {
+  private static SclMessage.@Nullable Beat beat(FieldReader in) {
     long number = positive(in, "number");
     ChainHead head = in.head();
     long term = in.u63("term");
@@ -186,8 +185,7 @@ final class MessageCodec {
         : null;
   }
 
-  private static SclMessage.@org.jspecify.annotations.Nullable CoordinatorBeat coordinatorBeat(
-      FieldReader in) {
+  private static SclMessage.@Nullable CoordinatorBeat coordinatorBeat(FieldReader in) {
     long term = positive(in, "term");
     long coordinator = writer(in);
     ChainHead head = in.head();
@@ -206,7 +204,7 @@ final class MessageCodec {
         : null;
   }
 
-  private static SclMessage.@org.jspecify.annotations.Nullable End end(FieldReader in) {
+  private static SclMessage.@Nullable End end(FieldReader in) {
     long epoch = positive(in, "epoch");
     long coordinator = writer(in);
     boolean late = bool(in);

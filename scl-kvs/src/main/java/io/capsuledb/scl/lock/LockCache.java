@@ -378,7 +378,7 @@ public final class LockCache {
     Transaction first = lock.queue.peek();
     boolean unfit = held != null && first != null && !held.mode().covers(first.next().mode());
     boolean spent = lock.recalled && (lock.used || first == null);
-    if (held != null && (spent || unfit || closed && first == null) && !lock.pinned()) {
+    if (held != null && (spent || unfit || (closed && first == null)) && !lock.pinned()) {
       if (lock.lastWrite > durable) {
         releasing.add(lock.number);
         return;

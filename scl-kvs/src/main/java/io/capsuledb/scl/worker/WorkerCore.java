@@ -29,7 +29,6 @@ import io.capsuledb.scl.session.Position;
 import io.capsuledb.scl.session.SessionToken;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -45,9 +44,9 @@ import org.jspecify.annotations.Nullable;
  * <ul>
  *   <li>the engine gets foreign records in causal order, durable ones only, and cuts at an RTS
  *       before it gets anything that follows it;
- *   <li>it is ready, and may write, only when everything is merged that a quorum of replicas claimed
- *       after its own first record was durable: an RTS that does not count it among the members is
- *       behind it then;
+ *   <li>it is ready, and may write, only when everything is merged that a quorum of replicas
+ *       claimed after its own first record was durable: an RTS that does not count it among the
+ *       members is behind it then;
  *   <li>it obeys one coordinator at a time, that of the largest established term it has heard of;
  *       its lease lasts from the sending of a beat that this or an earlier coordinator has echoed;
  *   <li>once it is sealed, named gone by a SYNC, or has left, it does nothing more: {@link
@@ -76,8 +75,8 @@ public final class WorkerCore {
   private final EpochCore epochs;
   private final LockCache locks;
   private final CoordinatorCore coordinator;
-  private final Map<Rejection.Reason, Long> rejections = new java.util.EnumMap<>(
-      Rejection.Reason.class);
+  private final Map<Rejection.Reason, Long> rejections =
+      new java.util.EnumMap<>(Rejection.Reason.class);
 
   private List<WorkerOutput> outputs = new ArrayList<>();
   private final List<CapsuleRecord> burst = new ArrayList<>();
@@ -126,7 +125,6 @@ public final class WorkerCore {
 
   private final Map<Long, Waiting> sessions = new LinkedHashMap<>();
   private final Map<Long, Forced> forced = new LinkedHashMap<>();
-  private final Map<Long, Long> pulls = new HashMap<>();
 
   /**
    * A worker whose chain has no record yet.
@@ -187,7 +185,6 @@ public final class WorkerCore {
       }
       case WorkerInput.CoordinatorEnded(long writer) -> coordinator.ended(now, writer);
       case WorkerInput.Pulled(long ticket, List<CapsuleRecord> records) -> {
-        pulls.remove(ticket);
         merge.pulled(now, ticket, records);
       }
       case WorkerInput.FrontierRead(long ticket, List<ChainClaim> claims) ->
@@ -200,8 +197,7 @@ public final class WorkerCore {
           coordinator.overruled(now, writer, beyond);
       case WorkerInput.CutMade(long epoch, WorkerInput.Cut cut, ChainHead at, long lamport) -> {
         clock = Math.max(clock, lamport);
-        epochs.cut(
-            epoch, cut != WorkerInput.Cut.MADE, cut == WorkerInput.Cut.LATE, at, lamport);
+        epochs.cut(epoch, cut != WorkerInput.Cut.MADE, cut == WorkerInput.Cut.LATE, at, lamport);
         answerEpoch();
       }
       case WorkerInput.Acquire(long ticket, var wishes, long timeoutNanos) ->
@@ -213,8 +209,7 @@ public final class WorkerCore {
         if (forced.size() >= options.maxWaiting()) {
           deny(ticket, "too many wait for a SYNC");
         } else {
-          forced.put(
-              ticket, new Forced(ticket, epochs.lastCutEpoch() + 1, now + timeoutNanos));
+          forced.put(ticket, new Forced(ticket, epochs.lastCutEpoch() + 1, now + timeoutNanos));
           nextBeat = now;
         }
       }
