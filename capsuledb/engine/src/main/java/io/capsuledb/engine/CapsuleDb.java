@@ -921,6 +921,14 @@ public final class CapsuleDb implements AutoCloseable {
     return shared().stableTime();
   }
 
+  /**
+   * The sequence number, in this worker's chain, of the newest record that anything committed so
+   * far is in; it need not be durable.
+   */
+  public long newestSequence() {
+    return writePath.newestSequence();
+  }
+
   /** The epoch that this worker's records carry: one more than that of its newest EOE. */
   public long epoch() {
     return writePath.epoch();

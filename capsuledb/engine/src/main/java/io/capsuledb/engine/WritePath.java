@@ -254,6 +254,13 @@ final class WritePath {
 
   // ------------------------------------------------------------------ shared mode
 
+  /** The sequence number of the newest record that anything was put into. */
+  long newestSequence() {
+    synchronized (monitor) {
+      return head.sequence() + undurable.size();
+    }
+  }
+
   /** The epoch that records carry from now on. Before anything is appended. */
   void beginEpoch(long first) {
     synchronized (monitor) {

@@ -41,6 +41,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Consumer;
 import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
 
@@ -78,6 +79,8 @@ public final class ReplicatedStore implements RecordStore {
   private final RecordStore cache;
   private final QuorumClient client;
   private final LongConsumer evidenceCount;
+
+  private volatile Consumer<List<StoredRecord>> appendedListener = batch -> {};
 
   /** Lets writers write; null of a store that took nothing over. */
   private volatile @Nullable Fencing fencing;
@@ -356,7 +359,18 @@ public final class ReplicatedStore implements RecordStore {
     done.appended(null);
   }
 
+  /**
+   * Tells of all records that are appended here from now on when they are durable, those of one
+   * chain in order. Once, before anything is appended.
+   *
+   * @param listener called on any thread; must return at once and not throw
+   */
+  public void onAppended(Consumer<List<StoredRecord>> listener) {
+    appendedListener = listener;
+  }
+
   private void rememberCheckpoints(List<StoredRecord> batch) {
+    appendedListener.accept(batch);
     for (StoredRecord record : batch) {
       if (RecordCodec.typeOf(record.bytes()) == RecordType.CHECKPOINT) {
         remember(record);
