@@ -79,6 +79,7 @@ class CommandLineTest {
             "capsule bench replication",
             "capsule replica",
             "capsule router",
+            "capsule worker",
             "capsule cluster",
             "capsule replicas status",
             "capsule replicas evidence",
