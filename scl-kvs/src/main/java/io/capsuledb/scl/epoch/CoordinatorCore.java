@@ -181,7 +181,8 @@ public final class CoordinatorCore {
   private int attempt;
   private long lateClock;
   private boolean forced;
-  private long appendSince = -1;
+  private boolean appending;
+  private long appendSince;
   private ChainHead head = ChainHead.NONE;
   private long checkBegan;
   private long nextBeat;
@@ -234,6 +235,7 @@ public final class CoordinatorCore {
   public void introduced(long now, long writer) {
     if (phase == Phase.INTRODUCING) {
       chain = writer;
+      appending = true;
       appendSince = now;
     }
   }
@@ -245,7 +247,7 @@ public final class CoordinatorCore {
         continue;
       }
       head = new ChainHead(record.header().sequence(), record.hash());
-      appendSince = -1;
+      appending = false;
       if (record.header().type() == RecordType.ROSTER && phase == Phase.INTRODUCING) {
         phase = Phase.SURVEYING;
         read();
@@ -304,7 +306,7 @@ public final class CoordinatorCore {
     epoch = null;
     attempt = 0;
     lateClock = 0;
-    appendSince = -1;
+    appending = false;
     nextBeat = now;
   }
 
@@ -589,7 +591,7 @@ public final class CoordinatorCore {
 
   private void seal(long now, long writer) {
     Sealing step = sealing.computeIfAbsent(writer, w -> new Sealing());
-    if ((!step.underWay && now - step.retryAt >= 0) || step.term == 0) {
+    if (step.term == 0 || (!step.underWay && now - step.retryAt >= 0)) {
       step.underWay = true;
       step.term = Math.max(step.term, term);
       sealedAny = true;
@@ -649,6 +651,7 @@ public final class CoordinatorCore {
     epoch = new Epoch(rts);
     lastRtsAt = now;
     lastRtsEpoch = number;
+    appending = true;
     appendSince = now;
     forced = false;
     List<Hash32> parents = new ArrayList<>();
@@ -834,6 +837,7 @@ public final class CoordinatorCore {
             previous == null ? Hash32.ZERO : previous.record().hash(),
             List.copyOf(cut.values()));
     current.appended = true;
+    appending = true;
     appendSince = now;
     acts.add(new Act.AppendSync(chain, sync, parents));
   }
@@ -964,7 +968,7 @@ public final class CoordinatorCore {
     if (phase == Phase.OFF) {
       return;
     }
-    if (appendSince >= 0 && now - appendSince >= APPEND_LEASES * options.leaseNanos()) {
+    if (appending && now - appendSince >= APPEND_LEASES * options.leaseNanos()) {
       // Its chain may be promised to somebody who did not finish, or there is no quorum.
       stepDown(now);
       return;

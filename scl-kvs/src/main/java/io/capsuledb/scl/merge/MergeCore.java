@@ -91,8 +91,10 @@ public final class MergeCore {
     final TreeMap<Long, Parked> parked = new TreeMap<>();
     long parkedBytes;
     final List<Pull> pulls = new ArrayList<>();
-    long missingSince = -1;
-    long pauseUntil = Long.MIN_VALUE;
+    boolean missing;
+    long missingSince;
+    boolean paused;
+    long pauseUntil;
     int failures;
 
     Chain(long writer) {
@@ -110,6 +112,7 @@ public final class MergeCore {
 
   private static final class WantedHash {
     final Set<Long> waiting = new LinkedHashSet<>();
+    boolean seen;
     long notBefore;
     long ticket;
     int failures;
@@ -454,7 +457,7 @@ public final class MergeCore {
     heads.remove(chain.head.hash());
     chain.head = head;
     chain.lamport = lamport;
-    chain.missingSince = -1;
+    chain.missing = false;
     if (head.sequence() > 0) {
       heads.put(head.hash(), chain.writer);
       remember(head.hash());
@@ -574,7 +577,8 @@ public final class MergeCore {
     }
     for (Map.Entry<Hash32, WantedHash> entry : wanted.entrySet()) {
       WantedHash want = entry.getValue();
-      if (want.notBefore == 0) {
+      if (!want.seen) {
+        want.seen = true;
         want.notBefore = now + GRACE_NANOS;
       } else if (want.ticket == 0 && now - want.notBefore >= 0 && pulls.size() < MAX_PULLS) {
         want.ticket = ++lastTicket;
@@ -586,6 +590,7 @@ public final class MergeCore {
   }
 
   private static void failed(long now, Chain chain) {
+    chain.paused = true;
     chain.pauseUntil =
         now + (PAUSE_NANOS << Math.min(chain.failures, MAX_DOUBLINGS)) + spread(chain.failures);
     chain.failures = Math.min(chain.failures + 1, MAX_DOUBLINGS);
@@ -619,12 +624,14 @@ public final class MergeCore {
         continue;
       }
       lacks = true;
-      if (chain.missingSince < 0) {
+      if (!chain.missing) {
+        chain.missing = true;
         chain.missingSince = now;
       }
+      chain.paused &= now - chain.pauseUntil < 0;
       if (at - chain.head.sequence() > room
           || now - chain.missingSince < GRACE_NANOS
-          || now - chain.pauseUntil < 0
+          || chain.paused
           || chain.pulls.size() >= MAX_PULLS_OF_CHAIN
           || pulls.size() >= MAX_PULLS) {
         break;

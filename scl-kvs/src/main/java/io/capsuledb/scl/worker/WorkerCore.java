@@ -109,7 +109,6 @@ public final class WorkerCore {
   private long claimNotBefore;
   private boolean anyCoordinator;
   private long leaseUntil;
-  private boolean leaseGiven;
   private long beats;
   private long nextBeat;
   private final Map<Long, Long> beatTimes =
@@ -364,6 +363,8 @@ public final class WorkerCore {
         ownEntry = entry;
         introducedAt = now;
         heardAt = now;
+        claimNotBefore = now;
+        leaseUntil = now;
         nextBeat = now;
         read(now);
       }
@@ -626,13 +627,7 @@ public final class WorkerCore {
   }
 
   private void progressLocks(long now) {
-    boolean valid = leaseUntil - now > 0 && leaseGiven();
-    locks.progress(valid);
-  }
-
-  private boolean leaseGiven() {
-    leaseGiven |= leaseUntil != 0;
-    return leaseGiven;
+    locks.progress(ownEntry != null && leaseUntil - now > 0);
   }
 
   private boolean tellLocks() {
