@@ -82,7 +82,7 @@ class MergePropertyTest {
     }
   }
 
-  @Property(tries = 60)
+  @Property(tries = 25)
   void aNodeShowsWhatOperationsMakeOneAfterTheOther(@ForAll long seed) {
     Random random = new Random(seed);
     Node node = Node.tiny(seed);
@@ -99,7 +99,9 @@ class MergePropertyTest {
             stage(txn, key, model, random);
           }
           long fence = txn.commit();
-          moments.put(fence, new TreeMap<>(model));
+          if (fence > 0) {
+            moments.put(fence, new TreeMap<>(model));
+          }
         }
       } else if (dice < 15) {
         db.flush();
