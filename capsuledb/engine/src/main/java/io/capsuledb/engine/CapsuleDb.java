@@ -265,6 +265,9 @@ public final class CapsuleDb implements AutoCloseable {
               options.shared(),
               survey::names,
               progress);
+      if (options.shared()) {
+        survey.cut(CausalCut.of(name, ports.store(), survey.chains()));
+      }
       List<Chain> positions = replay.run(survey.chains(), survey.treePositions(), survey::isNamed);
       ports.telemetry().count(Telemetry.Counter.RECORDS_REPLAYED, replay.records());
       List<Hash32> tips = tips(survey, verifier);
@@ -498,6 +501,19 @@ public final class CapsuleDb implements AutoCloseable {
       checkRunning();
       throw e;
     }
+  }
+
+  /** Whether a key is absent because its newest value has expired. */
+  boolean isExpired(byte[] key, long nowMs) {
+    checkRunning();
+    return tree.read(
+        key,
+        lamport::newest,
+        (entry, cleared, source) ->
+            entry != null
+                && (cleared == null || entry.version().compareTo(cleared) >= 0)
+                && !entry.isTombstone()
+                && entry.isExpired(nowMs));
   }
 
   static Lookup visible(
@@ -872,7 +888,7 @@ public final class CapsuleDb implements AutoCloseable {
     List<SharedChains.Prepared> prepared = shared().prepare(records);
     locked(
         () -> {
-          shared().checkJoinable(records.size());
+          shared().checkJoinable(prepared);
           shared().merge(prepared);
           return true;
         });
@@ -893,7 +909,7 @@ public final class CapsuleDb implements AutoCloseable {
     List<SharedChains.Prepared> prepared = shared().prepare(List.of(rts));
     return locked(
         () -> {
-          shared().checkJoinable(1);
+          shared().checkJoinable(prepared);
           return shared().beginCut(prepared.getFirst(), idleIsEnough);
         });
   }
@@ -935,8 +951,8 @@ public final class CapsuleDb implements AutoCloseable {
   }
 
   /**
-   * The newest record of each chain that was merged, by writer; of this worker's own chain the
-   * newest durable one.
+   * The newest record of each chain that was merged, by writer; of this worker's own chain, and of
+   * the one with its tables, the newest durable one.
    */
   public Map<Long, ChainHead> frontier() {
     lock.lock();
@@ -944,6 +960,10 @@ public final class CapsuleDb implements AutoCloseable {
       Map<Long, ChainHead> frontier = shared().frontier();
       WritePath.Head own = writePath.head();
       frontier.put(own.writer(), new ChainHead(own.sequence(), own.hash()));
+      Chain tables = tree.treeHead();
+      if (tables != null) {
+        frontier.put(tables.writer(), new ChainHead(tables.sequence(), tables.hash()));
+      }
       return frontier;
     } finally {
       lock.unlock();

@@ -28,6 +28,7 @@ import io.capsuledb.core.record.RecordType;
 import io.capsuledb.core.record.SignedHeader;
 import io.capsuledb.engine.lsm.Manifest;
 import io.capsuledb.engine.lsm.TreeVerifier;
+import io.capsuledb.engine.merge.MergeOperator;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -908,6 +909,9 @@ public final class CapsuleVerifier {
       new BatchCodec.Visitor() {
         @Override
         public void put(byte[] key, ValueType type, byte[] value, long expiryAtMs) {}
+
+        @Override
+        public void merge(byte[] key, MergeOperator operator, byte[] operand, long expiryAtMs) {}
 
         @Override
         public void delete(byte[] key) {}

@@ -25,6 +25,7 @@ import io.capsuledb.engine.entry.Version;
 import io.capsuledb.engine.lsm.Cut;
 import io.capsuledb.engine.lsm.Manifest.Chain;
 import io.capsuledb.engine.lsm.Tree;
+import io.capsuledb.engine.merge.MergeOperator;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -339,6 +340,12 @@ final class Replay {
               type.number(),
               expiryAtMs,
               value));
+    }
+
+    @Override
+    public void merge(byte[] key, MergeOperator operator, byte[] operand, long expiryAtMs) {
+      tree.put(
+          new Entry(key, next(), EntryKind.OPERAND, operator.number(), expiryAtMs, operand));
     }
 
     @Override

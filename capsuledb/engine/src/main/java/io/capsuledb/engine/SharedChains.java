@@ -39,9 +39,12 @@ import io.capsuledb.engine.lsm.Manifest;
 import io.capsuledb.engine.lsm.Manifest.Chain;
 import io.capsuledb.engine.lsm.ManifestCodec;
 import io.capsuledb.engine.lsm.Tree;
+import io.capsuledb.engine.merge.MergeOperator;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.CompletionStage;
 import java.util.function.LongConsumer;
@@ -207,9 +210,29 @@ final class SharedChains {
 
   /** The newest merged record of each other chain, by writer. */
   Map<Long, ChainHead> frontier() {
+    takeOwnChains();
     Map<Long, ChainHead> heads = new TreeMap<>();
     chains.forEach((of, known) -> heads.put(of, known.head));
     return heads;
+  }
+
+  /** Chains that this engine's tree has written and that have ended are like others' from then on. */
+  private void takeOwnChains() {
+    for (Tree.EndedChain own : tree.takeEndedChains()) {
+      Chain at = own.chain();
+      chains.put(
+          at.writer(),
+          new Known(
+              RosterEntry.Role.COMPACTOR,
+              own.firstLamport(),
+              new ChainHead(at.sequence(), at.hash()),
+              at.lamport()));
+      Checkpoint.Range place = tree.manifestPlace();
+      if (place != null && place.writer() == at.writer()) {
+        // The manifest in force is in it; a later one has a later time than the chain's end.
+        manifestLamport = Math.max(manifestLamport, at.lamport());
+      }
+    }
   }
 
   // ------------------------------------------------------------------ merging
@@ -290,6 +313,12 @@ final class SharedChains {
     }
 
     @Override
+    public void merge(byte[] key, MergeOperator operator, byte[] operand, long expiryAtMs) {
+      to.operations.add(
+          new Entry(key, next(), EntryKind.OPERAND, operator.number(), expiryAtMs, operand));
+    }
+
+    @Override
     public void delete(byte[] key) {
       to.operations.add(Entry.tombstone(key, next()));
     }
@@ -306,6 +335,7 @@ final class SharedChains {
    * @throws InvalidRequestException if one does not follow in its chain; those before it are merged
    */
   void merge(List<Prepared> records) {
+    takeOwnChains();
     Map<Long, Hash32> heads = new TreeMap<>();
     long last = 0;
     try {
@@ -383,8 +413,10 @@ final class SharedChains {
   }
 
   /** Checks that the next record can name all that it has to. */
-  void checkJoinable(int more) {
-    if (writePath.unjoined() + more >= RecordLayout.MAX_PARENTS) {
+  void checkJoinable(List<Prepared> more) {
+    Set<Long> writers = new HashSet<>();
+    more.forEach(prepared -> writers.add(prepared.header().writer()));
+    if (writePath.unjoined() + writers.size() >= RecordLayout.MAX_PARENTS) {
       throw new UnavailableException(
           "more chains were merged since this worker's newest record than a record joins: write"
               + " something first");
@@ -508,6 +540,7 @@ final class SharedChains {
    * @return false if not all of them was merged and taken over yet
    */
   boolean becomeCompactor(Map<Long, ChainHead> sealed) {
+    takeOwnChains();
     if (tree.isAppointed()) {
       return true;
     }
@@ -612,6 +645,17 @@ final class SharedChains {
       return;
     }
     take(sync);
+    // What it cuts are its ancestors, and itself one of its coordinator's head.
+    List<Long> implied = new ArrayList<>();
+    for (Sync.Position position : sync.positions()) {
+      Known known = chains.get(position.writer());
+      if (known != null
+          && known.role != RosterEntry.Role.COORDINATOR
+          && known.head.sequence() <= position.head().sequence()) {
+        implied.add(position.writer());
+      }
+    }
+    writePath.implied(implied);
     takeOverManifest();
   }
 

@@ -104,6 +104,12 @@ final class Survey {
     return chains;
   }
 
+  /** Takes chains up to where they can be replayed. */
+  void cut(List<Surveyed> at) {
+    chains.clear();
+    chains.addAll(at);
+  }
+
   /** How far the tree's own chains go: there is nothing to replay in them. */
   List<Chain> treePositions() {
     return treePositions;

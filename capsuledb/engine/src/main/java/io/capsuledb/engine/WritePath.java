@@ -19,6 +19,7 @@ import io.capsuledb.engine.lsm.Cut;
 import io.capsuledb.engine.lsm.Manifest;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
@@ -293,6 +294,13 @@ final class WritePath {
     if (!reached.isEmpty()) {
       tellListeners();
       reached.forEach(w -> w.future.complete(null));
+    }
+  }
+
+  /** Notes that heads of chains are ancestors of another head that was merged: no need to name them. */
+  void implied(Collection<Long> writers) {
+    synchronized (monitor) {
+      unjoined.keySet().removeAll(writers);
     }
   }
 

@@ -32,8 +32,8 @@ import io.capsuledb.core.seal.ChainHead;
 import io.capsuledb.core.sim.SimClock;
 import io.capsuledb.core.sim.SimDisk;
 import io.capsuledb.core.sim.SimEntropy;
-import io.capsuledb.core.sim.SimRecordStore;
 import io.capsuledb.core.sim.SimScheduler;
+import io.capsuledb.engine.merge.MergeOperator;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
@@ -64,8 +64,12 @@ final class SharedCapsule {
     }
   }
 
-  /** One operation; a CLEAR has no key, a deletion no value. */
-  record Op(String key, String value, long expiryAtMs, At at) {}
+  /** One operation; a CLEAR has no key, a deletion no value, only a merge an operator. */
+  record Op(String key, String value, long expiryAtMs, MergeOperator operator, At at) {
+    Op(String key, String value, long expiryAtMs, At at) {
+      this(key, value, expiryAtMs, null, at);
+    }
+  }
 
   /** What somebody who knows some operations sees. */
   static final class View {
@@ -84,7 +88,24 @@ final class SharedCapsule {
         return null;
       }
       Op op = newest.getValue();
+      if (op.operator != null) {
+        return merged(key, last, clear == null ? new At(0, 0) : clear.getKey());
+      }
       return op.expiryAtMs != 0 && op.expiryAtMs <= nowMs ? null : op.value;
+    }
+
+    /** Every operation on the key since the CLEAR, one after the other. */
+    private String merged(String key, At last, At clear) {
+      String value = null;
+      for (Op op : keys.get(key).subMap(clear, false, last, true).values()) {
+        value =
+            op.operator == null
+                ? op.value
+                : Node.text(
+                    op.operator.apply(
+                        0, value == null ? null : bytes(value), bytes(op.value)));
+      }
+      return value;
     }
 
     NavigableMap<String, String> live(long time, long nowMs) {
@@ -126,6 +147,15 @@ final class SharedCapsule {
           });
     }
 
+    /** Writes one key, and makes it durable. */
+    void put(String key, String value) {
+      long time = Node.put(db, key, value);
+      Op made = new Op(key, value, 0, new At(time, writer));
+      operations.get(writer).put(time, made);
+      view.add(made);
+      scheduler.run();
+    }
+
     void write() {
       List<Op> ops = new ArrayList<>();
       long fence;
@@ -142,15 +172,19 @@ final class SharedCapsule {
       for (int i = 0; i < ops.size(); i++) {
         Op op = ops.get(i);
         At at = new At(fence - ops.size() + 1 + i, writer);
-        Op made = new Op(op.key, op.value, op.expiryAtMs, at);
+        Op made = new Op(op.key, op.value, op.expiryAtMs, op.operator, at);
         operations.get(writer).put(at.time, made);
         view.add(made);
       }
     }
 
     private Op stage(Transaction txn) {
-      String key = "k" + random.nextInt(KEYS);
+      int number = random.nextInt(KEYS);
+      String key = "k" + number;
       int dice = random.nextInt(40);
+      if (number >= NUMBERS && dice > 0) {
+        return stageNumber(txn, key);
+      }
       if (dice == 0) {
         txn.clear();
         return new Op(null, null, 0, null);
@@ -164,6 +198,23 @@ final class SharedCapsule {
           "v" + random.nextInt(1000) + (dice == 39 ? "x".repeat(200 + random.nextInt(200)) : "");
       txn.put(bytes(key), ValueType.STRING, bytes(value), expiry);
       return new Op(key, value, expiry, null);
+    }
+
+    /** On keys that hold numbers and never expire. */
+    private Op stageNumber(Transaction txn, String key) {
+      String value = "" + (random.nextInt(200) - 100);
+      int dice = random.nextInt(8);
+      if (dice == 0) {
+        txn.delete(bytes(key));
+        return new Op(key, null, 0, null);
+      }
+      if (dice == 1) {
+        txn.put(bytes(key), ValueType.STRING, bytes(value), 0);
+        return new Op(key, value, 0, null);
+      }
+      MergeOperator operator = MergeOperator.ofNumber(1 + random.nextInt(3));
+      txn.merge(bytes(key), operator, bytes(value));
+      return new Op(key, value, 0, operator, null);
     }
 
     void check() {
@@ -309,10 +360,13 @@ final class SharedCapsule {
 
   static final int KEYS = 25;
 
+  /** Keys from here on hold numbers. */
+  static final int NUMBERS = 20;
+
   final long seed;
   final Random random;
   final SimClock clock = new SimClock();
-  final SimRecordStore store = new SimDisk().open();
+  final SealingStore store = new SealingStore(new SimDisk().open());
   final KeyTree owner;
   final CapsuleName name;
   final CapsuleMetadata metadata;
@@ -692,6 +746,8 @@ final class SharedCapsule {
         worker.hear(200);
         worker.scheduler.run();
         assertThat(worker.db.failure()).as("seed %d", seed).isNull();
+      }
+      for (Worker worker : alive()) {
         calm &= worker.hasHeardAll();
       }
       tryToAppoint();
@@ -703,7 +759,15 @@ final class SharedCapsule {
         return;
       }
     }
-    throw new AssertionError("seed " + seed + ": the capsule does not settle");
+    throw new AssertionError(
+        "seed "
+            + seed
+            + ": the capsule does not settle; epoch under way "
+            + (rts != null)
+            + ", compactor to be "
+            + (next != null)
+            + ", heard "
+            + alive().stream().map(Worker::hasHeardAll).toList());
   }
 
   void epoch() {

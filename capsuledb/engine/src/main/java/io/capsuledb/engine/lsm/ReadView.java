@@ -4,12 +4,15 @@ import io.capsuledb.core.crypto.Hash32;
 import io.capsuledb.core.record.Checkpoint;
 import io.capsuledb.engine.entry.Entry;
 import io.capsuledb.engine.entry.EntryCursor;
+import io.capsuledb.engine.entry.EntryKind;
 import io.capsuledb.engine.entry.MergeCursor;
 import io.capsuledb.engine.entry.Version;
 import io.capsuledb.engine.memtable.Memtable;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -147,6 +150,64 @@ final class ReadView {
       best = newer(best, runs.get(i).find(key, time, best == null ? 0 : best.time()));
     }
     return best;
+  }
+
+  /** The newest version of a key in tables, or null. */
+  @Nullable Entry newestInTables(byte[] key) {
+    Entry best = null;
+    for (TableRun run : runs) {
+      best = newer(best, run.find(key, Long.MAX_VALUE, best == null ? 0 : best.time()));
+    }
+    return best;
+  }
+
+  /** The version itself, if tables hold it, or null. */
+  @Nullable Entry find(byte[] key, Version version) {
+    for (TableRun run : runs) {
+      EntryCursor cursor = run.cursor();
+      boolean there = run.mayHold(key) && cursor.seek(key);
+      while (there && Arrays.equals(cursor.entry().key(), key)) {
+        int order = cursor.entry().version().compareTo(version);
+        if (order == 0) {
+          return cursor.entry();
+        }
+        there = order > 0 && cursor.next();
+      }
+    }
+    return null;
+  }
+
+  /** As {@link #find}, with the value that an operand has made. */
+  @Nullable Entry value(
+      byte[] key, long time, @Nullable Version cleared, Function<Entry, byte[]> values) {
+    Entry newest = find(key, time);
+    return newest == null
+            || newest.kind() != EntryKind.OPERAND
+            || (cleared != null && newest.version().compareTo(cleared) < 0)
+        ? newest
+        : folded(newest, cleared, values);
+  }
+
+  /** What an operand of a memtable has made of what was before it. */
+  Entry folded(Entry operand, @Nullable Version cleared, Function<Entry, byte[]> values) {
+    List<Entry> all = new ArrayList<>();
+    for (Memtable memtable : memtables) {
+      for (Entry entry : memtable.operands(operand.key(), operand.time())) {
+        if (uncovered(entry) != null && Entry.compareVersions(entry, operand) <= 0) {
+          all.add(entry);
+        }
+      }
+    }
+    Entry table = newestInTables(operand.key());
+    if (table != null && Entry.compareVersions(table, operand) < 0) {
+      all.add(table);
+    }
+    all.sort((a, b) -> Entry.compareVersions(b, a));
+    int end = 0;
+    while (end < all.size() && all.get(end).kind() == EntryKind.OPERAND) {
+      end++;
+    }
+    return Folding.fold(all.subList(0, Math.min(all.size(), end + 1)), cleared, values);
   }
 
   /** An entry of a memtable, unless the tables say what there is to say at its time. */

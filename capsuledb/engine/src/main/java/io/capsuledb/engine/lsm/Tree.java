@@ -576,6 +576,14 @@ public final class Tree implements AutoCloseable {
     return appointed;
   }
 
+  /** The newest durable record of the chain that this tree's manifests are in, or null. */
+  public @Nullable Chain treeHead() {
+    TreeChain.Ref head = chain.head();
+    return head == null
+        ? null
+        : new Chain(head.writer(), head.sequence(), head.hash(), head.lamport(), true, true);
+  }
+
   /** The writer of the chain that this tree's manifests are in, or 0 before its first record. */
   public long treeWriter() {
     return chain.writer();
@@ -606,6 +614,27 @@ public final class Tree implements AutoCloseable {
     signalFlush();
     signalCompaction();
   }
+
+  /** Chains that this tree has written and that ended since this was asked last. */
+  public List<EndedChain> takeEndedChains() {
+    List<EndedChain> chains = new ArrayList<>();
+    for (TreeChain.Ended one : chain.takeEnded()) {
+      TreeChain.Ref at = one.newest();
+      chains.add(
+          new EndedChain(
+              new Chain(at.writer(), at.sequence(), at.hash(), at.lamport(), true, true),
+              one.firstLamport()));
+    }
+    return chains;
+  }
+
+  /**
+   * A chain that this tree has written.
+   *
+   * @param chain its newest record
+   * @param firstLamport Lamport time of its first one
+   */
+  public record EndedChain(Chain chain, long firstLamport) {}
 
   /** Ends that; what is under way comes to nothing. */
   public void dismiss() {
@@ -808,7 +837,8 @@ public final class Tree implements AutoCloseable {
       ReadView held = acquire();
       try {
         if (moment >= retention.floorTime()) {
-          return visible.see(held.find(key, moment), held.clears().at(moment), this);
+          Version cleared = held.clears().at(moment);
+          return visible.see(held.value(key, moment, cleared, this::value), cleared, this);
         }
       } finally {
         held.release();
@@ -824,6 +854,21 @@ public final class Tree implements AutoCloseable {
   public interface Visible<T> {
     /** An entry or null, and the newest CLEAR or null. */
     T see(@Nullable Entry entry, @Nullable Version cleared, Tree tree);
+  }
+
+  /** The value that an operand has made of what was before it. */
+  Entry settled(Entry operand) {
+    ReadView held = acquire();
+    try {
+      if (operand.time() > held.manifest().coveredTime()) {
+        return held.folded(operand, held.clears().before(operand.version()), this::value);
+      }
+      // It has been flushed meanwhile: it became a value, unless that has expired.
+      Entry flushed = held.find(operand.key(), operand.version());
+      return flushed == null ? Entry.tombstone(operand.key(), operand.version()) : flushed;
+    } finally {
+      held.release();
+    }
   }
 
   /** The value of an entry, wherever it is. */
@@ -977,7 +1022,12 @@ public final class Tree implements AutoCloseable {
       }
       EntrySieve sieve =
           new EntrySieve(
-              new MergeCursor(sources),
+              new Folding.Cursor(
+                  new MergeCursor(sources),
+                  below::newestInTables,
+                  below.clears().versions(),
+                  floor,
+                  this::value),
               floor,
               below.clears().at(floor),
               retention.expiredByMs(),

@@ -64,6 +64,14 @@ final class TreeChain implements AutoCloseable {
   private boolean lost;
 
   private int tenure;
+
+  /** The newest record that is durable, of the chain that there is. */
+  private @Nullable Ended durable;
+
+  private long firstLamport;
+
+  /** Chains that have ended. */
+  private final List<Ended> ended = new ArrayList<>();
   private final Set<Work> works = new LinkedHashSet<>();
 
   /**
@@ -88,6 +96,26 @@ final class TreeChain implements AutoCloseable {
     this.newWriter = newWriter;
     this.newestTime = newestTime;
     this.appointed = appointed;
+  }
+
+  /**
+   * A chain that has ended.
+   *
+   * @param newest its last record, as far as is known
+   * @param firstLamport Lamport time of its first record
+   */
+  record Ended(Ref newest, long firstLamport) {}
+
+  /** Chains that have ended since this was asked last. */
+  List<Ended> takeEnded() {
+    lock.lock();
+    try {
+      List<Ended> taken = List.copyOf(ended);
+      ended.clear();
+      return taken;
+    } finally {
+      lock.unlock();
+    }
   }
 
   /** Allows a chain: a new one, whatever there was before. */
@@ -115,6 +143,11 @@ final class TreeChain implements AutoCloseable {
     appointed = false;
     lost = false;
     tenure++;
+    Ended newest = durable;
+    if (newest != null) {
+      ended.add(newest);
+      durable = null;
+    }
     RecordSealer chain = sealer;
     if (chain != null) {
       chain.close();
@@ -219,6 +252,7 @@ final class TreeChain implements AutoCloseable {
     private final List<StoredRecord> pending = new ArrayList<>();
     private final @Nullable Work work;
     private long pendingBytes;
+    private @Nullable Ref newest;
 
     private Appender(@Nullable Work work) {
       this.work = work;
@@ -265,6 +299,10 @@ final class TreeChain implements AutoCloseable {
               lamport);
       pending.add(new StoredRecord(ref.writer(), ref.sequence(), record.hash(), record.bytes()));
       pendingBytes += record.bytes().length;
+      newest = ref;
+      if (ref.sequence() == 1) {
+        firstLamport = lamport;
+      }
       return ref;
     }
 
@@ -291,6 +329,10 @@ final class TreeChain implements AutoCloseable {
         store.append(List.copyOf(pending));
         pending.clear();
         pendingBytes = 0;
+        Ref stored = newest;
+        if (stored != null) {
+          durable = new Ended(stored, firstLamport);
+        }
       }
     }
 
@@ -301,6 +343,17 @@ final class TreeChain implements AutoCloseable {
         pending.clear();
         lost = true;
       }
+      lock.unlock();
+    }
+  }
+
+  /** The newest record of this chain that is durable, or null before the first. */
+  @Nullable Ref head() {
+    lock.lock();
+    try {
+      Ended newest = durable;
+      return newest == null ? null : newest.newest();
+    } finally {
       lock.unlock();
     }
   }

@@ -232,6 +232,27 @@ public final class Memtable implements AutoCloseable {
     return address == 0 ? null : read(key, address, true);
   }
 
+  /**
+   * The versions of a key not later than a Lamport time, newest first, down to the first that is no
+   * operand, that one included.
+   */
+  public List<Entry> operands(byte[] key, long time) {
+    List<Entry> found = new ArrayList<>();
+    long node = lookup(key, KeyHash.of(key, seed));
+    long address = node == 0 ? 0 : arena.getAcquire(node, NODE_NEWEST);
+    while (address != 0) {
+      if (arena.getLong(address, ENTRY_TIME) <= time) {
+        Entry entry = read(key, address, true);
+        found.add(entry);
+        if (entry.kind() != EntryKind.OPERAND) {
+          break;
+        }
+      }
+      address = arena.getAcquire(address, ENTRY_OLDER);
+    }
+    return found;
+  }
+
   private Entry read(byte[] key, long address, boolean withValue) {
     long flags = arena.getLong(address, ENTRY_FLAGS);
     EntryKind kind = EntryKind.ofNumber((int) (flags >>> KIND_SHIFT) & 0xFF);
