@@ -470,7 +470,7 @@ final class SharedWorker implements Sharing, AutoCloseable {
       }
       case WorkerOutput.ReadFrontier(long ticket) -> readFrontier(ticket);
       case WorkerOutput.Granted(long ticket) -> answer(ticket, new Held(ticket), null);
-      case WorkerOutput.Reached(long ticket) -> answer(ticket, Boolean.TRUE, null);
+      case WorkerOutput.Reached(long ticket) -> answer(ticket, true, null);
       case WorkerOutput.Synced(long ticket, CapsuleRecord record, Sync sync) ->
           answer(ticket, point(record, sync), null);
       case WorkerOutput.Denied(long ticket, CapsuleException reason) ->
@@ -691,7 +691,8 @@ final class SharedWorker implements Sharing, AutoCloseable {
           }
           enqueue(new WorkerInput.FrontierRead(ticket, claims));
         },
-        failed -> EventLog.warn("worker.frontier_failed", "reason", failed.getMessage()));
+        failed -> EventLog.warn(
+                "worker.frontier_failed", "reason", String.valueOf(failed.getMessage())));
   }
 
   private void compact() {
