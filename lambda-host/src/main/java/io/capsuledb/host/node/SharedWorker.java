@@ -691,8 +691,8 @@ final class SharedWorker implements Sharing, AutoCloseable {
           }
           enqueue(new WorkerInput.FrontierRead(ticket, claims));
         },
-        failed -> EventLog.warn(
-                "worker.frontier_failed", "reason", String.valueOf(failed.getMessage())));
+        failed ->
+            EventLog.warn("worker.frontier_failed", "reason", String.valueOf(failed.getMessage())));
   }
 
   private void compact() {

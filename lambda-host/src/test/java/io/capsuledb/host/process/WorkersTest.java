@@ -62,8 +62,7 @@ class WorkersTest {
   }
 
   private void startAll(int count, String... more) throws Exception {
-    cluster =
-        LocalCluster.start(new LocalCluster.Options(directory, 3, 0, null), line -> {});
+    cluster = LocalCluster.start(new LocalCluster.Options(directory, 3, 0, null), line -> {});
     parts.add(cluster);
     for (int i = 0; i < 2; i++) {
       List<String> arguments =
