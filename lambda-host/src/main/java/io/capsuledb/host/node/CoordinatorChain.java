@@ -14,6 +14,7 @@ import io.capsuledb.core.port.RecordStore.StoredRecord;
 import io.capsuledb.core.record.CapsuleRecord;
 import io.capsuledb.core.record.RecordSealer;
 import io.capsuledb.core.record.RecordType;
+import io.capsuledb.replication.client.QuorumClient;
 import io.capsuledb.replication.client.ReplicatedStore;
 import java.util.List;
 import java.util.function.Consumer;
@@ -31,6 +32,7 @@ final class CoordinatorChain implements AutoCloseable {
   private final LongSupplier lamport;
   private final Consumer<CapsuleException> failed;
   private long last;
+  private long at;
   private boolean closed;
 
   private CoordinatorChain(
@@ -57,6 +59,7 @@ final class CoordinatorChain implements AutoCloseable {
       CapsuleName capsule,
       ApplicationKey key,
       ReplicatedStore store,
+      QuorumClient client,
       Entropy entropy,
       LongSupplier lamport,
       Consumer<CapsuleException> failed,
@@ -79,6 +82,7 @@ final class CoordinatorChain implements AutoCloseable {
               Secp256k1.best());
     }
     CoordinatorChain chain = new CoordinatorChain(writer, sealer, store, lamport, failed);
+    client.expendable(writer);
     made.accept(chain);
     RosterEntry entry =
         new RosterEntry(
@@ -101,7 +105,9 @@ final class CoordinatorChain implements AutoCloseable {
       return;
     }
     last = Math.max(last, lamport.getAsLong()) + 1;
-    CapsuleRecord record = sealer.seal(type, epoch, last, parents, payload, 0, payload.length);
+    // Epochs never fall along a chain; a SEAL belongs to the one that the chain is at.
+    at = Math.max(at, epoch);
+    CapsuleRecord record = sealer.seal(type, at, last, parents, payload, 0, payload.length);
     try {
       store.append(
           List.of(

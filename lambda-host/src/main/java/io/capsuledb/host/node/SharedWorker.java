@@ -557,6 +557,7 @@ final class SharedWorker implements Sharing, AutoCloseable {
             capsule,
             application,
             parts.store(),
+            parts.client(),
             parts.entropy(),
             parts.db()::committedTime,
             failed -> enqueue(new WorkerInput.CoordinatorEnded(writer.get())),
