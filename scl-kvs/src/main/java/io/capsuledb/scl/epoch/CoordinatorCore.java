@@ -879,6 +879,7 @@ public final class CoordinatorCore {
         && member != null
         && member.joined
         && !member.condemned) {
+      raise(worker, request.head().sequence());
       request.locks().forEach(wish -> table.request(worker, wish));
     }
   }

@@ -62,8 +62,8 @@ final class MessageCodec {
               .u8(end.late() ? 1 : 0)
               .head(end.head())
               .u64(end.clock());
-      case SclMessage.LockRequest(long term, List<LockGrant> locks) ->
-          locks(out.u8(FrameLayout.KIND_LOCK).u64(term), locks);
+      case SclMessage.LockRequest(long term, ChainHead head, List<LockGrant> locks) ->
+          locks(out.u8(FrameLayout.KIND_LOCK).u64(term).head(head), locks);
       case SclMessage.Grant(long term, List<LockGrant> locks, List<Position> released) -> {
         locks(out.u8(FrameLayout.KIND_GRANT).u64(term), locks);
         out.u32(released.size());
@@ -118,7 +118,7 @@ final class MessageCodec {
 
   private static @Nullable SclMessage ofLocks(int kind, FieldReader in) {
     long term = positive(in, "term");
-    boolean withHead = kind == FrameLayout.KIND_JOIN || kind == FrameLayout.KIND_RELEASE;
+    boolean withHead = kind != FrameLayout.KIND_GRANT && kind != FrameLayout.KIND_RECALL;
     ChainHead head = withHead ? in.head() : ChainHead.NONE;
     List<LockGrant> locks = locks(in);
     List<Position> released = kind == FrameLayout.KIND_GRANT ? positions(in) : List.of();
@@ -127,7 +127,7 @@ final class MessageCodec {
     }
     return switch (kind) {
       case FrameLayout.KIND_JOIN -> new SclMessage.Join(term, head, locks);
-      case FrameLayout.KIND_LOCK -> new SclMessage.LockRequest(term, locks);
+      case FrameLayout.KIND_LOCK -> new SclMessage.LockRequest(term, head, locks);
       case FrameLayout.KIND_GRANT -> new SclMessage.Grant(term, locks, released);
       case FrameLayout.KIND_RECALL -> new SclMessage.Recall(term, locks);
       default -> new SclMessage.Release(term, head, locks);

@@ -119,8 +119,13 @@ public sealed interface SclMessage {
     }
   }
 
-  /** A worker asks for locks; asked again until granted. */
-  record LockRequest(long term, List<LockGrant> locks) implements SclMessage {
+  /**
+   * A worker asks for locks; asked again until granted. It also says that it holds them no more
+   * under older numbers, so it bears what a RELEASE does, which may be behind it.
+   *
+   * @param head its newest durable record
+   */
+  record LockRequest(long term, ChainHead head, List<LockGrant> locks) implements SclMessage {
     public LockRequest {
       locks = checked(locks);
       require(term > 0, "term");

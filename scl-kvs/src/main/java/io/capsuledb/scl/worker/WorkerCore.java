@@ -655,7 +655,7 @@ public final class WorkerCore {
     for (int from = 0; from < asked.size(); from += SclMessage.MAX_LOCKS) {
       List<LockGrant> piece =
           asked.subList(from, Math.min(asked.size(), from + SclMessage.MAX_LOCKS));
-      send(coordinatorNode, new SclMessage.LockRequest(term, piece));
+      send(coordinatorNode, new SclMessage.LockRequest(term, head, piece));
     }
     return !asked.isEmpty() || !released.isEmpty();
   }

@@ -515,11 +515,9 @@ final class SclSim {
         case WorkerOutput.Lease _, WorkerOutput.Compactor _ -> {
           // The core knows the one; nobody compacts here.
         }
-        case WorkerOutput.Stopped(var failure) -> {
+        case WorkerOutput.Stopped(var _) -> {
           slot.crash();
-          if (failure != null || !leaving || !calm) {
-            at(20 * MS, slot::start);
-          }
+          at(20 * MS, slot::start);
         }
       }
     }
