@@ -50,6 +50,7 @@ final class MessageCodec {
             .u64(beat.coordinator())
             .head(beat.head())
             .u8(beat.open() ? 1 : 0)
+            .u64(beat.ending())
             .u32(beat.echoes().size());
         beat.echoes().forEach(echo -> out.u64(echo.worker()).u64(echo.number()));
       }
@@ -190,6 +191,7 @@ final class MessageCodec {
     long coordinator = writer(in);
     ChainHead head = in.head();
     boolean open = bool(in);
+    long ending = in.u63("epoch");
     int count = in.count(SclMessage.MAX_POSITIONS, PAIR_BYTES);
     List<SclMessage.Echo> echoes = new ArrayList<>(count);
     for (int i = 0; i < count && in.isSound(); i++) {
@@ -200,7 +202,7 @@ final class MessageCodec {
       }
     }
     return in.isSound()
-        ? new SclMessage.CoordinatorBeat(term, coordinator, head, open, echoes)
+        ? new SclMessage.CoordinatorBeat(term, coordinator, head, open, ending, echoes)
         : null;
   }
 

@@ -64,14 +64,15 @@ public sealed interface SclMessage {
    * @param coordinator the writer of its chain
    * @param head its chain's newest durable record
    * @param open whether it grants locks
+   * @param ending the epoch whose end it waits for, its RTS at or before {@code head}; 0 if none
    * @param echoes of each worker that has joined, the newest beat its lease counts from
    */
   record CoordinatorBeat(
-      long term, long coordinator, ChainHead head, boolean open, List<Echo> echoes)
+      long term, long coordinator, ChainHead head, boolean open, long ending, List<Echo> echoes)
       implements SclMessage {
     public CoordinatorBeat {
       echoes = List.copyOf(echoes);
-      require(term > 0 && coordinator > 0, "term");
+      require(term > 0 && coordinator > 0 && ending >= 0, "term");
       require(echoes.size() <= MAX_POSITIONS, "echoes");
     }
   }

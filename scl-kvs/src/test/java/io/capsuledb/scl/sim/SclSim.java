@@ -1242,6 +1242,7 @@ final class SclSim {
           .append(node.core.coordinator().phase());
       text.append(" chain ").append(node.core.coordinator().chain());
       text.append(node.core.coordinator().isOpen() ? " open" : "");
+      text.append(' ').append(node.core.coordinator().waitingFor());
       text.append(" durable ").append(node.own.durable).append('/').append(node.own.chain.size());
       text.append(" rejected ").append(node.core.rejections());
       durable.forEach(
