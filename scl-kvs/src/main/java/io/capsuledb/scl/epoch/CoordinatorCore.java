@@ -167,6 +167,8 @@ public final class CoordinatorCore {
   private long surveyAt;
   private boolean surveying;
   private boolean sealedAny;
+  private boolean rivalHeard;
+  private long rivalAt;
   private final Set<Long> predecessors = new LinkedHashSet<>();
   private final Set<Long> compactors = new LinkedHashSet<>();
   private final Map<Long, Sealing> sealing = new LinkedHashMap<>();
@@ -241,6 +243,25 @@ public final class CoordinatorCore {
       chain = writer;
       appending = true;
       appendSince = now;
+      announce(now);
+    }
+  }
+
+  private void announce(long now) {
+    nextBeat = now + options.beatNanos();
+    acts.add(new Act.Send(0, new SclMessage.Claim(term, chain)));
+  }
+
+  /** Somebody else claims a term: of two one had better wait. */
+  public void rival(long now, long otherTerm, long coordinator) {
+    if (phase != Phase.INTRODUCING && phase != Phase.SURVEYING) {
+      return;
+    }
+    rivalHeard = true;
+    rivalAt = now;
+    boolean stronger = otherTerm != term ? otherTerm > term : coordinator > chain;
+    if (stronger && !sealedAny && merge.last(coordinator) == null) {
+      stepDown(now);
     }
   }
 
@@ -299,6 +320,7 @@ public final class CoordinatorCore {
     membersKnown = false;
     surveying = false;
     sealedAny = false;
+    rivalHeard = false;
     predecessors.clear();
     sealing.clear();
     members.clear();
@@ -626,6 +648,13 @@ public final class CoordinatorCore {
   public void overruled(long now, long writer, long beyond) {
     Sealing step = sealing.get(writer);
     if (step == null) {
+      return;
+    }
+    if (phase == Phase.SURVEYING
+        && rivalHeard
+        && now - rivalAt < 2 * options.beatNanos()) {
+      // Whoever has the higher ballot lives and says so: let it finish.
+      stepDown(now);
       return;
     }
     step.underWay = false;
@@ -993,6 +1022,9 @@ public final class CoordinatorCore {
         seal(now, entry.getKey());
       }
     }
+    if (phase != Phase.ESTABLISHED && chain != 0 && now - nextBeat >= 0) {
+      announce(now);
+    }
     switch (phase) {
       case SURVEYING -> {
         if (!surveying && now - surveyAt >= 0) {
@@ -1001,7 +1033,13 @@ public final class CoordinatorCore {
           read();
         }
       }
-      case CATCHING_UP -> proclaim(now);
+      case CATCHING_UP -> {
+        proclaim(now);
+        if (now - surveyAt >= 0) {
+          surveyAt = now + RETRY_NANOS;
+          read();
+        }
+      }
       case ESTABLISHED -> {
         watch(now);
         progress(now);

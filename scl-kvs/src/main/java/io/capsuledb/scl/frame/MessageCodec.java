@@ -54,6 +54,8 @@ final class MessageCodec {
             .u32(beat.echoes().size());
         beat.echoes().forEach(echo -> out.u64(echo.worker()).u64(echo.number()));
       }
+      case SclMessage.Claim(long term, long coordinator) ->
+          out.u8(FrameLayout.KIND_CLAIM).u64(term).u64(coordinator);
       case SclMessage.Join(long term, ChainHead head, List<LockGrant> locks) ->
           locks(out.u8(FrameLayout.KIND_JOIN).u64(term).head(head), locks);
       case SclMessage.End end ->
@@ -104,6 +106,11 @@ final class MessageCodec {
       case FrameLayout.KIND_BEAT -> beat(in);
       case FrameLayout.KIND_COORDINATOR_BEAT -> coordinatorBeat(in);
       case FrameLayout.KIND_END -> end(in);
+      case FrameLayout.KIND_CLAIM -> {
+        long term = positive(in, "term");
+        long coordinator = writer(in);
+        yield in.isSound() ? new SclMessage.Claim(term, coordinator) : null;
+      }
       case FrameLayout.KIND_JOIN,
           FrameLayout.KIND_LOCK,
           FrameLayout.KIND_GRANT,

@@ -78,6 +78,19 @@ public sealed interface SclMessage {
   }
 
   /**
+   * A worker claims a term: others that would, wait and see. It makes claimants collide less often,
+   * and nothing is safe because of it.
+   *
+   * @param term the term, which may still grow
+   * @param coordinator the writer of the claimant's new chain
+   */
+  record Claim(long term, long coordinator) implements SclMessage {
+    public Claim {
+      require(term > 0 && coordinator > 0, "claim");
+    }
+  }
+
+  /**
    * A beat that was heard.
    *
    * @param worker whose

@@ -209,7 +209,10 @@ public final class MergeCore {
     }
   }
 
-  /** A chain ends here: nothing beyond is ever merged. */
+  /**
+   * A chain ends here: nothing beyond is ever merged. What is before is durable when a quorum holds
+   * it, which may be later: those that accepted the final head fetch what they lack.
+   */
   public void sealed(long now, long writer, ChainHead last) {
     Chain chain = chain(writer);
     if (chain == null || chain.last != null) {
@@ -224,7 +227,9 @@ public final class MergeCore {
       forget(chain, beyond);
     }
     chain.parked.tailMap(last.sequence(), false).clear();
-    durable(now, writer, last.sequence());
+    touch(chain);
+    drain();
+    wants(now, chain);
   }
 
   /** Who writes this chain should be learnt, even if nothing of it is durable. */

@@ -510,6 +510,13 @@ public final class WorkerCore {
         coordinator.received(now, sender, beat);
       }
       case SclMessage.CoordinatorBeat beat -> heard(now, sender, beat);
+      case SclMessage.Claim claim -> {
+        if (sender != own) {
+          coordinator.rival(now, claim.term(), claim.coordinator());
+          long later = now + options.leaseNanos() / 2;
+          claimNotBefore = later - claimNotBefore > 0 ? later : claimNotBefore;
+        }
+      }
       case SclMessage.Join join -> coordinator.received(now, sender, join);
       case SclMessage.End end -> coordinator.received(now, sender, end);
       case SclMessage.LockRequest request -> coordinator.received(now, sender, request);

@@ -420,6 +420,11 @@ final class SclSim {
         }
         if (core.coordinator().phase() != phase) {
           phase = core.coordinator().phase();
+          if (Boolean.getBoolean("scl.log")) {
+            System.out.println(
+                now / MS + " slot " + slot.index + " " + phase + " after " + next.getClass()
+                    + " chain " + core.coordinator().chain());
+          }
           if (phase == CoordinatorCore.Phase.ESTABLISHED) {
             takeovers++;
             checkEstablished(this);
