@@ -107,7 +107,7 @@ public final class CoordinatorCore {
   private static final int MAX_CANDIDATES = 4096;
 
   private static final class Member {
-    final long since;
+    long since;
     boolean joined;
     long received;
     long receivedAt;
@@ -133,6 +133,7 @@ public final class CoordinatorCore {
 
   private static final class Sealing {
     long term;
+    long since;
     long retryAt;
     boolean underWay;
   }
@@ -141,6 +142,7 @@ public final class CoordinatorCore {
     final Rts rts;
     @Nullable Hash32 hash;
     long durableAt;
+    long deadlineFrom;
     @Nullable Set<Long> expected;
     final Map<Long, ChainHead> ended = new HashMap<>();
     final Map<Long, ChainHead> eoes = new HashMap<>();
@@ -165,6 +167,8 @@ public final class CoordinatorCore {
   private long surveyAt;
   private boolean surveying;
   private boolean sealedAny;
+  private boolean rivalHeard;
+  private long rivalAt;
   private final Set<Long> predecessors = new LinkedHashSet<>();
   private final Set<Long> compactors = new LinkedHashSet<>();
   private final Map<Long, Sealing> sealing = new LinkedHashMap<>();
@@ -187,6 +191,8 @@ public final class CoordinatorCore {
   private long checkBegan;
   private long nextBeat;
   private long clock;
+  private boolean ticked;
+  private long lastTick;
   private long jitters;
 
   private List<Act> acts = new ArrayList<>();
@@ -237,6 +243,25 @@ public final class CoordinatorCore {
       chain = writer;
       appending = true;
       appendSince = now;
+      announce(now);
+    }
+  }
+
+  private void announce(long now) {
+    nextBeat = now + options.beatNanos();
+    acts.add(new Act.Send(0, new SclMessage.Claim(term, chain)));
+  }
+
+  /** Somebody else claims a term: of two one had better wait. */
+  public void rival(long now, long otherTerm, long coordinator) {
+    if (phase != Phase.INTRODUCING && phase != Phase.SURVEYING) {
+      return;
+    }
+    rivalHeard = true;
+    rivalAt = now;
+    boolean stronger = otherTerm != term ? otherTerm > term : coordinator > chain;
+    if (stronger && !sealedAny && merge.last(coordinator) == null) {
+      stepDown(now);
     }
   }
 
@@ -295,6 +320,7 @@ public final class CoordinatorCore {
     membersKnown = false;
     surveying = false;
     sealedAny = false;
+    rivalHeard = false;
     predecessors.clear();
     sealing.clear();
     members.clear();
@@ -590,7 +616,12 @@ public final class CoordinatorCore {
   // ------------------------------------------------------------------ seals
 
   private void seal(long now, long writer) {
-    Sealing step = sealing.computeIfAbsent(writer, w -> new Sealing());
+    Sealing step = sealing.get(writer);
+    if (step == null) {
+      step = new Sealing();
+      step.since = now;
+      sealing.put(writer, step);
+    }
     if (step.term == 0 || (!step.underWay && now - step.retryAt >= 0)) {
       step.underWay = true;
       step.term = Math.max(step.term, term);
@@ -617,6 +648,13 @@ public final class CoordinatorCore {
   public void overruled(long now, long writer, long beyond) {
     Sealing step = sealing.get(writer);
     if (step == null) {
+      return;
+    }
+    if (phase == Phase.SURVEYING
+        && rivalHeard
+        && now - rivalAt < 2 * options.beatNanos()) {
+      // Whoever has the higher ballot lives and says so: let it finish.
+      stepDown(now);
       return;
     }
     step.underWay = false;
@@ -673,6 +711,7 @@ public final class CoordinatorCore {
     }
     current.hash = record.hash();
     current.durableAt = now;
+    current.deadlineFrom = now;
     if (phase == Phase.PROCLAIMING) {
       establish(now);
     }
@@ -776,7 +815,7 @@ public final class CoordinatorCore {
         return;
       }
       Member member = members.get(writer);
-      if (now - current.durableAt >= options.epochDeadlineNanos() && member != null) {
+      if (now - current.deadlineFrom >= options.epochDeadlineNanos() && member != null) {
         condemn(now, writer, member);
       }
     }
@@ -879,6 +918,7 @@ public final class CoordinatorCore {
         && member != null
         && member.joined
         && !member.condemned) {
+      raise(worker, request.head().sequence());
       request.locks().forEach(wish -> table.request(worker, wish));
     }
   }
@@ -966,9 +1006,13 @@ public final class CoordinatorCore {
   public void tick(long now, long lamport) {
     clock = Math.max(clock, lamport);
     if (phase == Phase.OFF) {
+      ticked = false;
       return;
     }
-    if (appending && now - appendSince >= APPEND_LEASES * options.leaseNanos()) {
+    excuse(now);
+    long patience = APPEND_LEASES * options.leaseNanos();
+    if ((appending && now - appendSince >= patience)
+        || sealing.values().stream().anyMatch(s -> now - s.since >= patience)) {
       // Its chain may be promised to somebody who did not finish, or there is no quorum.
       stepDown(now);
       return;
@@ -978,6 +1022,9 @@ public final class CoordinatorCore {
         seal(now, entry.getKey());
       }
     }
+    if (phase != Phase.ESTABLISHED && chain != 0 && now - nextBeat >= 0) {
+      announce(now);
+    }
     switch (phase) {
       case SURVEYING -> {
         if (!surveying && now - surveyAt >= 0) {
@@ -986,7 +1033,13 @@ public final class CoordinatorCore {
           read();
         }
       }
-      case CATCHING_UP -> proclaim(now);
+      case CATCHING_UP -> {
+        proclaim(now);
+        if (now - surveyAt >= 0) {
+          surveyAt = now + RETRY_NANOS;
+          read();
+        }
+      }
       case ESTABLISHED -> {
         watch(now);
         progress(now);
@@ -1005,6 +1058,27 @@ public final class CoordinatorCore {
     }
   }
 
+  /**
+   * If this process was stopped for a while, the others were not silent: it did not listen. What
+   * they are given more time for does not become less safe by it.
+   */
+  private void excuse(long now) {
+    long stalled = now - lastTick - options.beatNanos();
+    if (ticked && stalled > 0) {
+      for (Member member : members.values()) {
+        member.since += stalled;
+        member.receivedAt += stalled;
+      }
+      sealing.values().forEach(step -> step.since += stalled);
+      appendSince += stalled;
+      if (epoch != null) {
+        epoch.deadlineFrom += stalled;
+      }
+    }
+    ticked = true;
+    lastTick = now;
+  }
+
   private void beat(long now) {
     if (phase != Phase.ESTABLISHED || now - checkBegan >= options.leaseNanos()) {
       return;
@@ -1016,8 +1090,13 @@ public final class CoordinatorCore {
             echoes.add(new SclMessage.Echo(worker, Math.max(0, member.echo)));
           }
         });
+    Epoch current = epoch;
+    long ending =
+        current == null || current.hash == null || current.appended ? 0 : current.rts.epoch();
     acts.add(
-        new Act.Send(0, new SclMessage.CoordinatorBeat(term, chain, head, table.isOpen(), echoes)));
+        new Act.Send(
+            0,
+            new SclMessage.CoordinatorBeat(term, chain, head, table.isOpen(), ending, echoes)));
   }
 
   // ------------------------------------------------------------------ status
@@ -1050,6 +1129,30 @@ public final class CoordinatorCore {
   /** The workers that it counts as members, whatever their state. */
   public Collection<Long> members() {
     return List.copyOf(members.keySet());
+  }
+
+  /** What it waits for, by worker, for status reports; empty if it waits for nobody. */
+  public Map<Long, String> waitingFor() {
+    Map<Long, String> waits = new TreeMap<>();
+    Epoch current = epoch;
+    members.forEach(
+        (worker, member) -> {
+          String state =
+              (member.joined ? "" : "not joined ")
+                  + (member.condemned ? "condemned " : "")
+                  + (member.condemned && merge.last(worker) == null ? "not sealed " : "")
+                  + (member.freed ? "freed " : "");
+          if (current != null
+              && current.expected != null
+              && current.expected.contains(worker)
+              && cutOf(worker, current) == null) {
+            state += "epoch " + current.rts.epoch() + " not ended";
+          }
+          if (!state.isEmpty()) {
+            waits.put(worker, state.strip());
+          }
+        });
+    return waits;
   }
 
   /** SYNCs it has made durable, in all its terms. */

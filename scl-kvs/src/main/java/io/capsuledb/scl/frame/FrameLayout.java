@@ -55,6 +55,7 @@ public final class FrameLayout {
   static final int KIND_GRANT = 7;
   static final int KIND_RECALL = 8;
   static final int KIND_RELEASE = 9;
+  static final int KIND_CLAIM = 10;
 
   static final int FLAG_PENDING = 1;
   static final int FLAG_LEAVING = 2;

@@ -50,9 +50,12 @@ final class MessageCodec {
             .u64(beat.coordinator())
             .head(beat.head())
             .u8(beat.open() ? 1 : 0)
+            .u64(beat.ending())
             .u32(beat.echoes().size());
         beat.echoes().forEach(echo -> out.u64(echo.worker()).u64(echo.number()));
       }
+      case SclMessage.Claim(long term, long coordinator) ->
+          out.u8(FrameLayout.KIND_CLAIM).u64(term).u64(coordinator);
       case SclMessage.Join(long term, ChainHead head, List<LockGrant> locks) ->
           locks(out.u8(FrameLayout.KIND_JOIN).u64(term).head(head), locks);
       case SclMessage.End end ->
@@ -62,8 +65,8 @@ final class MessageCodec {
               .u8(end.late() ? 1 : 0)
               .head(end.head())
               .u64(end.clock());
-      case SclMessage.LockRequest(long term, List<LockGrant> locks) ->
-          locks(out.u8(FrameLayout.KIND_LOCK).u64(term), locks);
+      case SclMessage.LockRequest(long term, ChainHead head, List<LockGrant> locks) ->
+          locks(out.u8(FrameLayout.KIND_LOCK).u64(term).head(head), locks);
       case SclMessage.Grant(long term, List<LockGrant> locks, List<Position> released) -> {
         locks(out.u8(FrameLayout.KIND_GRANT).u64(term), locks);
         out.u32(released.size());
@@ -103,6 +106,11 @@ final class MessageCodec {
       case FrameLayout.KIND_BEAT -> beat(in);
       case FrameLayout.KIND_COORDINATOR_BEAT -> coordinatorBeat(in);
       case FrameLayout.KIND_END -> end(in);
+      case FrameLayout.KIND_CLAIM -> {
+        long term = positive(in, "term");
+        long coordinator = writer(in);
+        yield in.isSound() ? new SclMessage.Claim(term, coordinator) : null;
+      }
       case FrameLayout.KIND_JOIN,
           FrameLayout.KIND_LOCK,
           FrameLayout.KIND_GRANT,
@@ -118,7 +126,7 @@ final class MessageCodec {
 
   private static @Nullable SclMessage ofLocks(int kind, FieldReader in) {
     long term = positive(in, "term");
-    boolean withHead = kind == FrameLayout.KIND_JOIN || kind == FrameLayout.KIND_RELEASE;
+    boolean withHead = kind != FrameLayout.KIND_GRANT && kind != FrameLayout.KIND_RECALL;
     ChainHead head = withHead ? in.head() : ChainHead.NONE;
     List<LockGrant> locks = locks(in);
     List<Position> released = kind == FrameLayout.KIND_GRANT ? positions(in) : List.of();
@@ -127,7 +135,7 @@ final class MessageCodec {
     }
     return switch (kind) {
       case FrameLayout.KIND_JOIN -> new SclMessage.Join(term, head, locks);
-      case FrameLayout.KIND_LOCK -> new SclMessage.LockRequest(term, locks);
+      case FrameLayout.KIND_LOCK -> new SclMessage.LockRequest(term, head, locks);
       case FrameLayout.KIND_GRANT -> new SclMessage.Grant(term, locks, released);
       case FrameLayout.KIND_RECALL -> new SclMessage.Recall(term, locks);
       default -> new SclMessage.Release(term, head, locks);
@@ -190,6 +198,7 @@ final class MessageCodec {
     long coordinator = writer(in);
     ChainHead head = in.head();
     boolean open = bool(in);
+    long ending = in.u63("epoch");
     int count = in.count(SclMessage.MAX_POSITIONS, PAIR_BYTES);
     List<SclMessage.Echo> echoes = new ArrayList<>(count);
     for (int i = 0; i < count && in.isSound(); i++) {
@@ -200,7 +209,7 @@ final class MessageCodec {
       }
     }
     return in.isSound()
-        ? new SclMessage.CoordinatorBeat(term, coordinator, head, open, echoes)
+        ? new SclMessage.CoordinatorBeat(term, coordinator, head, open, ending, echoes)
         : null;
   }
 

@@ -64,15 +64,29 @@ public sealed interface SclMessage {
    * @param coordinator the writer of its chain
    * @param head its chain's newest durable record
    * @param open whether it grants locks
+   * @param ending the epoch whose end it waits for, its RTS at or before {@code head}; 0 if none
    * @param echoes of each worker that has joined, the newest beat its lease counts from
    */
   record CoordinatorBeat(
-      long term, long coordinator, ChainHead head, boolean open, List<Echo> echoes)
+      long term, long coordinator, ChainHead head, boolean open, long ending, List<Echo> echoes)
       implements SclMessage {
     public CoordinatorBeat {
       echoes = List.copyOf(echoes);
-      require(term > 0 && coordinator > 0, "term");
+      require(term > 0 && coordinator > 0 && ending >= 0, "term");
       require(echoes.size() <= MAX_POSITIONS, "echoes");
+    }
+  }
+
+  /**
+   * A worker claims a term: others that would, wait and see. It makes claimants collide less often,
+   * and nothing is safe because of it.
+   *
+   * @param term the term, which may still grow
+   * @param coordinator the writer of the claimant's new chain
+   */
+  record Claim(long term, long coordinator) implements SclMessage {
+    public Claim {
+      require(term > 0 && coordinator > 0, "claim");
     }
   }
 
@@ -119,8 +133,13 @@ public sealed interface SclMessage {
     }
   }
 
-  /** A worker asks for locks; asked again until granted. */
-  record LockRequest(long term, List<LockGrant> locks) implements SclMessage {
+  /**
+   * A worker asks for locks; asked again until granted. It also says that it holds them no more
+   * under older numbers, so it bears what a RELEASE does, which may be behind it.
+   *
+   * @param head its newest durable record
+   */
+  record LockRequest(long term, ChainHead head, List<LockGrant> locks) implements SclMessage {
     public LockRequest {
       locks = checked(locks);
       require(term > 0, "term");

@@ -39,8 +39,9 @@ import org.jspecify.annotations.Nullable;
  *   <li>what is durable is known by the word of a worker that vouches for it or by a frontier read
  *       ({@link #durable}), and of a verified record's parents by that record: its writer had
  *       merged them, and so had found them durable;
- *   <li>records that wait are bounded in number and bytes; when there is no room the chain that
- *       takes most of it gives its newest up, to be fetched again;
+ *   <li>records that wait are bounded in number and bytes, the next one of each chain not counted:
+ *       it always has room, so that merging goes on; when there is no room the chain that takes
+ *       most of it gives its newest up, to be fetched again;
  *   <li>for everything durable that is missing a fetch is under way, or will be after a pause: at
  *       most {@link #MAX_PULLS_OF_CHAIN} of a chain, {@link #MAX_PULLS} altogether.
  * </ul>
@@ -208,7 +209,10 @@ public final class MergeCore {
     }
   }
 
-  /** A chain ends here: nothing beyond is ever merged. */
+  /**
+   * A chain ends here: nothing beyond is ever merged. What is before is durable when a quorum holds
+   * it, which may be later: those that accepted the final head fetch what they lack.
+   */
   public void sealed(long now, long writer, ChainHead last) {
     Chain chain = chain(writer);
     if (chain == null || chain.last != null) {
@@ -223,7 +227,9 @@ public final class MergeCore {
       forget(chain, beyond);
     }
     chain.parked.tailMap(last.sequence(), false).clear();
-    durable(now, writer, last.sequence());
+    touch(chain);
+    drain();
+    wants(now, chain);
   }
 
   /** Who writes this chain should be learnt, even if nothing of it is durable. */
@@ -364,7 +370,9 @@ public final class MergeCore {
     while ((parkedRecords > maxRecords || parkedBytes > maxBytes) && parkedRecords > 1) {
       Chain most = null;
       for (Chain chain : chains.values()) {
+        // The next record of each chain stays: among them is one that waits for no other.
         if (!chain.parked.isEmpty()
+            && chain.parked.lastKey() > chain.head.sequence() + 1
             && (most == null
                 || chain.parkedBytes > most.parkedBytes
                 || (chain.parkedBytes == most.parkedBytes
@@ -457,7 +465,6 @@ public final class MergeCore {
     heads.remove(chain.head.hash());
     chain.head = head;
     chain.lamport = lamport;
-    chain.missing = false;
     if (head.sequence() > 0) {
       heads.put(head.hash(), chain.writer);
       remember(head.hash());
@@ -637,7 +644,7 @@ public final class MergeCore {
         break;
       }
       Long higher = chain.parked.higherKey(at);
-      long end = Math.min(to, at + PULL_RECORDS - 1);
+      long end = Math.min(Math.min(to, at + PULL_RECORDS - 1), chain.head.sequence() + room);
       if (higher != null) {
         end = Math.min(end, higher - 1);
       }
@@ -652,6 +659,7 @@ public final class MergeCore {
       requests.add(new PullRequest.Range(pull.ticket, chain.writer, at, end));
       at = end + 1;
     }
+    chain.missing &= lacks;
     return lacks;
   }
 

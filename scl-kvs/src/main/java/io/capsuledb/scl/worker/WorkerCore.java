@@ -98,6 +98,7 @@ public final class WorkerCore {
   private boolean readAgain;
   private long nextPoll;
   private @Nullable Map<Long, Long> targets;
+  private final Map<Long, Long> bound = new TreeMap<>();
   private long introducedAt;
 
   // The coordinator that is obeyed.
@@ -274,16 +275,16 @@ public final class WorkerCore {
           flushBurst();
           epochRecord(record);
           sign(now, record);
+          if (epochs.isGone()) {
+            stop(now, new UnavailableException("a SYNC names this worker as gone; it was sealed"));
+            return;
+          }
         }
         default -> burst.add(record);
       }
       coordinator.merged(now, record);
     }
     flushBurst();
-    if (epochs.isGone()) {
-      stop(now, new UnavailableException("a SYNC names this worker as gone; it was sealed"));
-      return;
-    }
     progressSessions();
     checkReady();
   }
@@ -315,6 +316,10 @@ public final class WorkerCore {
       switch (checks.open(record).then(SyncCodec::decode)) {
         case Decoded.Accepted<Sync>(Sync sync) -> {
           epochs.merged(record, sync);
+          if (epochs.isGone()) {
+            // Its engine may hold writes that the cut has not: they were never durable.
+            return;
+          }
           outputs.add(new WorkerOutput.Stable(record, sync));
           appoint(sync);
           tellForced(record, sync);
@@ -467,8 +472,9 @@ public final class WorkerCore {
     if (ready || behind == null) {
       return;
     }
-    behind.entrySet().removeIf(e -> merge.head(e.getKey()).sequence() >= e.getValue());
-    if (behind.isEmpty()) {
+    behind.entrySet().removeIf(this::isMerged);
+    bound.entrySet().removeIf(this::isMerged);
+    if (behind.isEmpty() && bound.isEmpty()) {
       ready = true;
       targets = null;
       for (long writer : merge.writers()) {
@@ -478,6 +484,13 @@ public final class WorkerCore {
       }
       outputs.add(new WorkerOutput.Ready());
     }
+  }
+
+  private boolean isMerged(Map.Entry<Long, Long> position) {
+    long sequence = position.getValue();
+    ChainHead last = merge.last(position.getKey());
+    return merge.head(position.getKey()).sequence()
+        >= (last == null ? sequence : Math.min(sequence, last.sequence()));
   }
 
   // ------------------------------------------------------------------ frames
@@ -497,6 +510,13 @@ public final class WorkerCore {
         coordinator.received(now, sender, beat);
       }
       case SclMessage.CoordinatorBeat beat -> heard(now, sender, beat);
+      case SclMessage.Claim claim -> {
+        if (sender != own) {
+          coordinator.rival(now, claim.term(), claim.coordinator());
+          long later = now + options.leaseNanos() / 2;
+          claimNotBefore = later - claimNotBefore > 0 ? later : claimNotBefore;
+        }
+      }
       case SclMessage.Join join -> coordinator.received(now, sender, join);
       case SclMessage.End end -> coordinator.received(now, sender, end);
       case SclMessage.LockRequest request -> coordinator.received(now, sender, request);
@@ -523,6 +543,12 @@ public final class WorkerCore {
       return;
     }
     heardAt = now;
+    if (!ready && beat.ending() > 0) {
+      // It has written nothing, and will not before it has merged this RTS: its end is its roster.
+      bound.merge(beat.coordinator(), beat.head().sequence(), Math::max);
+      send(
+          0, new SclMessage.End(beat.ending(), beat.coordinator(), false, head, clock));
+    }
     if (beat.term() > term) {
       term = beat.term();
       coordinatorChain = beat.coordinator();
@@ -547,7 +573,7 @@ public final class WorkerCore {
   }
 
   private void join() {
-    if (ready && term > 0 && !leaving) {
+    if (ownEntry != null && term > 0 && !leaving) {
       send(coordinatorNode, new SclMessage.Join(term, head, locks.held()));
     }
   }
@@ -655,7 +681,7 @@ public final class WorkerCore {
     for (int from = 0; from < asked.size(); from += SclMessage.MAX_LOCKS) {
       List<LockGrant> piece =
           asked.subList(from, Math.min(asked.size(), from + SclMessage.MAX_LOCKS));
-      send(coordinatorNode, new SclMessage.LockRequest(term, piece));
+      send(coordinatorNode, new SclMessage.LockRequest(term, head, piece));
     }
     return !asked.isEmpty() || !released.isEmpty();
   }

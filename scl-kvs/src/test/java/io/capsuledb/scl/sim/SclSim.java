@@ -420,6 +420,11 @@ final class SclSim {
         }
         if (core.coordinator().phase() != phase) {
           phase = core.coordinator().phase();
+          if (Boolean.getBoolean("scl.log")) {
+            System.out.println(
+                now / MS + " slot " + slot.index + " " + phase + " after " + next.getClass()
+                    + " chain " + core.coordinator().chain());
+          }
           if (phase == CoordinatorCore.Phase.ESTABLISHED) {
             takeovers++;
             checkEstablished(this);
@@ -515,11 +520,9 @@ final class SclSim {
         case WorkerOutput.Lease _, WorkerOutput.Compactor _ -> {
           // The core knows the one; nobody compacts here.
         }
-        case WorkerOutput.Stopped(var failure) -> {
+        case WorkerOutput.Stopped(var _) -> {
           slot.crash();
-          if (failure != null || !leaving || !calm) {
-            at(20 * MS, slot::start);
-          }
+          at(20 * MS, slot::start);
         }
       }
     }
@@ -1244,6 +1247,7 @@ final class SclSim {
           .append(node.core.coordinator().phase());
       text.append(" chain ").append(node.core.coordinator().chain());
       text.append(node.core.coordinator().isOpen() ? " open" : "");
+      text.append(' ').append(node.core.coordinator().waitingFor());
       text.append(" durable ").append(node.own.durable).append('/').append(node.own.chain.size());
       text.append(" rejected ").append(node.core.rejections());
       durable.forEach(
