@@ -13,9 +13,9 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * How much of the chains' tails can be replayed while others go on writing. Heads are read one after
- * the other, so one chain may have been read up to a record whose ancestor in another was written
- * after that one was read. Such a record, and what follows it, comes later, by merging.
+ * How much of the chains' tails can be replayed while others go on writing. Heads are read one
+ * after the other, so one chain may have been read up to a record whose ancestor in another was
+ * written after that one was read. Such a record, and what follows it, comes later, by merging.
  *
  * <p>Invariant of what is given back: the ancestors of every record are in it. Damage is not judged
  * here: what cannot be read is left to {@link Replay}, which comes to it.

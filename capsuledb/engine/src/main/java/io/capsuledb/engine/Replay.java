@@ -344,8 +344,7 @@ final class Replay {
 
     @Override
     public void merge(byte[] key, MergeOperator operator, byte[] operand, long expiryAtMs) {
-      tree.put(
-          new Entry(key, next(), EntryKind.OPERAND, operator.number(), expiryAtMs, operand));
+      tree.put(new Entry(key, next(), EntryKind.OPERAND, operator.number(), expiryAtMs, operand));
     }
 
     @Override

@@ -216,7 +216,9 @@ final class SharedChains {
     return heads;
   }
 
-  /** Chains that this engine's tree has written and that have ended are like others' from then on. */
+  /**
+   * Chains that this engine's tree has written and that have ended are like others' from then on.
+   */
   private void takeOwnChains() {
     for (Tree.EndedChain own : tree.takeEndedChains()) {
       Chain at = own.chain();

@@ -180,8 +180,7 @@ public final class Transaction implements AutoCloseable {
       for (int i = 0; i < count; i++) {
         switch (kinds[i]) {
           case BatchLayout.PUT -> target.put(keys[i], types[i], values[i], expiries[i]);
-          case BatchLayout.MERGE ->
-              target.merge(keys[i], operator(i), values[i], expiries[i]);
+          case BatchLayout.MERGE -> target.merge(keys[i], operator(i), values[i], expiries[i]);
           case BatchLayout.DELETE -> target.delete(keys[i]);
           case BatchLayout.CLEAR -> target.clear();
           default -> throw new IllegalStateException("staged operation of kind " + kinds[i]);
@@ -386,8 +385,7 @@ public final class Transaction implements AutoCloseable {
     byte[] canonical =
         operand.length > MergeOperator.MAX_OPERAND_BYTES ? null : operator.canonical(operand);
     if (canonical == null) {
-      throw new InvalidRequestException(
-          operand.length + " bytes are no operand of " + operator);
+      throw new InvalidRequestException(operand.length + " bytes are no operand of " + operator);
     }
     Lookup before = get(key);
     if (before.found()
@@ -411,9 +409,7 @@ public final class Transaction implements AutoCloseable {
   /** Whether a key is absent because it has expired. */
   private boolean isExpired(byte[] key) {
     int index = staged.count > 0 ? staged.find(key) : -1;
-    return index >= 0
-        ? staged.kinds[index] == BatchLayout.PUT
-        : db.isExpired(key, nowMs);
+    return index >= 0 ? staged.kinds[index] == BatchLayout.PUT : db.isExpired(key, nowMs);
   }
 
   /**

@@ -282,7 +282,9 @@ final class WritePath {
     }
   }
 
-  /** Notes that heads of chains are ancestors of another head that was merged: no need to name them. */
+  /**
+   * Notes that heads of chains are ancestors of another head that was merged: no need to name them.
+   */
   void implied(Collection<Long> writers) {
     synchronized (monitor) {
       unjoined.keySet().removeAll(writers);

@@ -153,8 +153,7 @@ class MergePropertyTest {
       boolean isSet = before != null && MergeOperator.UNION.canonical(before) != null;
       boolean fits =
           before == null
-              || (isSet == (operator == MergeOperator.UNION)
-                  && operator.canonical(before) != null);
+              || (isSet == (operator == MergeOperator.UNION) && operator.canonical(before) != null);
       if (!fits) {
         assertThatThrownBy(() -> txn.merge(bytes(key), operator, operand))
             .isInstanceOf(InvalidRequestException.class)
@@ -187,7 +186,8 @@ class MergePropertyTest {
           .as("seed %d, k%d", seed, k)
           .isEqualTo(model.get("k" + k));
       List<KeyVersion> history = db.history(bytes("k" + k), 1);
-      assertThat(history.isEmpty() || history.getFirst().deleted() ? null : history.getFirst().value())
+      assertThat(
+              history.isEmpty() || history.getFirst().deleted() ? null : history.getFirst().value())
           .isEqualTo(model.get("k" + k));
     }
   }

@@ -14,8 +14,8 @@ import java.util.Set;
 import java.util.function.Consumer;
 
 /**
- * A store that refuses the records of sealed writers, as replicas do, and can show a chain as if its
- * newest records had not come yet.
+ * A store that refuses the records of sealed writers, as replicas do, and can show a chain as if
+ * its newest records had not come yet.
  */
 final class SealingStore implements RecordStore {
 

@@ -102,8 +102,7 @@ final class SharedCapsule {
             op.operator == null
                 ? op.value
                 : Node.text(
-                    op.operator.apply(
-                        0, value == null ? null : bytes(value), bytes(op.value)));
+                    op.operator.apply(0, value == null ? null : bytes(value), bytes(op.value)));
       }
       return value;
     }

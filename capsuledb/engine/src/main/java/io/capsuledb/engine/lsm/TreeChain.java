@@ -72,6 +72,7 @@ final class TreeChain implements AutoCloseable {
 
   /** Chains that have ended. */
   private final List<Ended> ended = new ArrayList<>();
+
   private final Set<Work> works = new LinkedHashSet<>();
 
   /**

@@ -86,8 +86,7 @@ public enum MergeOperator {
    * @param operand as {@link #canonical} made it
    */
   public byte[] apply(int typeNumber, byte @Nullable [] before, byte[] operand) {
-    byte[] base =
-        before == null || typeNumber != this.typeNumber ? null : canonical(before);
+    byte[] base = before == null || typeNumber != this.typeNumber ? null : canonical(before);
     if (base == null) {
       return operand;
     }
@@ -163,9 +162,7 @@ public enum MergeOperator {
 
   private static @Nullable Long counter(byte[] text) {
     try {
-      return text.length > Long.toString(Long.MIN_VALUE).length()
-          ? null
-          : Long.valueOf(text(text));
+      return text.length > Long.toString(Long.MIN_VALUE).length() ? null : Long.valueOf(text(text));
     } catch (NumberFormatException none) {
       return null;
     }
