@@ -192,8 +192,8 @@ final class ReadView {
   Entry folded(Entry operand, @Nullable Version cleared, Function<Entry, byte[]> values) {
     List<Entry> all = new ArrayList<>();
     for (Memtable memtable : memtables) {
-      for (Entry entry : memtable.operands(operand.key(), operand.time())) {
-        if (uncovered(entry) != null && Entry.compareVersions(entry, operand) <= 0) {
+      for (Entry entry : memtable.operands(operand.key(), operand.version())) {
+        if (uncovered(entry) != null) {
           all.add(entry);
         }
       }

@@ -3,6 +3,7 @@ package io.capsuledb.engine.memtable;
 import io.capsuledb.engine.entry.Entry;
 import io.capsuledb.engine.entry.EntryCursor;
 import io.capsuledb.engine.entry.EntryKind;
+import io.capsuledb.engine.entry.Version;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.util.ArrayList;
@@ -233,19 +234,22 @@ public final class Memtable implements AutoCloseable {
   }
 
   /**
-   * The versions of a key not later than a Lamport time, newest first, down to the first that is no
-   * operand, that one included.
+   * The versions of a key up to one of them, newest first, down to the first that is no operand,
+   * that one included.
    */
-  public List<Entry> operands(byte[] key, long time) {
+  public List<Entry> operands(byte[] key, Version upTo) {
     List<Entry> found = new ArrayList<>();
     long node = lookup(key, KeyHash.of(key, seed));
     long address = node == 0 ? 0 : arena.getAcquire(node, NODE_NEWEST);
     while (address != 0) {
-      if (arena.getLong(address, ENTRY_TIME) <= time) {
+      if (arena.getLong(address, ENTRY_TIME) <= upTo.time()) {
         Entry entry = read(key, address, true);
-        found.add(entry);
-        if (entry.kind() != EntryKind.OPERAND) {
-          break;
+        // Of one time there may be a larger version, by another writer.
+        if (entry.version().compareTo(upTo) <= 0) {
+          found.add(entry);
+          if (entry.kind() != EntryKind.OPERAND) {
+            break;
+          }
         }
       }
       address = arena.getAcquire(address, ENTRY_OLDER);
