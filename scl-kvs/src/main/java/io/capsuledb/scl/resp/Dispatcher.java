@@ -163,6 +163,21 @@ final class Dispatcher {
     }
   }
 
+  /** Replies for a command that does not get its locks; an EXEC has ended, without effect. */
+  void denied(byte[][] arguments, CapsuleException why) {
+    CommandTable.Command command = table.find(arguments[0]);
+    MultiState multi = serving().multi();
+    if (command != null && command.exec() && multi.open()) {
+      multi.end();
+      multi.unwatch();
+    }
+    complete(
+        arguments,
+        context -> {
+          throw why;
+        });
+  }
+
   private List<LockWish> wishes(CommandTable.Command command, byte[][] arguments) {
     LockPlan plan = locks;
     if (plan == null || locked) {

@@ -411,17 +411,9 @@ final class RespConnection extends ChannelInboundHandlerAdapter {
     byte[][] command = suspension == suspensions ? endSuspension() : null;
     if (held == null) {
       if (command != null) {
-        goOn(
-            command,
-            () ->
-                loop.dispatcher()
-                    .complete(
-                        command,
-                        context -> {
-                          throw failure == null
-                              ? new UnavailableException("the locks cannot be had")
-                              : failure;
-                        }));
+        CapsuleException why =
+            failure == null ? new UnavailableException("the locks cannot be had") : failure;
+        goOn(command, () -> loop.dispatcher().denied(command, why));
       }
       return;
     }
