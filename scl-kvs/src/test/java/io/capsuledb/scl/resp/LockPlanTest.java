@@ -155,13 +155,6 @@ class LockPlanTest {
       multi.queue(command(words), words);
     }
     assertThat(new LockPlan(new Others(false)).of(multi))
-        .isEqualTo(
-            of(
-                'a',
-                LockMode.EXCLUSIVE,
-                'b',
-                LockMode.EXCLUSIVE,
-                'd',
-                LockMode.SHARED));
+        .isEqualTo(of('a', LockMode.EXCLUSIVE, 'b', LockMode.EXCLUSIVE, 'd', LockMode.SHARED));
   }
 }
