@@ -7,11 +7,12 @@
 #   deploy/make-secrets.sh DIR SERVER_HOST REPLICA_HOST...
 #   CAPSULE=…   the program, bin/capsule beside this directory if not set
 #   PORT=…      where replicas listen, 7400 if not set
+#   ROUTERS=…   hosts that get a certificate for a router, with spaces between
 set -euo pipefail
 umask 077
 
 if (($# < 3)); then
-  sed -n '2,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
+  sed -n '2,10s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
   exit 2
 fi
 here="$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)"
@@ -51,6 +52,9 @@ key() {
 }
 
 certificate "$server"
+for host in ${ROUTERS:-}; do
+  certificate "$host"
+done
 owner=$(key owner.key)
 printf '%s\n' "$owner" >owner.public
 {

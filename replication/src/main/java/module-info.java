@@ -16,6 +16,7 @@ module io.capsuledb.replication {
   exports io.capsuledb.replication.client;
   exports io.capsuledb.replication.protocol;
   exports io.capsuledb.replication.replica;
+  exports io.capsuledb.replication.router;
   exports io.capsuledb.replication.session;
   exports io.capsuledb.replication.store;
   exports io.capsuledb.replication.transport;

@@ -1,6 +1,6 @@
 import org.jspecify.annotations.NullMarked;
 
-/** The RESP server; see docs/ARCHITECTURE.md. */
+/** Many writers on one capsule, and the RESP server; see docs/ARCHITECTURE.md. */
 @NullMarked
 module io.capsuledb.scl {
   requires static transitive org.jspecify;
@@ -14,5 +14,11 @@ module io.capsuledb.scl {
   requires io.netty.handler;
 
   exports io.capsuledb.scl.procedure;
+  exports io.capsuledb.scl.epoch;
+  exports io.capsuledb.scl.frame;
+  exports io.capsuledb.scl.lock;
+  exports io.capsuledb.scl.merge;
   exports io.capsuledb.scl.resp;
+  exports io.capsuledb.scl.session;
+  exports io.capsuledb.scl.worker;
 }

@@ -12,6 +12,7 @@ module io.capsuledb.core {
   exports io.capsuledb.core.bytes;
   exports io.capsuledb.core.capsule;
   exports io.capsuledb.core.crypto;
+  exports io.capsuledb.core.epoch;
   exports io.capsuledb.core.error;
   exports io.capsuledb.core.keys;
   exports io.capsuledb.core.port;

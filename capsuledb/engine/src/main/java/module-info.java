@@ -9,4 +9,5 @@ module io.capsuledb.engine {
   requires org.lz4.java;
 
   exports io.capsuledb.engine;
+  exports io.capsuledb.engine.merge;
 }

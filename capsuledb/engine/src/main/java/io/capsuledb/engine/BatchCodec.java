@@ -5,6 +5,7 @@ import io.capsuledb.core.bytes.Varint;
 import io.capsuledb.core.error.Rejection;
 import io.capsuledb.core.error.Rejection.Reason;
 import io.capsuledb.core.record.RecordLayout;
+import io.capsuledb.engine.merge.MergeOperator;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
@@ -17,6 +18,8 @@ final class BatchCodec {
   /** What an operation does, told to {@link #decode}'s visitor in order. */
   interface Visitor {
     void put(byte[] key, ValueType type, byte[] value, long expiryAtMs);
+
+    void merge(byte[] key, MergeOperator operator, byte[] operand, long expiryAtMs);
 
     void delete(byte[] key);
 
@@ -67,10 +70,19 @@ final class BatchCodec {
   }
 
   void put(byte[] key, ValueType type, byte[] value, long expiryAtMs) {
+    int kind = expiryAtMs == 0 ? BatchLayout.PUT : BatchLayout.PUT_EXPIRING;
+    write(kind | type.number() << BatchLayout.TYPE_SHIFT, key, value, expiryAtMs);
+  }
+
+  void merge(byte[] key, MergeOperator operator, byte[] operand, long expiryAtMs) {
+    int kind = expiryAtMs == 0 ? BatchLayout.MERGE : BatchLayout.MERGE_EXPIRING;
+    write(kind | operator.number() << BatchLayout.TYPE_SHIFT, key, operand, expiryAtMs);
+  }
+
+  private void write(int first, byte[] key, byte[] value, long expiryAtMs) {
     reserve(bound(key.length, value.length));
     int at = length;
-    int kind = expiryAtMs == 0 ? BatchLayout.PUT : BatchLayout.PUT_EXPIRING;
-    buffer[at++] = (byte) (kind | type.number() << BatchLayout.TYPE_SHIFT);
+    buffer[at++] = (byte) first;
     if (expiryAtMs != 0) {
       LittleEndian.putLong(buffer, at, expiryAtMs);
       at += Long.BYTES;
@@ -160,7 +172,9 @@ final class BatchCodec {
     int kind = payload[offset] & BatchLayout.KIND_MASK;
     int typeNumber = (payload[offset] & 0xFF) >>> BatchLayout.TYPE_SHIFT;
     boolean isPut = kind == BatchLayout.PUT || kind == BatchLayout.PUT_EXPIRING;
-    if (typeNumber >= (isPut ? ValueType.count() : 1)) {
+    boolean isMerge = kind == BatchLayout.MERGE || kind == BatchLayout.MERGE_EXPIRING;
+    MergeOperator operator = isMerge ? MergeOperator.ofNumber(typeNumber) : null;
+    if (isMerge ? operator == null : typeNumber >= (isPut ? ValueType.count() : 1)) {
       return -1;
     }
     int at = offset + 1;
@@ -168,11 +182,11 @@ final class BatchCodec {
       visitor.clear();
       return at;
     }
-    if (!isPut && kind != BatchLayout.DELETE) {
+    if (!isPut && !isMerge && kind != BatchLayout.DELETE) {
       return -1;
     }
     long expiryAtMs = 0;
-    if (kind == BatchLayout.PUT_EXPIRING) {
+    if (kind == BatchLayout.PUT_EXPIRING || kind == BatchLayout.MERGE_EXPIRING) {
       if (payload.length - at < Long.BYTES) {
         return -1;
       }
@@ -197,7 +211,8 @@ final class BatchCodec {
       return at;
     }
     int valueLength = Varint.get(payload, at, payload.length);
-    if (valueLength < 0 || valueLength > CapsuleDb.MAX_VALUE_BYTES) {
+    int most = isMerge ? MergeOperator.MAX_OPERAND_BYTES : CapsuleDb.MAX_VALUE_BYTES;
+    if (valueLength < 0 || valueLength > most) {
       return -1;
     }
     at += Varint.bytes(valueLength);
@@ -205,7 +220,14 @@ final class BatchCodec {
       return -1;
     }
     byte[] value = Arrays.copyOfRange(payload, at, at + valueLength);
-    visitor.put(key, ValueType.ofNumber(typeNumber), value, expiryAtMs);
+    if (operator != null) {
+      if (!Arrays.equals(operator.canonical(value), value)) {
+        return -1;
+      }
+      visitor.merge(key, operator, value, expiryAtMs);
+    } else {
+      visitor.put(key, ValueType.ofNumber(typeNumber), value, expiryAtMs);
+    }
     return at + valueLength;
   }
 

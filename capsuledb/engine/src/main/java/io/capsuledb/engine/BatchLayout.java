@@ -11,6 +11,8 @@ package io.capsuledb.engine;
  *            PUT_EXPIRING  expiry u64 (ms since 1970), then as PUT
  *            DELETE        key length varint, key
  *            CLEAR         nothing
+ *            MERGE         as PUT, with an operator's number in place of the value type
+ *            MERGE_EXPIRING as PUT_EXPIRING, likewise
  * </pre>
  *
  * <p>The i-th operation of a record, from 0, has Lamport time (time in the header + i).
@@ -27,6 +29,9 @@ final class BatchLayout {
   static final int DELETE = 2;
   static final int CLEAR = 3;
   static final int PUT_EXPIRING = 4;
+
+  static final int MERGE = 5;
+  static final int MERGE_EXPIRING = 6;
 
   static final int KIND_MASK = 0x0F;
   static final int TYPE_SHIFT = 4;

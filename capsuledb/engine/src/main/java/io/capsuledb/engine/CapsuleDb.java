@@ -11,6 +11,7 @@ import io.capsuledb.core.crypto.Hash32;
 import io.capsuledb.core.crypto.PublicKey;
 import io.capsuledb.core.crypto.Secp256k1;
 import io.capsuledb.core.crypto.SecretBytes;
+import io.capsuledb.core.epoch.Sync;
 import io.capsuledb.core.error.CapsuleException;
 import io.capsuledb.core.error.Decoded;
 import io.capsuledb.core.error.DeniedException;
@@ -37,6 +38,7 @@ import io.capsuledb.core.record.RecordOpener;
 import io.capsuledb.core.record.RecordSealer;
 import io.capsuledb.core.record.RecordType;
 import io.capsuledb.core.record.SignedHeader;
+import io.capsuledb.core.seal.ChainHead;
 import io.capsuledb.engine.entry.Entry;
 import io.capsuledb.engine.entry.Version;
 import io.capsuledb.engine.lsm.Manifest.Chain;
@@ -44,11 +46,13 @@ import io.capsuledb.engine.lsm.Tree;
 import io.capsuledb.engine.lsm.TreeSnapshot;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.BooleanSupplier;
 import java.util.function.LongConsumer;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -73,6 +77,13 @@ import org.jspecify.annotations.Nullable;
  * good: {@link #failure()} says why, every further call throws it, nothing that was acknowledged is
  * lost. Reopening is the way on. A block that is damaged or missing is another matter: reads that
  * need it throw an {@link IntegrityException} that names it, everything else goes on.
+ *
+ * <p>In a <i>shared</i> capsule ({@link CapsuleDbOptions#shared}) several engines write at the same
+ * time, each a chain of its own. Whoever runs this one hands it the others' records when they are
+ * durable, in causal order ({@link #merge}), and the ends of epochs ({@link #beginCut}, {@link
+ * #stable}); of all engines one writes tables ({@link #becomeCompactor}). The larger version of a
+ * key wins everywhere, so all that have merged the same records show the same values. There a
+ * {@link Snapshot} above {@link #stableTime} is of a moment into which others may still write.
  *
  * <p>Thread-safe, transactions and cursors excepted. Reads take no lock; transactions take turns.
  */
@@ -110,6 +121,9 @@ public final class CapsuleDb implements AutoCloseable {
   private final long replayedRecords;
   private final CapsuleDbOptions options;
 
+  /** Of a shared capsule; null if one node writes. Guarded by the lock, as it says. */
+  private final @Nullable SharedChains chains;
+
   private final ReentrantLock lock = new ReentrantLock();
   // Guarded by lock:
   private final Transaction transaction = new Transaction(this);
@@ -130,7 +144,9 @@ public final class CapsuleDb implements AutoCloseable {
       WritePath writePath,
       LamportClock lamport,
       CapsuleDbOptions options,
+      @Nullable SharedChains chains,
       long replayedRecords) {
+    this.chains = chains;
     this.name = name;
     this.metadata = metadata;
     this.keys = keys;
@@ -211,10 +227,13 @@ public final class CapsuleDb implements AutoCloseable {
     lamport.advance(survey.recovered().manifest().coveredTime());
     // Also before a flush during replay: the order of the tree's chains is that of their times.
     lamport.advance(survey.newestLamport());
+    LamportClock treeLamport = new LamportClock();
+    treeLamport.advance(survey.newestLamport());
     AtomicReference<WritePath> path = new AtomicReference<>();
     Tree tree =
         new Tree(
             options.tree(),
+            options.sharing(),
             new Tree.Ports(
                 name,
                 keys,
@@ -226,7 +245,7 @@ public final class CapsuleDb implements AutoCloseable {
                 ports.telemetry()),
             survey.recovered(),
             indexes::draw,
-            lamport::newest,
+            () -> Math.max(lamport.newest(), treeLamport.newest()),
             failure -> {
               WritePath running = path.get();
               if (running != null) {
@@ -235,13 +254,47 @@ public final class CapsuleDb implements AutoCloseable {
             });
     boolean opened = false;
     try {
-      Replay replay = new Replay(name, keys, ports.store(), verifier, tree, lamport, progress);
+      Replay replay =
+          new Replay(
+              name,
+              keys,
+              ports.store(),
+              verifier,
+              tree,
+              lamport,
+              options.shared(),
+              survey::names,
+              progress);
+      if (options.shared()) {
+        survey.cut(CausalCut.of(name, ports.store(), survey.chains()));
+      }
       List<Chain> positions = replay.run(survey.chains(), survey.treePositions(), survey::isNamed);
       ports.telemetry().count(Telemetry.Counter.RECORDS_REPLAYED, replay.records());
       List<Hash32> tips = tips(survey, verifier);
-      WritePath writePath = introduceWriter(name, keys, curve, ports, lamport, indexes, tips);
+      long epoch = options.shared() ? firstEpoch(survey, replay) : 0;
+      WritePath writePath =
+          introduceWriter(name, keys, curve, ports, lamport, indexes, tips, epoch);
       path.set(writePath);
-      tree.replayed(joinedAll(positions));
+      SharedChains chains = null;
+      if (options.shared()) {
+        chains =
+            new SharedChains(
+                name,
+                metadata,
+                keys,
+                curve,
+                ports.store(),
+                tree,
+                writePath,
+                lamport,
+                treeLamport,
+                indexes::add,
+                survey,
+                verifier,
+                replay.synced());
+      } else {
+        tree.replayed(joinedAll(positions));
+      }
       CapsuleDb db =
           new CapsuleDb(
               name,
@@ -253,6 +306,7 @@ public final class CapsuleDb implements AutoCloseable {
               writePath,
               lamport,
               options,
+              chains,
               replay.records());
       writePath.onDurable(tree::signalFlush);
       writePath.start(ports.scheduler());
@@ -273,6 +327,15 @@ public final class CapsuleDb implements AutoCloseable {
         tree.close();
       }
     }
+  }
+
+  /** The epoch of a new worker: the one after the newest SYNC's. */
+  private static long firstEpoch(Survey survey, Replay replay) {
+    long epoch = Math.max(1, survey.newestEpoch());
+    for (Replay.Synced one : replay.synced()) {
+      epoch = Math.max(epoch, one.sync().epoch() + 1);
+    }
+    return epoch;
   }
 
   /** Heads of chains that no record names: what the next writer's first record joins. */
@@ -330,7 +393,8 @@ public final class CapsuleDb implements AutoCloseable {
       CapsulePorts ports,
       LamportClock lamport,
       WriterIndexes indexes,
-      List<Hash32> tips) {
+      List<Hash32> tips,
+      long epoch) {
     int generation = keys.currentGeneration();
     ApplicationKey application = keys.application(generation);
     long writer = indexes.draw();
@@ -352,7 +416,8 @@ public final class CapsuleDb implements AutoCloseable {
     boolean introduced = false;
     try {
       WritePath path =
-          introduce(name, application, sealer, curve.publicKey(signingKey), time, tips, ports);
+          introduce(
+              name, application, sealer, curve.publicKey(signingKey), epoch, time, tips, ports);
       introduced = true;
       return path;
     } finally {
@@ -367,6 +432,7 @@ public final class CapsuleDb implements AutoCloseable {
       ApplicationKey application,
       RecordSealer sealer,
       PublicKey writerKey,
+      long epoch,
       long time,
       List<Hash32> tips,
       CapsulePorts ports) {
@@ -374,15 +440,19 @@ public final class CapsuleDb implements AutoCloseable {
     int generation = application.generation();
     RosterEntry entry = new RosterEntry(writer, writerKey, RosterEntry.Role.WORKER, generation);
     byte[] roster = RosterCodec.encode(name, generation, List.of(entry), application::sign);
-    CapsuleRecord first = sealer.seal(RecordType.ROSTER, 0, time, tips, roster, 0, roster.length);
+    CapsuleRecord first =
+        sealer.seal(RecordType.ROSTER, epoch, time, tips, roster, 0, roster.length);
     ports.store().append(List.of(new StoredRecord(writer, 1, first.hash(), first.bytes())));
-    return new WritePath(
-        ports.store(),
-        sealer,
-        new WritePath.Head(writer, 1, first.hash(), time),
-        time,
-        ports.clock(),
-        ports.telemetry());
+    WritePath path =
+        new WritePath(
+            ports.store(),
+            sealer,
+            new WritePath.Head(writer, 1, first.hash(), time),
+            time,
+            ports.clock(),
+            ports.telemetry());
+    path.beginEpoch(epoch);
+    return path;
   }
 
   private static void checkLamport(long time) {
@@ -433,6 +503,19 @@ public final class CapsuleDb implements AutoCloseable {
     }
   }
 
+  /** Whether a key is absent because its newest value has expired. */
+  boolean isExpired(byte[] key, long nowMs) {
+    checkRunning();
+    return tree.read(
+        key,
+        lamport::newest,
+        (entry, cleared, source) ->
+            entry != null
+                && (cleared == null || entry.version().compareTo(cleared) >= 0)
+                && !entry.isTombstone()
+                && entry.isExpired(nowMs));
+  }
+
   static Lookup visible(
       @Nullable Entry entry,
       @Nullable Version cleared,
@@ -472,11 +555,12 @@ public final class CapsuleDb implements AutoCloseable {
    * Everything as it was at a Lamport time.
    *
    * @param time of an operation; the snapshot shows it, and all before it
-   * @throws InvalidRequestException if that is in the future, or further back than history is kept
+   * @throws InvalidRequestException if that is in the future, or further back than history is kept;
+   *     in a shared capsule everything after {@link #stableTime} is the future
    */
   public Snapshot snapshotAt(long time) {
     checkRunning();
-    if (time < 0 || time > lamport.newest()) {
+    if (time < 0 || time > (chains == null ? lamport.newest() : stableTime())) {
       throw new InvalidRequestException("Lamport time " + time + " has not come yet");
     }
     TreeSnapshot held = tree.snapshot(time, clock.wallMs());
@@ -547,7 +631,11 @@ public final class CapsuleDb implements AutoCloseable {
   private void flushAndWait() {
     long deadline = clock.monotonicNanos() + PROOF_WAIT_SECONDS * NANOS_PER_SECOND;
     Scheduler.Gate gate = tree.room();
-    long cut = rotate();
+    long cut = chains == null ? rotate() : lamport.newest();
+    if (chains != null) {
+      // It ends with the epoch, and it is for others to say when that is.
+      tree.flushSoon();
+    }
     while (cut < 0) {
       // Rotating is no condition: it takes the engine's lock, and those are looked at in the gate.
       waitUntil(gate, () -> tree.hasRoom() && tree.canRotate(), deadline);
@@ -621,15 +709,15 @@ public final class CapsuleDb implements AutoCloseable {
     Decoded<SignedHeader> decoded = RecordCodec.decodeStored(name, bytes);
     RecordHeader header = decoded.orThrow().header();
     // The operations of a record are those before the next one's.
+    if (!RecordCodec.isStub(bytes)) {
+      return lastTime(bytes);
+    }
     while (true) {
       long durable = durableTime();
       byte[] next = store.read(header.writer(), header.sequence() + 1);
       if (next != null) {
         Decoded<SignedHeader> after = RecordCodec.decodeStored(name, next);
         return after.orThrow().header().lamport() - 1;
-      }
-      if (!RecordCodec.isStub(bytes)) {
-        return lastTime(bytes);
       }
       if (header.writer() != writer) {
         // The newest record of a writer that has ended: what came after it is another's.
@@ -737,7 +825,7 @@ public final class CapsuleDb implements AutoCloseable {
       lamport.advance(last);
       tree.note(last);
       throttle.written(encodedBound);
-      if (tree.isFull() && tree.canRotate()) {
+      if (chains == null && tree.isFull() && tree.canRotate()) {
         tree.rotate(writePath.cut(last));
       }
     } catch (RuntimeException | Error e) {
@@ -749,11 +837,176 @@ public final class CapsuleDb implements AutoCloseable {
     return last;
   }
 
+  // ------------------------------------------------------------------ other workers
+
+  private SharedChains shared() {
+    SharedChains known = chains;
+    if (known == null) {
+      throw new InvalidRequestException("the capsule was not opened to be shared");
+    }
+    return known;
+  }
+
+  /** What is done under the lock to chains of others. A failure half-way ends the engine. */
+  private <T> T locked(Supplier<T> action) {
+    lock.lock();
+    try {
+      checkRunning();
+      return action.get();
+    } catch (InvalidRequestException | UnavailableException refused) {
+      throw refused;
+    } catch (CapsuleException broken) {
+      writePath.fail(broken);
+      throw broken;
+    } catch (RuntimeException | Error e) {
+      writePath.fail(new StorageException("merging failed; memory no longer agrees with it", e));
+      throw e;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /**
+   * Merges records of other writers' chains, each as one act: visible at once, idempotent. The
+   * clock moves past them, and this worker's next record names their chains' heads. Waits for the
+   * transaction that is running.
+   *
+   * <p>Whoever calls has seen to it that each record is durable, is linked and vouched for by its
+   * writer's signature, and that its ancestors were merged before or are earlier in the list. RTS
+   * records go to {@link #beginCut}. In bursts, please: each call ends the batch that is open.
+   *
+   * @throws InvalidRequestException if a record does not follow in its chain; those before it are
+   *     merged
+   * @throws UnavailableException if the next record could not name all these chains: write first
+   * @throws IntegrityException if a payload is not what it has to be. The engine goes on if that
+   *     was found before anything was merged
+   */
+  public void merge(List<CapsuleRecord> records) {
+    if (records.isEmpty()) {
+      return;
+    }
+    List<SharedChains.Prepared> prepared = shared().prepare(records);
+    locked(
+        () -> {
+          shared().checkJoinable(prepared);
+          shared().merge(prepared);
+          return true;
+        });
+  }
+
+  /**
+   * Ends an epoch, in answer to an RTS that is durable and whose ancestors are merged: takes it up
+   * like {@link #merge}, and in the same act has an EOE follow all that was committed before, and
+   * moves the clock to the cut time. Everything committed later is later than that.
+   *
+   * @param idleIsEnough whether there need be no EOE if this worker wrote nothing since the newest
+   *     SYNC
+   * @return the same if it is called again with the same RTS
+   * @throws InvalidRequestException if the record is no RTS, does not follow in its chain, or an
+   *     RTS after it was answered
+   */
+  public CutResult beginCut(CapsuleRecord rts, boolean idleIsEnough) {
+    List<SharedChains.Prepared> prepared = shared().prepare(List.of(rts));
+    return locked(
+        () -> {
+          shared().checkJoinable(prepared);
+          return shared().beginCut(prepared.getFirst(), idleIsEnough);
+        });
+  }
+
+  /**
+   * Takes note of a SYNC whose record was merged: from now on nothing can come at or before its cut
+   * time. A SYNC that says of this worker that it is gone ends the engine.
+   *
+   * @param hash of its record
+   * @throws InvalidRequestException if not everything up to its positions was merged
+   */
+  public void stable(Sync sync, Hash32 hash) {
+    locked(
+        () -> {
+          shared().stable(sync, hash);
+          return true;
+        });
+  }
+
+  /**
+   * The cut time of the newest SYNC that {@link #stable} took note of: up to there all workers have
+   * the same history. 0 if there was none.
+   */
+  public long stableTime() {
+    return shared().stableTime();
+  }
+
+  /**
+   * The sequence number, in this worker's chain, of the newest record that anything committed so
+   * far is in; it need not be durable.
+   */
+  public long newestSequence() {
+    return writePath.newestSequence();
+  }
+
+  /** The epoch that this worker's records carry: one more than that of its newest EOE. */
+  public long epoch() {
+    return writePath.epoch();
+  }
+
+  /**
+   * The newest record of each chain that was merged, by writer; of this worker's own chain, and of
+   * the one with its tables, the newest durable one.
+   */
+  public Map<Long, ChainHead> frontier() {
+    lock.lock();
+    try {
+      Map<Long, ChainHead> frontier = shared().frontier();
+      WritePath.Head own = writePath.head();
+      frontier.put(own.writer(), new ChainHead(own.sequence(), own.hash()));
+      Chain tables = tree.treeHead();
+      if (tables != null) {
+        frontier.put(tables.writer(), new ChainHead(tables.sequence(), tables.hash()));
+      }
+      return frontier;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /**
+   * Makes this engine the one that writes tables and manifests, in a new chain. All chains of
+   * compactors that there were must have been sealed before.
+   *
+   * @param sealed their final heads, by writer
+   * @return false if not all of them was merged yet, or not everything that the newest manifest
+   *     covers: repeat later
+   */
+  public boolean becomeCompactor(Map<Long, ChainHead> sealed) {
+    return locked(() -> shared().becomeCompactor(sealed));
+  }
+
+  /** Ends that; the engine takes over the manifests of others again. */
+  public void follow() {
+    locked(
+        () -> {
+          shared();
+          tree.dismiss();
+          return true;
+        });
+  }
+
+  /** Whether this engine writes tables and manifests. */
+  public boolean isCompactor() {
+    return tree.isAppointed();
+  }
+
+  /** The writer of the chain with this engine's tables and manifests, or 0 while there is none. */
+  public long compactorWriter() {
+    return tree.treeWriter();
+  }
+
   // ------------------------------------------------------------------ maintenance
 
   /**
    * Has everything committed so far written to tables, in the background; {@link #isFlushed} tells
-   * when that is done.
+   * when that is done. In a shared capsule that is at the end of the epoch.
    *
    * @return false if flushes are so far behind that there is no room to begin one: repeat later
    */
@@ -761,6 +1014,10 @@ public final class CapsuleDb implements AutoCloseable {
     lock.lock();
     try {
       checkRunning();
+      if (chains != null) {
+        tree.flushSoon();
+        return true;
+      }
       boolean rotates = !tree.isActiveEmpty() && tree.canRotate();
       if (rotates) {
         tree.rotate(writePath.cut(lamport.newest()));

@@ -4,6 +4,7 @@ import io.capsuledb.core.capsule.CapsuleName;
 import io.capsuledb.core.crypto.PublicKey;
 import io.capsuledb.core.error.InvalidRequestException;
 import io.capsuledb.engine.block.Compression;
+import io.capsuledb.engine.lsm.Tree;
 import io.capsuledb.engine.lsm.TreeOptions;
 import org.jspecify.annotations.Nullable;
 
@@ -20,6 +21,8 @@ public final class CapsuleDbOptions {
   private final BlockCompression compression;
   private final @Nullable CapsuleName capsule;
   private final @Nullable PublicKey owner;
+  private final boolean shared;
+  private final long releaseDelayMs;
 
   private CapsuleDbOptions(Builder builder) {
     this.memtableBytes = builder.memtableBytes;
@@ -32,6 +35,8 @@ public final class CapsuleDbOptions {
     this.compression = builder.compression;
     this.capsule = builder.capsule;
     this.owner = builder.owner;
+    this.shared = builder.shared;
+    this.releaseDelayMs = builder.releaseDelayMs;
   }
 
   /** Options with their defaults. */
@@ -72,6 +77,15 @@ public final class CapsuleDbOptions {
     return owner;
   }
 
+  /** Whether other workers write the capsule at the same time. */
+  public boolean shared() {
+    return shared;
+  }
+
+  Tree.Sharing sharing() {
+    return shared ? new Tree.Sharing(true, releaseDelayMs) : Tree.Sharing.ALONE;
+  }
+
   TreeOptions tree() {
     return new TreeOptions(
         memtableBytes,
@@ -99,6 +113,8 @@ public final class CapsuleDbOptions {
     private BlockCompression compression = BlockCompression.LZ4;
     private @Nullable CapsuleName capsule;
     private @Nullable PublicKey owner;
+    private boolean shared;
+    private long releaseDelayMs = 60_000;
 
     private Builder() {}
 
@@ -176,6 +192,24 @@ public final class CapsuleDbOptions {
     }
 
     /**
+     * Whether other workers write the capsule at the same time: see {@link CapsuleDb#merge}. Not by
+     * default.
+     */
+    public Builder shared(boolean others) {
+      this.shared = others;
+      return this;
+    }
+
+    /**
+     * How long payloads stay that nobody needs who is up to date, in a shared capsule, in
+     * milliseconds: 0 to a day, a minute by default. A worker that lags more has to be opened anew.
+     */
+    public Builder releaseDelayMs(long ms) {
+      this.releaseDelayMs = ms;
+      return this;
+    }
+
+    /**
      * The options.
      *
      * @throws InvalidRequestException naming the option, its value and what is allowed
@@ -187,12 +221,14 @@ public final class CapsuleDbOptions {
       check("separateBytes", separateBytes, 64, CapsuleDb.MAX_VALUE_BYTES);
       check("cacheBytes", cacheBytes, 0, 1L << 40);
       check("historyMs", historyMs, 0, MAX_HISTORY_MS);
+      check("releaseDelayMs", releaseDelayMs, 0, MAX_RELEASE_DELAY_MS);
       if (compactionBytesPerSecond != 0) {
         check("compactionBytesPerSecond", compactionBytesPerSecond, 64 << 10, 1L << 40);
       }
       return new CapsuleDbOptions(this);
     }
 
+    private static final long MAX_RELEASE_DELAY_MS = 24L * 3600 * 1000;
     private static final long MAX_HISTORY_MS = 10L * 365 * 24 * 3600 * 1000;
 
     private static void check(String option, long value, long least, long most) {

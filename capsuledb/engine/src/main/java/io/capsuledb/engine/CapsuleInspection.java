@@ -18,6 +18,7 @@ import io.capsuledb.engine.entry.Version;
 import io.capsuledb.engine.lsm.Manifest;
 import io.capsuledb.engine.lsm.TableDescriptor;
 import io.capsuledb.engine.lsm.TreeInspector;
+import io.capsuledb.engine.merge.MergeOperator;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -282,6 +283,11 @@ public final class CapsuleInspection {
     @Override
     public void put(byte[] key, ValueType type, byte[] value, long expiryAtMs) {
       tree.put(key, next(), value.length, expiryAtMs);
+    }
+
+    @Override
+    public void merge(byte[] key, MergeOperator operator, byte[] operand, long expiryAtMs) {
+      tree.put(key, next(), operand.length, expiryAtMs);
     }
 
     @Override

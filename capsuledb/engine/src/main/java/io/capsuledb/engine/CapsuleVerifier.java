@@ -9,6 +9,7 @@ import io.capsuledb.core.capsule.RosterEntry;
 import io.capsuledb.core.crypto.Hash32;
 import io.capsuledb.core.crypto.PublicKey;
 import io.capsuledb.core.crypto.Secp256k1;
+import io.capsuledb.core.epoch.SyncCodec;
 import io.capsuledb.core.error.Decoded;
 import io.capsuledb.core.error.IntegrityException;
 import io.capsuledb.core.error.Rejection;
@@ -27,6 +28,7 @@ import io.capsuledb.core.record.RecordType;
 import io.capsuledb.core.record.SignedHeader;
 import io.capsuledb.engine.lsm.Manifest;
 import io.capsuledb.engine.lsm.TreeVerifier;
+import io.capsuledb.engine.merge.MergeOperator;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -674,6 +676,7 @@ public final class CapsuleVerifier {
           return switch (record.header().type()) {
             case BLOCK, MANIFEST, CHECKPOINT -> RosterEntry.Role.COMPACTOR;
             case SEAL -> RosterEntry.Role.LEADER;
+            case RTS, SYNC -> RosterEntry.Role.COORDINATOR;
             default -> RosterEntry.Role.WORKER;
           };
         }
@@ -809,6 +812,18 @@ public final class CapsuleVerifier {
       }
     }
 
+    /** What is wrong with a payload that was decrypted, or null. */
+    private @Nullable Rejection content(CapsuleRecord record, byte[] clear) {
+      RecordType type = record.header().type();
+      if (type == RecordType.DATA) {
+        return BatchCodec.decode(clear, IGNORE);
+      }
+      Rejection malformed = RecordChecks.epoch(record, clear);
+      return malformed == null && type == RecordType.SYNC && damagedHeads == 0
+          ? RecordChecks.positions(store, name, record, SyncCodec.decode(clear).orThrow())
+          : malformed;
+    }
+
     private void keepProof(CapsuleRecord record, String where) {
       if (!(EquivocationProof.accused(name, record.payload()) instanceof Decoded.Accepted<Long>)) {
         // Against a replica: its keys are in memberships, which the capsule does not hold.
@@ -871,8 +886,7 @@ public final class CapsuleVerifier {
           return false;
         }
         case Decoded.Accepted<byte[]>(byte[] clear) -> {
-          Rejection malformed =
-              record.header().type() == RecordType.DATA ? BatchCodec.decode(clear, IGNORE) : null;
+          Rejection malformed = content(record, clear);
           if (malformed != null) {
             report(where, malformed);
             return false;
@@ -895,6 +909,9 @@ public final class CapsuleVerifier {
       new BatchCodec.Visitor() {
         @Override
         public void put(byte[] key, ValueType type, byte[] value, long expiryAtMs) {}
+
+        @Override
+        public void merge(byte[] key, MergeOperator operator, byte[] operand, long expiryAtMs) {}
 
         @Override
         public void delete(byte[] key) {}

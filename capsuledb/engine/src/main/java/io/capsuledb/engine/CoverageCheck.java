@@ -16,6 +16,7 @@ import io.capsuledb.engine.entry.Version;
 import io.capsuledb.engine.lsm.Manifest;
 import io.capsuledb.engine.lsm.Manifest.Chain;
 import io.capsuledb.engine.lsm.TreeReader;
+import io.capsuledb.engine.merge.MergeOperator;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -188,6 +189,12 @@ final class CoverageCheck {
     @Override
     public void put(byte[] key, ValueType type, byte[] value, long expiryAtMs) {
       add(key, expiryAtMs == 0);
+    }
+
+    @Override
+    public void merge(byte[] key, MergeOperator operator, byte[] operand, long expiryAtMs) {
+      // What comes of it may expire with what it was merged into.
+      add(key, false);
     }
 
     @Override

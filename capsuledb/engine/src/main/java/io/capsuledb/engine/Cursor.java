@@ -99,6 +99,7 @@ public final class Cursor {
         there = entries.next();
         continue;
       }
+      entry = settled(entry);
       if (isLive(entry)) {
         current = entry;
         return true;
@@ -127,6 +128,7 @@ public final class Cursor {
         }
         there = entries.previous();
       }
+      decides = decides == null ? null : settled(decides);
       if (decides != null && isLive(decides)) {
         current = decides;
         // Stand at this key again, so that going either way is the same as after going forward.
@@ -136,6 +138,11 @@ public final class Cursor {
     }
     current = null;
     return false;
+  }
+
+  private Entry settled(Entry entry) {
+    Version clear = cleared;
+    return clear != null && entry.version().compareTo(clear) < 0 ? entry : tree.settled(entry);
   }
 
   private boolean isLive(Entry entry) {

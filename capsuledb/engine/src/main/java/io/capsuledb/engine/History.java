@@ -58,7 +58,7 @@ final class History {
           versions.add(cleared(clears.removeLast()));
         }
         if (versions.size() < most) {
-          versions.add(version(tree, entry));
+          versions.add(version(tree, tree.settled(entry)));
         }
         // Below the floor only the newest version is complete.
         settled = entry.time() <= tree.floorTime();

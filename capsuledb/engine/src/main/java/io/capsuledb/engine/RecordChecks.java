@@ -4,6 +4,12 @@ import io.capsuledb.core.bytes.LittleEndian;
 import io.capsuledb.core.capsule.CapsuleName;
 import io.capsuledb.core.capsule.RosterEntry;
 import io.capsuledb.core.crypto.Hash32;
+import io.capsuledb.core.epoch.Eoe;
+import io.capsuledb.core.epoch.EoeCodec;
+import io.capsuledb.core.epoch.Rts;
+import io.capsuledb.core.epoch.RtsCodec;
+import io.capsuledb.core.epoch.Sync;
+import io.capsuledb.core.epoch.SyncCodec;
 import io.capsuledb.core.error.Decoded;
 import io.capsuledb.core.error.IntegrityException;
 import io.capsuledb.core.error.Rejection;
@@ -17,6 +23,7 @@ import io.capsuledb.core.record.RecordType;
 import io.capsuledb.core.record.SignedHeader;
 import io.capsuledb.core.seal.SealOrderCodec;
 import java.util.Arrays;
+import java.util.function.ToLongFunction;
 import org.jspecify.annotations.Nullable;
 
 /** What the engine asks of a linked record beyond its chain. */
@@ -48,10 +55,11 @@ final class RecordChecks {
     RosterEntry.Role allowed =
         switch (type) {
           case ROSTER, EVIDENCE -> role;
-          case DATA -> RosterEntry.Role.WORKER;
+          case DATA, EOE -> RosterEntry.Role.WORKER;
+          case RTS, SYNC -> RosterEntry.Role.COORDINATOR;
           case BLOCK, MANIFEST, CHECKPOINT -> RosterEntry.Role.COMPACTOR;
           case SEAL -> FinalHeads.maySeal(role) ? role : RosterEntry.Role.LEADER;
-          case RTS, EOE, SYNC, ROTATE -> null;
+          case ROTATE -> null;
         };
     if (allowed == null) {
       return Rejection.of(
@@ -93,6 +101,75 @@ final class RecordChecks {
     return decoded instanceof Decoded.Rejected<?>(Rejection r)
         ? Rejection.of(r.reason(), record + ": " + r.detail())
         : null;
+  }
+
+  /**
+   * Checks what a record that ends an epoch says, as far as its header can contradict it.
+   *
+   * @param clear its payload, decrypted
+   * @return what is wrong, or null, also for other types
+   */
+  static @Nullable Rejection epoch(SignedHeader record, byte[] clear) {
+    return switch (record.header().type()) {
+      case RTS -> epoch(record, RtsCodec.decode(clear), Rts::epoch);
+      case EOE -> {
+        Decoded<Eoe> decoded = EoeCodec.decode(clear);
+        Rejection wrong = epoch(record, decoded, Eoe::epoch);
+        yield wrong != null || record.header().parents().contains(decoded.orThrow().rts())
+            ? wrong
+            : Rejection.of(Reason.PAYLOAD, record + " has no RTS among its parents");
+      }
+      case SYNC -> epoch(record, SyncCodec.decode(clear), Sync::epoch);
+      default -> null;
+    };
+  }
+
+  private static <T> @Nullable Rejection epoch(
+      SignedHeader record, Decoded<T> decoded, ToLongFunction<T> epoch) {
+    return switch (decoded) {
+      case Decoded.Rejected<T>(Rejection r) -> Rejection.of(r.reason(), record + ": " + r.detail());
+      case Decoded.Accepted<T>(T value) ->
+          epoch.applyAsLong(value) == record.header().epoch()
+              ? null
+              : Rejection.of(Reason.PAYLOAD, record + " ends epoch " + epoch.applyAsLong(value));
+    };
+  }
+
+  /**
+   * Checks that the records a SYNC cuts chains at are those that are stored there.
+   *
+   * @return what is wrong, or null
+   */
+  static @Nullable Rejection positions(
+      RecordStore store, CapsuleName capsule, SignedHeader record, Sync sync) {
+    for (Sync.Position position : sync.positions()) {
+      long sequence = position.head().sequence();
+      if (sequence == 0) {
+        continue;
+      }
+      byte[] bytes;
+      try {
+        bytes = store.read(position.writer(), sequence);
+      } catch (IntegrityException damaged) {
+        return damaged.rejection();
+      }
+      if (bytes == null) {
+        return Rejection.of(
+            Reason.MISSING_RECORD,
+            CapsuleRecord.describe(position.writer(), sequence)
+                + " is not stored, though "
+                + record
+                + " joins it");
+      }
+      if (RecordCodec.decodeStored(capsule, bytes)
+              instanceof Decoded.Accepted<SignedHeader>(SignedHeader found)
+          && !found.hash().equals(position.head().hash())) {
+        return Rejection.of(
+            Reason.PREVIOUS_HASH,
+            found + " is where " + record + " joins " + position.head().hash());
+      }
+    }
+    return null;
   }
 
   private static Decoded<?> evidence(byte[] payload, CapsuleName capsule) {

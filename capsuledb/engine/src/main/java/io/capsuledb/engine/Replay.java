@@ -2,7 +2,11 @@ package io.capsuledb.engine;
 
 import io.capsuledb.core.capsule.CapsuleName;
 import io.capsuledb.core.capsule.KeyRing;
+import io.capsuledb.core.capsule.RosterEntry;
 import io.capsuledb.core.crypto.Hash32;
+import io.capsuledb.core.epoch.RtsCodec;
+import io.capsuledb.core.epoch.Sync;
+import io.capsuledb.core.epoch.SyncCodec;
 import io.capsuledb.core.error.Decoded;
 import io.capsuledb.core.error.IntegrityException;
 import io.capsuledb.core.error.Rejection;
@@ -21,10 +25,13 @@ import io.capsuledb.engine.entry.Version;
 import io.capsuledb.engine.lsm.Cut;
 import io.capsuledb.engine.lsm.Manifest.Chain;
 import io.capsuledb.engine.lsm.Tree;
+import io.capsuledb.engine.merge.MergeOperator;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.function.Consumer;
 import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
 
@@ -39,7 +46,11 @@ import org.jspecify.annotations.Nullable;
  * vouched-for records are {@link CapsuleVerifier}'s.)
  *
  * <p>A memtable that fills up is flushed on the way, so a tail of any length is replayed in bounded
- * memory.
+ * memory: as long as the chains that follow began after what was replayed so far. Where several
+ * workers wrote side by side all of it stays in memory, which is no more than they held.
+ *
+ * <p>In a shared capsule coordinators' chains come first. So the newest SYNC is known before the
+ * operations are, and a memtable ends at its cut time.
  */
 final class Replay {
 
@@ -57,10 +68,31 @@ final class Replay {
   /** How far each chain has been replayed. */
   private final Map<Long, Chain> positions = new TreeMap<>();
 
+  private final boolean shared;
+  private final Consumer<List<Hash32>> named;
+
+  /** Every SYNC that was replayed, the one of the latest cut last. */
+  private final List<Synced> synced = new ArrayList<>();
+
+  /** The latest time of a record or operation so far. */
+  private long replayedTime;
+
+  /** When the first of the chains that are still to be replayed began. */
+  private long nextLamport;
+
   private long records;
   private @Nullable Rejection rejection;
   private @Nullable CapsuleRecord newest;
 
+  /** A SYNC and its record's hash. */
+  record Synced(Sync sync, Hash32 hash) {}
+
+  /**
+   * A replay.
+   *
+   * @param shared whether other workers write the capsule, too
+   * @param named hears of the parents that records name
+   */
   Replay(
       CapsuleName capsule,
       KeyRing keys,
@@ -68,7 +100,11 @@ final class Replay {
       ChainVerifier verifier,
       Tree tree,
       LamportClock lamport,
+      boolean shared,
+      Consumer<List<Hash32>> named,
       LongConsumer progress) {
+    this.shared = shared;
+    this.named = named;
     this.capsule = capsule;
     this.store = store;
     this.verifier = verifier;
@@ -94,8 +130,25 @@ final class Replay {
       List<Chain> treePositions,
       java.util.function.Predicate<Hash32> joined) {
     treePositions.forEach(chain -> positions.put(chain.writer(), chain));
+    List<Surveyed> ordered = new ArrayList<>(chains);
+    if (shared) {
+      // Stable: else they stay in their order.
+      ordered.sort(Comparator.comparing((Surveyed chain) -> !isCoordinator(chain)));
+    }
+    boolean coordinators = shared;
     try (opener) {
-      for (Surveyed chain : chains) {
+      for (int i = 0; i < ordered.size(); i++) {
+        Surveyed chain = ordered.get(i);
+        if (coordinators && !isCoordinator(chain)) {
+          coordinators = false;
+          endAtNewestSync();
+        }
+        nextLamport = Long.MAX_VALUE;
+        for (Surveyed later : ordered.subList(i + 1, ordered.size())) {
+          if (later.coveredSequence() < later.newestSequence()) {
+            nextLamport = Math.min(nextLamport, later.firstLamport());
+          }
+        }
         if (chain.coveredSequence() < chain.newestSequence()) {
           replayChain(chain, joined);
         }
@@ -103,6 +156,22 @@ final class Replay {
       }
     }
     return List.copyOf(positions.values());
+  }
+
+  private static boolean isCoordinator(Surveyed chain) {
+    return chain.role() == RosterEntry.Role.COORDINATOR;
+  }
+
+  private void endAtNewestSync() {
+    synced.sort(Comparator.comparingLong(one -> one.sync().cutTime()));
+    if (!synced.isEmpty() && synced.getLast().sync().cutTime() > tree.manifest().coveredTime()) {
+      tree.cutAt(synced.getLast().sync().cutTime(), true);
+    }
+  }
+
+  /** Every SYNC that was replayed, by cut time. */
+  List<Synced> synced() {
+    return synced;
   }
 
   private long verifierLamport(Surveyed chain) {
@@ -169,12 +238,14 @@ final class Replay {
     if (refused == null) {
       refused = RecordChecks.parents(store, capsule, record);
     }
-    if (refused == null && header.type() == RecordType.DATA) {
-      refused = merge(record);
+    if (refused == null) {
+      refused = content(record);
     }
     if (refused != null) {
       return refused;
     }
+    named.accept(header.parents());
+    replayedTime = Math.max(replayedTime, header.lamport());
     newest = record;
     positions.put(
         chain.writer(),
@@ -185,7 +256,7 @@ final class Replay {
             header.lamport(),
             joined.test(record.hash()),
             chain.isTree()));
-    if (tree.isFull()) {
+    if (!shared && tree.isFull() && replayedTime < nextLamport) {
       flush();
     }
     if (++records % PROGRESS_RECORDS == 0) {
@@ -196,23 +267,45 @@ final class Replay {
 
   /** What was replayed is durable, so a memtable of it can become tables at once. */
   private void flush() {
-    Cut cut = new Cut(lamport.newest());
+    Cut cut = new Cut(replayedTime);
     cut.complete(List.copyOf(positions.values()));
     tree.rotate(cut);
     tree.flushNow();
   }
 
-  private @Nullable Rejection merge(CapsuleRecord record) {
-    return switch (opener.open(record)) {
-      case Decoded.Rejected<byte[]>(Rejection r) -> r;
-      case Decoded.Accepted<byte[]>(byte[] payload) -> {
-        Merge merge = new Merge(record.header());
-        Rejection malformed = BatchCodec.decode(payload, merge);
-        yield malformed == null
-            ? null
-            : Rejection.of(malformed.reason(), record + ": " + malformed.detail());
-      }
+  private @Nullable Rejection content(CapsuleRecord record) {
+    RecordType type = record.header().type();
+    return switch (type) {
+      case DATA, RTS, EOE, SYNC ->
+          switch (opener.open(record)) {
+            case Decoded.Rejected<byte[]>(Rejection r) -> r;
+            case Decoded.Accepted<byte[]>(byte[] payload) ->
+                type == RecordType.DATA ? merge(record, payload) : epoch(record, payload);
+          };
+      default -> null;
     };
+  }
+
+  private @Nullable Rejection merge(CapsuleRecord record, byte[] payload) {
+    Merge merge = new Merge(record.header());
+    Rejection malformed = BatchCodec.decode(payload, merge);
+    return malformed == null
+        ? null
+        : Rejection.of(malformed.reason(), record + ": " + malformed.detail());
+  }
+
+  private @Nullable Rejection epoch(CapsuleRecord record, byte[] payload) {
+    Rejection wrong = RecordChecks.epoch(record, payload);
+    if (wrong != null) {
+      return wrong;
+    }
+    if (record.header().type() == RecordType.RTS) {
+      // Whoever has seen the call does nothing any more that belongs before the cut.
+      lamport.advance(RtsCodec.decode(payload).orThrow().cutTime());
+    } else if (record.header().type() == RecordType.SYNC) {
+      synced.add(new Synced(SyncCodec.decode(payload).orThrow(), record.hash()));
+    }
+    return null;
   }
 
   /** Puts the operations of one record into the tree. */
@@ -230,6 +323,7 @@ final class Replay {
       Version version = new Version(firstTime + index, writer, index);
       index++;
       lamport.advance(version.time());
+      replayedTime = Math.max(replayedTime, version.time());
       return version;
     }
 
@@ -249,6 +343,11 @@ final class Replay {
     }
 
     @Override
+    public void merge(byte[] key, MergeOperator operator, byte[] operand, long expiryAtMs) {
+      tree.put(new Entry(key, next(), EntryKind.OPERAND, operator.number(), expiryAtMs, operand));
+    }
+
+    @Override
     public void delete(byte[] key) {
       tree.put(Entry.tombstone(key, next()));
     }
@@ -257,10 +356,5 @@ final class Replay {
     public void clear() {
       tree.clear(next());
     }
-  }
-
-  /** Every position, for the first cut after replay. */
-  List<Chain> positions() {
-    return new ArrayList<>(positions.values());
   }
 }

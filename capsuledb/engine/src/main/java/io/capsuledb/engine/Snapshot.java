@@ -100,6 +100,7 @@ public final class Snapshot implements AutoCloseable {
         if (entry.time() <= tree.time()) {
           seen = entry.key();
           boolean hidden = cleared != null && entry.version().compareTo(cleared) < 0;
+          entry = hidden ? entry : tree.settled(entry);
           if (!hidden && !entry.isTombstone() && !entry.isExpired(nowMs)) {
             visitor.key(entry.key(), ValueType.of(entry));
           }

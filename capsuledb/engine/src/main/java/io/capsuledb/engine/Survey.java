@@ -17,6 +17,7 @@ import io.capsuledb.core.record.ChainVerifier;
 import io.capsuledb.core.record.Checkpoint;
 import io.capsuledb.core.record.CheckpointCodec;
 import io.capsuledb.core.record.RecordCodec;
+import io.capsuledb.core.record.RecordHeader;
 import io.capsuledb.core.record.RecordOpener;
 import io.capsuledb.core.record.RecordType;
 import io.capsuledb.core.record.SignedHeader;
@@ -78,6 +79,8 @@ final class Survey {
   private final Set<Hash32> named = new HashSet<>();
   private final List<Chain> treePositions = new ArrayList<>();
   private long newestLamport;
+  private long newestEpoch;
+  private long manifestLamport;
   private Tree.Recovered recovered = Tree.Recovered.NOTHING;
   private @Nullable FinalHeads finals;
 
@@ -101,6 +104,12 @@ final class Survey {
     return chains;
   }
 
+  /** Takes chains up to where they can be replayed. */
+  void cut(List<Surveyed> at) {
+    chains.clear();
+    chains.addAll(at);
+  }
+
   /** How far the tree's own chains go: there is nothing to replay in them. */
   List<Chain> treePositions() {
     return treePositions;
@@ -114,6 +123,21 @@ final class Survey {
   /** The largest Lamport time of a record: what is written from now on comes after it. */
   long newestLamport() {
     return newestLamport;
+  }
+
+  /** The largest epoch of a chain's newest record, or the one after it if that record ends it. */
+  long newestEpoch() {
+    return newestEpoch;
+  }
+
+  /** Lamport time of the newest manifest's record; 0 if there is none. */
+  long manifestLamport() {
+    return manifestLamport;
+  }
+
+  /** Notes that a record names others. */
+  void names(List<Hash32> parents) {
+    named.addAll(parents);
   }
 
   /** Every writer the store knows, also those of whose chains nothing counts. */
@@ -183,6 +207,7 @@ final class Survey {
             .thenComparingLong(Surveyed::firstLamport)
             .thenComparingLong(Surveyed::writer));
     if (found != null) {
+      manifestLamport = found.lamport;
       recovered =
           new Tree.Recovered(
               found.manifest,
@@ -359,7 +384,10 @@ final class Survey {
           first.entry,
           new ChainVerifier.Head(writer, covered.sequence(), covered.hash(), covered.lamport()));
     }
-    newestLamport = Math.max(newestLamport, lamportAt(writer, newest));
+    RecordHeader head = headerAt(writer, newest);
+    newestLamport = Math.max(newestLamport, head.lamport());
+    boolean ends = head.type() == RecordType.SYNC || head.type() == RecordType.EOE;
+    newestEpoch = Math.max(newestEpoch, head.epoch() + (ends ? 1 : 0));
     chains.add(
         new Surveyed(writer, first.entry.role(), first.record.header().lamport(), newest, from));
   }
@@ -417,12 +445,12 @@ final class Survey {
   }
 
   /** What the record says; whether it is true is for the replay. */
-  private long lamportAt(long writer, long sequence) {
+  private RecordHeader headerAt(long writer, long sequence) {
     byte[] bytes = store.read(writer, sequence);
     if (bytes == null) {
       throw missing(writer, sequence, "its chain");
     }
-    return RecordCodec.decodeStored(capsule, bytes).orThrow().header().lamport();
+    return RecordCodec.decodeStored(capsule, bytes).orThrow().header();
   }
 
   /** How far a chain goes. */

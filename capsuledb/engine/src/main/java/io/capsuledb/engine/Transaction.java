@@ -6,6 +6,7 @@ import io.capsuledb.engine.entry.Entry;
 import io.capsuledb.engine.entry.EntryKind;
 import io.capsuledb.engine.entry.Version;
 import io.capsuledb.engine.lsm.Tree;
+import io.capsuledb.engine.merge.MergeOperator;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -53,6 +54,10 @@ public final class Transaction implements AutoCloseable {
     private int[] kinds = new int[16];
     private ValueType[] types = new ValueType[16];
     private byte[][] keys = new byte[16][];
+
+    /** Of the operations that merge. */
+    private @Nullable MergeOperator[] operators = new MergeOperator[16];
+
     private byte[][] values = new byte[16][];
     private long[] expiries = new long[16];
     private int count;
@@ -144,10 +149,38 @@ public final class Transaction implements AutoCloseable {
       return after == null ? map : map.tailMap(after, false);
     }
 
+    void merge(byte[] key, MergeOperator operator, byte[] operand, long expiryAtMs) {
+      add(BatchLayout.MERGE, key, ValueType.STRING, operand, expiryAtMs);
+      if (operators.length < kinds.length) {
+        operators = Arrays.copyOf(operators, kinds.length);
+      }
+      operators[count - 1] = operator;
+    }
+
+    /** The operator of a MERGE. */
+    MergeOperator operator(int index) {
+      MergeOperator operator = operators[index];
+      if (operator == null) {
+        throw new IllegalStateException("a staged operation merges nothing");
+      }
+      return operator;
+    }
+
+    /** The operation that decided about a key before one of its MERGEs, or -1. */
+    int before(int index) {
+      for (int i = index - 1; i > lastClear; i--) {
+        if (Arrays.equals(keys[i], keys[index])) {
+          return i;
+        }
+      }
+      return lastClear;
+    }
+
     void encode(BatchCodec target) {
       for (int i = 0; i < count; i++) {
         switch (kinds[i]) {
           case BatchLayout.PUT -> target.put(keys[i], types[i], values[i], expiries[i]);
+          case BatchLayout.MERGE -> target.merge(keys[i], operator(i), values[i], expiries[i]);
           case BatchLayout.DELETE -> target.delete(keys[i]);
           case BatchLayout.CLEAR -> target.clear();
           default -> throw new IllegalStateException("staged operation of kind " + kinds[i]);
@@ -301,6 +334,9 @@ public final class Transaction implements AutoCloseable {
   }
 
   private Lookup staged(int index) {
+    if (staged.kinds[index] == BatchLayout.MERGE) {
+      return merged(index);
+    }
     // The fence is that of the commit to come, which its caller waits for anyway.
     if (staged.kinds[index] != BatchLayout.PUT) {
       return Lookup.absent(0);
@@ -311,6 +347,69 @@ public final class Transaction implements AutoCloseable {
     }
     byte[] value = staged.values[index];
     return Lookup.found(value, 0, value.length, staged.types[index], expiryAtMs, 0);
+  }
+
+  /** What a staged MERGE makes of what is before it. */
+  private Lookup merged(int index) {
+    byte[] key = staged.keys[index];
+    int before = staged.before(index);
+    Lookup base = before >= 0 ? staged(before) : db.lookup(key, nowMs, true);
+    MergeOperator operator = staged.operator(index);
+    byte[] value =
+        operator.apply(
+            base.type().number(), base.found() ? base.value() : null, staged.values[index]);
+    // As it is read, an expiry of what is before it is its own.
+    long expiryAtMs = base.found() ? base.expiryAtMs() : 0;
+    return Lookup.found(
+        value,
+        0,
+        value.length,
+        ValueType.ofNumber(operator.typeNumber()),
+        expiryAtMs,
+        base.fence());
+  }
+
+  /**
+   * Stages a change of a value by what it will be: whatever other workers merge into the key at the
+   * same time counts too. The key keeps its expiry.
+   *
+   * @param key 0 to {@link CapsuleDb#MAX_KEY_BYTES} bytes; not to be modified afterwards
+   * @param operand as the operator has it, at most {@link MergeOperator#MAX_OPERAND_BYTES}
+   * @return what the key has now, as far as is known here
+   * @throws InvalidRequestException if the operand is none, or the key has a value of another kind:
+   *     the message begins with WRONGTYPE
+   */
+  public Lookup merge(byte[] key, MergeOperator operator, byte[] operand) {
+    checkWritable();
+    checkKey(key);
+    byte[] canonical =
+        operand.length > MergeOperator.MAX_OPERAND_BYTES ? null : operator.canonical(operand);
+    if (canonical == null) {
+      throw new InvalidRequestException(operand.length + " bytes are no operand of " + operator);
+    }
+    Lookup before = get(key);
+    if (before.found()
+        && (before.type().number() != operator.typeNumber()
+            || operator.canonical(before.value()) == null)) {
+      throw new InvalidRequestException(
+          "WRONGTYPE the key has a value that " + operator + " does not apply to");
+    }
+    if (before.length() + (long) canonical.length > CapsuleDb.MAX_VALUE_BYTES) {
+      throw new InvalidRequestException(
+          "a value of more than " + CapsuleDb.MAX_VALUE_BYTES + " bytes");
+    }
+    if (!before.found() && isExpired(key)) {
+      // What is merged now begins anew.
+      staged.add(BatchLayout.DELETE, key, ValueType.STRING, NONE, 0);
+    }
+    staged.merge(key, operator, canonical, before.found() ? before.expiryAtMs() : 0);
+    return staged(staged.count - 1);
+  }
+
+  /** Whether a key is absent because it has expired. */
+  private boolean isExpired(byte[] key) {
+    int index = staged.count > 0 ? staged.find(key) : -1;
+    return index >= 0 ? staged.kinds[index] == BatchLayout.PUT : db.isExpired(key, nowMs);
   }
 
   /**
@@ -397,6 +496,17 @@ public final class Transaction implements AutoCloseable {
                     firstPlace + i,
                     EntryKind.VALUE,
                     staged.types[i].number(),
+                    staged.expiries[i],
+                    staged.values[i]));
+        case BatchLayout.MERGE ->
+            tree.put(
+                new Entry(
+                    key,
+                    firstTime + i,
+                    writer,
+                    firstPlace + i,
+                    EntryKind.OPERAND,
+                    staged.operator(i).number(),
                     staged.expiries[i],
                     staged.values[i]));
         case BatchLayout.DELETE ->

@@ -3,6 +3,8 @@ package io.capsuledb.engine;
 import io.capsuledb.core.error.IntegrityException;
 import io.capsuledb.core.error.Rejection;
 import io.capsuledb.engine.entry.Entry;
+import io.capsuledb.engine.entry.EntryKind;
+import io.capsuledb.engine.merge.MergeOperator;
 
 /**
  * What kind of value a key holds. The number is persisted in every operation and never changes
@@ -43,6 +45,10 @@ public enum ValueType {
    */
   static ValueType of(Entry entry) {
     int number = entry.typeNumber();
+    if (entry.kind() == EntryKind.OPERAND) {
+      MergeOperator operator = MergeOperator.ofNumber(number);
+      number = operator == null ? count() : operator.typeNumber();
+    }
     if (number >= count()) {
       throw new IntegrityException(
           Rejection.of(

@@ -1,6 +1,7 @@
 package io.capsuledb.engine;
 
 import io.capsuledb.core.error.InvalidRequestException;
+import io.capsuledb.engine.merge.MergeOperator;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
@@ -15,6 +16,17 @@ public final class WriteBatch {
 
   /** An empty batch. */
   public WriteBatch() {}
+
+  /**
+   * Merges an operand into a key: see {@link Transaction#merge}.
+   *
+   * @param key not to be modified afterwards
+   * @param operand not to be modified afterwards
+   */
+  public WriteBatch merge(byte[] key, MergeOperator operator, byte[] operand) {
+    operations.add(txn -> txn.merge(key, operator, operand));
+    return this;
+  }
 
   /**
    * Sets a key.

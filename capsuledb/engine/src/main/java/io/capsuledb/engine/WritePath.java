@@ -1,5 +1,6 @@
 package io.capsuledb.engine;
 
+import io.capsuledb.core.crypto.Hash32;
 import io.capsuledb.core.error.CapsuleException;
 import io.capsuledb.core.error.OutcomeUnknownException;
 import io.capsuledb.core.error.StorageException;
@@ -13,12 +14,18 @@ import io.capsuledb.core.port.Telemetry.Distribution;
 import io.capsuledb.core.record.CapsuleRecord;
 import io.capsuledb.core.record.RecordSealer;
 import io.capsuledb.core.record.RecordType;
+import io.capsuledb.core.seal.ChainHead;
 import io.capsuledb.engine.lsm.Cut;
 import io.capsuledb.engine.lsm.Manifest;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Collection;
+import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.PriorityQueue;
+import java.util.Set;
+import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
 import org.jspecify.annotations.Nullable;
@@ -42,6 +49,8 @@ import org.jspecify.annotations.Nullable;
  *   <li>{@link #durableTime()} never passes an operation whose record {@link RecordStore#append}
  *       has not returned for;
  *   <li>a transaction's operations are in one record;
+ *   <li>in shared mode: what was merged before a record was begun is among its ancestors, and the
+ *       record's operations are later. So a merge ends the open batch;
  *   <li>after a failure nothing more is sealed or stored; an append that was under way may still
  *       finish and count.
  * </ul>
@@ -79,18 +88,45 @@ final class WritePath {
 
   private static final double NANOS = 1e-9;
 
-  /** Consecutive operations, to become one record. */
+  /** Consecutive operations, to become one record; or the end of an epoch. */
   private static final class Batch {
     final BatchCodec operations = new BatchCodec();
     long firstTime;
     long openedNanos;
+    long epoch;
+    List<Hash32> parents = List.of();
+    @Nullable EndOfEpoch end;
 
     long lastTime() {
-      return firstTime + operations.count() - 1;
+      EndOfEpoch ending = end;
+      return ending == null ? firstTime + operations.count() - 1 : ending.cutTime;
+    }
+
+    void reset() {
+      operations.reset();
+      parents = List.of();
+      end = null;
     }
   }
 
-  private record Sealed(CapsuleRecord record, long lastTime, int operations, long openedNanos) {}
+  /** What an EOE record says, and who waits for it. */
+  private static final class EndOfEpoch {
+    final byte[] payload;
+    final long cutTime;
+    final CompletableFuture<ChainHead> durable = new CompletableFuture<>();
+
+    EndOfEpoch(byte[] payload, long cutTime) {
+      this.payload = payload;
+      this.cutTime = cutTime;
+    }
+  }
+
+  private record Sealed(
+      CapsuleRecord record,
+      long lastTime,
+      int operations,
+      long openedNanos,
+      @Nullable EndOfEpoch end) {}
 
   private record Waiter(long fence, CompletableFuture<@Nullable Void> future)
       implements Comparable<Waiter> {
@@ -116,6 +152,20 @@ final class WritePath {
   private final ArrayDeque<Cut> cuts = new ArrayDeque<>();
   private long pendingBytes;
   private int appending;
+
+  /** First Lamport times of the records that are not durable yet, in order. */
+  private final ArrayDeque<Long> undurable = new ArrayDeque<>();
+
+  /** Everything that others did up to this Lamport time, and that was merged, is durable. */
+  private long mergedTime;
+
+  /** Heads of other chains that the next record names: what was merged since the one before. */
+  private final Map<Long, Hash32> unjoined = new TreeMap<>();
+
+  private long epoch;
+
+  /** Ends of epochs that are not durable yet. */
+  private final Set<EndOfEpoch> ends = new LinkedHashSet<>();
 
   private volatile long durableTime;
   private volatile boolean congested;
@@ -179,8 +229,7 @@ final class WritePath {
       // operation.
       wake = batch.operations.count() == 0;
       if (wake) {
-        batch.firstTime = firstTime;
-        batch.openedNanos = clock.monotonicNanos();
+        begin(batch, firstTime);
       }
       place = batch.operations.count();
       int before = wake ? 0 : batch.operations.length();
@@ -193,6 +242,152 @@ final class WritePath {
     return place;
   }
 
+  private void begin(Batch batch, long firstTime) {
+    batch.firstTime = firstTime;
+    batch.openedNanos = clock.monotonicNanos();
+    batch.epoch = epoch;
+    if (!unjoined.isEmpty()) {
+      batch.parents = List.copyOf(unjoined.values());
+      unjoined.clear();
+    }
+    undurable.add(firstTime);
+  }
+
+  // ------------------------------------------------------------------ shared mode
+
+  /** The sequence number of the newest record that anything was put into. */
+  long newestSequence() {
+    synchronized (monitor) {
+      return head.sequence() + undurable.size();
+    }
+  }
+
+  /** The epoch that records carry from now on. Before anything is appended. */
+  void beginEpoch(long first) {
+    synchronized (monitor) {
+      epoch = first;
+    }
+  }
+
+  long epoch() {
+    synchronized (monitor) {
+      return epoch;
+    }
+  }
+
+  /**
+   * Notes that durable records of other chains were merged: the open batch ends, and the next one
+   * names them. Under the engine's lock.
+   *
+   * @param time the clock now: every operation from here on is later
+   * @param heads the newest record of each chain, by writer
+   */
+  void merged(long time, Map<Long, Hash32> heads) {
+    List<Waiter> reached;
+    synchronized (monitor) {
+      // Whoever began the batch has told the sealer of it.
+      closeOpen();
+      unjoined.putAll(heads);
+      mergedTime = time;
+      reached = advance(durableTime);
+    }
+    if (!reached.isEmpty()) {
+      tellListeners();
+      reached.forEach(w -> w.future.complete(null));
+    }
+  }
+
+  /**
+   * Notes that heads of chains are ancestors of another head that was merged: no need to name them.
+   */
+  void implied(Collection<Long> writers) {
+    synchronized (monitor) {
+      unjoined.keySet().removeAll(writers);
+    }
+  }
+
+  /** How many chains the next record would name. */
+  int unjoined() {
+    synchronized (monitor) {
+      return unjoined.size();
+    }
+  }
+
+  /** Whether everything that was committed is durable. */
+  boolean isDrained() {
+    synchronized (monitor) {
+      return undurable.isEmpty();
+    }
+  }
+
+  /**
+   * Ends the epoch: everything appended before is in records before its EOE, which names what was
+   * merged, the RTS included. Under the engine's lock.
+   *
+   * @param payload of the EOE
+   * @param time of the EOE
+   * @param cutTime at or after it, and before everything that is appended from now on
+   * @param ending the epoch that ends; records from now on carry the next one
+   * @return completes with the EOE's place when it is durable
+   */
+  CompletableFuture<ChainHead> endEpoch(byte[] payload, long time, long cutTime, long ending) {
+    EndOfEpoch end = new EndOfEpoch(payload, cutTime);
+    CapsuleException failed;
+    synchronized (monitor) {
+      closeOpen();
+      Batch batch = newBatch();
+      begin(batch, time);
+      batch.epoch = ending;
+      batch.end = end;
+      closed.add(batch);
+      epoch = ending + 1;
+      mergedTime = cutTime;
+      failed = failure;
+      if (failed == null) {
+        ends.add(end);
+      }
+    }
+    if (failed != null) {
+      end.durable.completeExceptionally(unknown(failed));
+    }
+    signal(sealing);
+    return end.durable;
+  }
+
+  /** Closes the open batch if there is anything in it. Under the monitor. */
+  private boolean closeOpen() {
+    if (open.operations.count() == 0) {
+      return false;
+    }
+    closed.add(open);
+    open = newBatch();
+    return true;
+  }
+
+  /**
+   * Moves {@link #durableTime} as far as it may go; under the monitor.
+   *
+   * @param stored last time of the newest record that is durable
+   * @return who waited for that
+   */
+  private List<Waiter> advance(long stored) {
+    Long next = undurable.peek();
+    long reaches = next == null ? Math.max(stored, mergedTime) : Math.max(stored, next - 1);
+    if (reaches > durableTime) {
+      durableTime = reaches;
+    }
+    if (waiters.isEmpty()) {
+      return List.of();
+    }
+    List<Waiter> reached = new ArrayList<>();
+    while (!waiters.isEmpty() && waiters.peek().fence <= durableTime) {
+      reached.add(waiters.remove());
+    }
+    return reached;
+  }
+
+  // ------------------------------------------------------------------ cuts of one node
+
   /**
    * Ends the open batch, so that a record ends where a memtable does. Under the engine's lock, with
    * the newest committed operation's time.
@@ -202,10 +397,7 @@ final class WritePath {
   Cut cut(long time) {
     Cut cut = new Cut(time);
     synchronized (monitor) {
-      if (open.operations.count() > 0) {
-        closed.add(open);
-        open = newBatch();
-      }
+      closeOpen();
       if (durableTime >= time) {
         cut.complete(List.of(chainAt(head)));
       } else {
@@ -287,20 +479,28 @@ final class WritePath {
     }
     try {
       long begin = clock.monotonicNanos();
-      int bytes = batch.operations.length();
+      EndOfEpoch end = batch.end;
+      byte[] payload = end == null ? batch.operations.encoded() : end.payload;
+      int bytes = end == null ? batch.operations.length() : payload.length;
       int count = batch.operations.count();
       CapsuleRecord record =
           sealer.seal(
-              RecordType.DATA, 0, batch.firstTime, List.of(), batch.operations.encoded(), 0, bytes);
+              end == null ? RecordType.DATA : RecordType.EOE,
+              batch.epoch,
+              batch.firstTime,
+              batch.parents,
+              payload,
+              0,
+              bytes);
       telemetry.observe(Distribution.SEAL_SECONDS, (clock.monotonicNanos() - begin) * NANOS);
       telemetry.observe(Distribution.BATCH_OPERATIONS, count);
       telemetry.observe(Distribution.BATCH_BYTES, bytes);
       telemetry.count(Counter.RECORDS_SEALED, 1);
       telemetry.count(Counter.BYTES_SEALED, record.bytes().length);
       synchronized (monitor) {
-        sealed.add(new Sealed(record, batch.lastTime(), count, batch.openedNanos));
-        addPending(record.bytes().length - (long) bytes);
-        batch.operations.reset();
+        sealed.add(new Sealed(record, batch.lastTime(), count, batch.openedNanos, end));
+        addPending(record.bytes().length - (end == null ? (long) bytes : 0));
+        batch.reset();
         if (spares.size() < MAX_SPARES) {
           spares.add(batch);
         }
@@ -359,14 +559,19 @@ final class WritePath {
     }
     long end = clock.monotonicNanos();
     Sealed last = batch.getLast();
+    List<Waiter> reached;
     synchronized (monitor) {
       for (Sealed s : batch) {
+        undurable.remove();
         while (!cuts.isEmpty() && cuts.peek().time() == s.lastTime) {
           cuts.remove().complete(List.of(chainAt(headOf(s.record))));
         }
+        if (s.end != null) {
+          ends.remove(s.end);
+        }
       }
       head = headOf(last.record);
-      durableTime = last.lastTime;
+      reached = advance(last.lastTime);
     }
     long operations = 0;
     long bytes = 0;
@@ -378,21 +583,20 @@ final class WritePath {
     telemetry.observe(Distribution.STORE_SYNC_SECONDS, (end - begin) * NANOS);
     telemetry.count(Counter.OPERATIONS_WRITTEN, operations);
     telemetry.count(Counter.RECORDS_DURABLE, batch.size());
-    List<Waiter> reached = List.of();
     synchronized (monitor) {
       addPending(-bytes);
       appending--;
       monitor.notifyAll();
-      if (!waiters.isEmpty()) {
-        reached = new ArrayList<>();
-        while (!waiters.isEmpty() && waiters.peek().fence <= last.lastTime) {
-          reached.add(waiters.remove());
-        }
-      }
     }
     signal(storing);
     tellListeners();
     reached.forEach(w -> w.future.complete(null));
+    for (Sealed s : batch) {
+      EndOfEpoch ended = s.end;
+      if (ended != null) {
+        ended.durable.complete(new ChainHead(s.record.header().sequence(), s.record.hash()));
+      }
+    }
   }
 
   private static Head headOf(CapsuleRecord record) {
@@ -406,6 +610,7 @@ final class WritePath {
   /** Stops the path for good; the first failure stays. */
   void fail(CapsuleException cause) {
     List<Waiter> lost;
+    List<EndOfEpoch> unended;
     synchronized (monitor) {
       if (failure != null) {
         return;
@@ -413,12 +618,15 @@ final class WritePath {
       failure = cause;
       lost = new ArrayList<>(waiters);
       waiters.clear();
+      unended = List.copyOf(ends);
+      ends.clear();
       monitor.notifyAll();
     }
     tellListeners();
     for (Waiter waiter : lost) {
       waiter.future.completeExceptionally(unknown(cause));
     }
+    unended.forEach(end -> end.durable.completeExceptionally(unknown(cause)));
   }
 
   /** A listener that breaks its contract must not take the agent, and with it everybody, down. */

@@ -2,6 +2,7 @@ package io.capsuledb.engine;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.capsuledb.engine.merge.MergeOperator;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HexFormat;
@@ -19,6 +20,11 @@ class BatchCodecPropertyTest {
     @Override
     public void put(byte[] key, ValueType type, byte[] value, long expiryAtMs) {
       operations.add("put " + hex(key) + " " + type + " " + hex(value) + " " + expiryAtMs);
+    }
+
+    @Override
+    public void merge(byte[] key, MergeOperator operator, byte[] operand, long expiryAtMs) {
+      operations.add("merge " + hex(key) + " " + operator + " " + hex(operand) + " " + expiryAtMs);
     }
 
     @Override
@@ -51,6 +57,16 @@ class BatchCodecPropertyTest {
         case 0 -> {
           batch.delete(key);
           expected.delete(key);
+        }
+        case 2 -> {
+          MergeOperator operator = MergeOperator.ofNumber(1 + random.nextInt(4));
+          byte[] operand =
+              operator == MergeOperator.UNION
+                  ? new byte[] {1, 1, 0, 0, 0, 1, (byte) random.nextInt()}
+                  : operator.canonical(Node.bytes("" + random.nextInt(1000)));
+          long expiry = random.nextBoolean() ? 0 : 1 + random.nextLong(Long.MAX_VALUE - 1);
+          batch.merge(key, operator, operand, expiry);
+          expected.merge(key, operator, operand, expiry);
         }
         case 1 -> {
           batch.clear();

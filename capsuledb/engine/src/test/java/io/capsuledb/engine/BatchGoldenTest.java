@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.capsuledb.core.golden.Golden;
 import io.capsuledb.core.golden.GoldenCapsule;
+import io.capsuledb.engine.merge.MergeOperator;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HexFormat;
@@ -43,6 +44,14 @@ class BatchGoldenTest {
     return encoded(batch);
   }
 
+  private static byte[] merges() {
+    BatchCodec batch = new BatchCodec();
+    batch.merge(bytes("best"), MergeOperator.MIN, bytes("3.5"), 0);
+    batch.merge(bytes("hits"), MergeOperator.COUNTER, bytes("-1"), EXPIRY_MS);
+    batch.merge(bytes("tags"), MergeOperator.UNION, SET_OF_A, 0);
+    return encoded(batch);
+  }
+
   private static byte[] longValue() {
     BatchCodec batch = new BatchCodec();
     batch.put(bytes("long"), ValueType.STRING, LONG, 0);
@@ -64,6 +73,18 @@ class BatchGoldenTest {
                   }
 
                   @Override
+                  public void merge(
+                      byte[] key, MergeOperator operator, byte[] operand, long expiryAtMs) {
+                    operations.add(
+                        "merge %s %s %s %d"
+                            .formatted(
+                                Node.text(key),
+                                operator,
+                                HexFormat.of().formatHex(operand),
+                                expiryAtMs));
+                  }
+
+                  @Override
                   public void delete(byte[] key) {
                     operations.add("delete " + Node.text(key));
                   }
@@ -82,6 +103,7 @@ class BatchGoldenTest {
   void todaysCodeMakesTheSameBytes() {
     assertThat(twoOperations()).isEqualTo(Golden.bytes("batch.hex"));
     assertThat(everyKind()).isEqualTo(Golden.bytes("batch-kinds.hex"));
+    assertThat(merges()).isEqualTo(Golden.bytes("batch-merge.hex"));
     assertThat(longValue()).isEqualTo(Golden.bytes("batch-long-value.hex"));
     assertThat(HexFormat.of().parseHex(GoldenCapsule.BATCH)).isEqualTo(Golden.bytes("batch.hex"));
   }
@@ -97,6 +119,11 @@ class BatchGoldenTest {
             "put tags SET 01010000000161 1893456000000",
             "delete queue",
             "put  STRING  0");
+    assertThat(read("batch-merge.hex"))
+        .containsExactly(
+            "merge best MIN 332e35 0",
+            "merge hits COUNTER 2d31 1893456000000",
+            "merge tags UNION 01010000000161 0");
     assertThat(read("batch-long-value.hex"))
         .containsExactly("put long STRING " + "78".repeat(200) + " 0");
   }
@@ -106,5 +133,7 @@ class BatchGoldenTest {
     assertThat(Golden.listed("record.md", "batch.hex")).isEqualTo(Golden.bytes("batch.hex"));
     assertThat(Golden.listed("record.md", "batch-kinds.hex"))
         .isEqualTo(Golden.bytes("batch-kinds.hex"));
+    assertThat(Golden.listed("record.md", "batch-merge.hex"))
+        .isEqualTo(Golden.bytes("batch-merge.hex"));
   }
 }

@@ -45,6 +45,8 @@ public final class CapsuleCli {
     Map<String, Supplier<CommandLine>> commands = new LinkedHashMap<>();
     commands.put("serve", () -> ServeCommand.commandLine(context));
     commands.put("replica", () -> ReplicaCommand.commandLine(context));
+    commands.put("worker", () -> WorkerCommand.commandLine(context));
+    commands.put("router", () -> RouterCommand.commandLine(context));
     commands.put("cluster", () -> new CommandLine(new ClusterCommand(context)));
     commands.put("replicas", () -> ReplicasCommand.commandLine(context));
     commands.put(

@@ -44,6 +44,11 @@ public final class ServeOptions {
   private final int ioThreads;
   private final int maxClients;
   private final EventLog.Detail logLevel;
+  private final boolean shared;
+  private final List<HostPort> join;
+  private final int epochMs;
+  private final int leaseMs;
+  private final boolean linearizable;
 
   private ServeOptions(Builder builder, LinkSecurity replicaLinks) {
     this.replicas = List.copyOf(builder.replicas);
@@ -65,6 +70,11 @@ public final class ServeOptions {
     this.ioThreads = builder.ioThreads;
     this.maxClients = builder.maxClients;
     this.logLevel = builder.logLevel;
+    this.shared = builder.shared;
+    this.join = List.copyOf(builder.join);
+    this.epochMs = builder.epochMs;
+    this.leaseMs = builder.leaseMs;
+    this.linearizable = builder.linearizable;
   }
 
   public static Builder builder() {
@@ -95,6 +105,12 @@ public final class ServeOptions {
     private int ioThreads = defaultIoThreads();
     private int maxClients = DEFAULT_MAX_CLIENTS;
     private EventLog.Detail logLevel = EventLog.Detail.INFO;
+    private boolean shared;
+    private List<HostPort> join = List.of();
+    private int epochMs = 1_000;
+    private int leaseMs = 2_000;
+    private boolean linearizable;
+    private @Nullable ServeSetting forWorkers;
 
     private Builder() {}
 
@@ -159,8 +175,40 @@ public final class ServeOptions {
                 SettingValues.number(setting, value, 0, MAX_COMPACTION_MB_PER_SECOND);
         case IO_THREADS -> ioThreads = SettingValues.number(setting, value, 1, MAX_IO_THREADS);
         case MAX_CLIENTS -> maxClients = SettingValues.number(setting, value, 1, MAX_MAX_CLIENTS);
+        case JOIN -> {
+          join = SettingValues.hostPorts(setting, value, RouterProcessOptions.MAX_PARENTS);
+          forWorkers = setting;
+        }
+        case EPOCH_MS -> {
+          epochMs = SettingValues.number(setting, value, 10, 3_600_000);
+          forWorkers = setting;
+        }
+        case LEASE_MS -> {
+          leaseMs = SettingValues.number(setting, value, 100, 3_600_000);
+          forWorkers = setting;
+        }
+        case CONSISTENCY -> {
+          linearizable =
+              switch (value) {
+                case "sessions" -> false;
+                case "linearizable" -> true;
+                default ->
+                    throw SettingValues.wrong(setting, value, "sessions or linearizable", null);
+              };
+          forWorkers = setting;
+        }
         case LOG_LEVEL -> logLevel = SettingValues.detail(setting, value);
       }
+      return this;
+    }
+
+    private boolean replicaLinksAreTls() {
+      return replicaTransport == LinkSecurity.Transport.TLS;
+    }
+
+    /** Whether other workers write the same data; not by default. */
+    public Builder shared(boolean others) {
+      shared = others;
       return this;
     }
 
@@ -170,6 +218,27 @@ public final class ServeOptions {
      * @throws InvalidRequestException if they do not fit together
      */
     public ServeOptions build() {
+      ServeSetting forOthers = forWorkers;
+      if (shared && replicas.isEmpty()) {
+        throw new InvalidRequestException(
+            "replicas is not set: a worker shares data that are on replicas");
+      }
+      if (!shared && forOthers != null) {
+        throw new InvalidRequestException(
+            forOthers.key()
+                + " is set, which is for 'capsule worker': a server alone has no others");
+      }
+      if (!replicaLinksAreTls()) {
+        for (HostPort router : join) {
+          if (!router.resolve().getAddress().isLoopbackAddress()) {
+            throw new InvalidRequestException(
+                "join: "
+                    + router
+                    + " is not on loopback, and replica-transport is 'plain', which everybody on"
+                    + " the way can read: use tls");
+          }
+        }
+      }
       if ((tlsCert == null) != (tlsKey == null)) {
         throw new InvalidRequestException(
             (tlsCert == null ? "tls-key" : "tls-cert")
@@ -297,6 +366,31 @@ public final class ServeOptions {
   /** Most clients connected at once. */
   public int maxClients() {
     return maxClients;
+  }
+
+  /** Whether other workers write the same data. */
+  public boolean shared() {
+    return shared;
+  }
+
+  /** Routers to hear the others through. */
+  public List<HostPort> join() {
+    return join;
+  }
+
+  /** Between two consistent cuts. */
+  public int epochMs() {
+    return epochMs;
+  }
+
+  /** After which silence a worker is replaced. */
+  public int leaseMs() {
+    return leaseMs;
+  }
+
+  /** Whether each command is a transaction among all workers. */
+  public boolean linearizable() {
+    return linearizable;
   }
 
   /** How much is logged. */

@@ -81,6 +81,31 @@ public final class ServeOptionsFile {
         });
   }
 
+  /**
+   * Sets what {@code file} says of a router.
+   *
+   * @throws InvalidRequestException if it cannot be read, or holds something that is not allowed
+   */
+  public static void apply(Path file, RouterProcessOptions.Builder builder) {
+    apply(
+        file,
+        "router",
+        new Target() {
+          @Override
+          public boolean has(String key) {
+            return RouterSetting.ofKey(key) != null;
+          }
+
+          @Override
+          public void set(String key, String value, Path base) {
+            RouterSetting setting = RouterSetting.ofKey(key);
+            if (setting != null) {
+              builder.set(setting, value, base);
+            }
+          }
+        });
+  }
+
   private static void apply(Path file, String command, Target target) {
     TomlParseResult toml = parse(file);
     Path parent = file.toAbsolutePath().getParent();

@@ -53,6 +53,19 @@ public enum ServeSetting implements Setting {
       "N", "Most MiB a second that compaction writes; 32 if not given, 0 for no limit."),
   IO_THREADS("N", "Threads that serve clients; half of the processors if not given, at most 8."),
   MAX_CLIENTS("N", "Most clients connected at once; 10000 if not given."),
+  JOIN(
+      "LIST",
+      "Routers to hear the other workers through, HOST:PORT with commas between, the best first;"
+          + " not given: the replicas are asked. Only for 'capsule worker'."),
+  EPOCH_MS("N", "Milliseconds between two consistent cuts; 1000 if not given. For workers."),
+  LEASE_MS(
+      "N",
+      "Milliseconds after which a silent worker or coordinator is replaced; 2000 if not given."
+          + " For workers, the same for all."),
+  CONSISTENCY(
+      "sessions|linearizable",
+      "Whether each command is a transaction among all workers; sessions if not given. For"
+          + " workers."),
   LOG_LEVEL("LEVEL", "How much is logged: error, warn, info (if not given) or debug.");
 
   private final String valueLabel;

@@ -4,6 +4,7 @@ import io.capsuledb.core.error.InvalidRequestException;
 import io.capsuledb.host.log.EventLog;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
@@ -40,6 +41,22 @@ final class SettingValues {
       throw wrong(
           setting, value, "HOST:PORT with a port of 0 to 65535 (IPv6 as [::1]:6380)" + orElse, e);
     }
+  }
+
+  /** Hosts and ports with commas between, none twice; empty text is an empty list. */
+  static List<HostPort> hostPorts(Setting setting, String value, int most) {
+    List<HostPort> list = new ArrayList<>();
+    for (String part : value.isEmpty() ? List.<String>of() : List.of(value.split(",", -1))) {
+      HostPort address = hostPort(setting, part.strip(), " each");
+      if (address.port() == 0 || list.contains(address)) {
+        throw wrong(setting, value, "each address once, with its port", null);
+      }
+      list.add(address);
+    }
+    if (list.size() > most) {
+      throw wrong(setting, value, "at most " + most + " addresses", null);
+    }
+    return list;
   }
 
   static int number(Setting setting, String value, int least, int most) {

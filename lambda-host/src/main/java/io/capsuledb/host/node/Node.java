@@ -10,11 +10,14 @@ import io.capsuledb.core.error.DeniedException;
 import io.capsuledb.core.error.IntegrityException;
 import io.capsuledb.core.error.InvalidRequestException;
 import io.capsuledb.core.error.Rejection;
+import io.capsuledb.core.error.UnavailableException;
+import io.capsuledb.core.keys.ApplicationKey;
 import io.capsuledb.core.keys.KeyTree;
 import io.capsuledb.core.keys.Mnemonic;
 import io.capsuledb.core.port.Clock;
 import io.capsuledb.core.port.Entropy;
 import io.capsuledb.core.port.RecordStore;
+import io.capsuledb.core.port.Scheduler;
 import io.capsuledb.core.system.SystemClock;
 import io.capsuledb.core.system.SystemEntropy;
 import io.capsuledb.core.system.ThreadScheduler;
@@ -27,8 +30,13 @@ import io.capsuledb.host.config.UsersFile;
 import io.capsuledb.host.log.EventLog;
 import io.capsuledb.host.metrics.MetricsServer;
 import io.capsuledb.host.metrics.PrometheusTelemetry;
+import io.capsuledb.host.replica.LinkKey;
+import io.capsuledb.host.replica.LinkNetwork;
+import io.capsuledb.replication.router.MulticastClient;
+import io.capsuledb.replication.router.RouterOptions;
 import io.capsuledb.replication.store.RocksStorage;
 import io.capsuledb.replication.store.RocksStorageOptions;
+import io.capsuledb.scl.epoch.WorkerOptions;
 import io.capsuledb.scl.resp.RespServer;
 import io.capsuledb.scl.resp.RespServerOptions;
 import java.net.InetSocketAddress;
@@ -39,6 +47,7 @@ import java.util.Deque;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Consumer;
 import java.util.function.DoubleSupplier;
 import org.jspecify.annotations.Nullable;
 
@@ -52,6 +61,10 @@ public final class Node implements AutoCloseable {
 
   /** Which of the owner's applications a node is. */
   static final int APPLICATION = 0;
+
+  private static final long POLL_MS = 1_000;
+  private static final long POLL_WITHOUT_ROUTERS_MS = 50;
+  private static final long READY_MS = 120_000;
 
   private static final long REPLAY_REPORT_NANOS = TimeUnit.SECONDS.toNanos(3);
 
@@ -81,6 +94,7 @@ public final class Node implements AutoCloseable {
   /** Newest first. */
   private final Deque<Part> parts = new ArrayDeque<>();
 
+  private @Nullable SharedWorker worker;
   private @Nullable InetSocketAddress address;
   private @Nullable InetSocketAddress httpAddress;
 
@@ -129,6 +143,8 @@ public final class Node implements AutoCloseable {
     boolean newOwner = !Files.exists(directory.ownerKey());
     DoubleSupplier storeBytes;
     ReplicatedCapsule replicated = null;
+    SharedWorker.Appended appended = new SharedWorker.Appended();
+    ApplicationKey workerKey = null;
     try (KeyTree owner = ownerKey(directory, passphrases)) {
       RecordStore records;
       if (options.replicas().isEmpty()) {
@@ -146,6 +162,10 @@ public final class Node implements AutoCloseable {
                     newOwner));
         storeBytes = opened::cacheBytes;
         records = opened.store();
+        if (options.shared()) {
+          opened.store().onAppended(appended);
+          workerKey = owner.application(APPLICATION, 0);
+        }
         resp.info("replication", opened::info);
         opened.addMetrics(telemetry);
         replicated = opened;
@@ -157,6 +177,11 @@ public final class Node implements AutoCloseable {
     }
     db.onDurable(() -> reportFailure(db));
     addGauges(db, storeBytes);
+    if (replicated != null && workerKey != null) {
+      SharedWorker started = share(options, db, replicated, workerKey, appended);
+      resp.sharing(started);
+      worker = started;
+    }
     RespServer server =
         started("resp", RespServer.start(db, resp.build(), clock, entropy, telemetry));
     address = server.addresses().getFirst();
@@ -182,6 +207,59 @@ public final class Node implements AutoCloseable {
         db.approximateEntries(),
         "seconds",
         seconds(begin));
+  }
+
+  /** Waits until this worker has merged what the others have. */
+  private SharedWorker share(
+      ServeOptions options,
+      CapsuleDb db,
+      ReplicatedCapsule replicated,
+      ApplicationKey key,
+      SharedWorker.Appended appended) {
+    Scheduler scheduler = new ThreadScheduler();
+    List<String> routers = options.join().stream().map(HostPort::toString).toList();
+    LinkKey linkKey = started("link-key", LinkKey.draw(entropy));
+    SharedWorker joined =
+        started(
+            "worker",
+            SharedWorker.start(
+                new SharedWorker.Parts(
+                    db, replicated.store(), replicated.client(), clock, entropy, scheduler),
+                WorkerOptions.builder()
+                    .epochMs(options.epochMs())
+                    .epochDeadlineMs(2L * options.leaseMs())
+                    .leaseMs(options.leaseMs())
+                    .pollMs(routers.isEmpty() ? POLL_WITHOUT_ROUTERS_MS : POLL_MS)
+                    .build(),
+                options.linearizable(),
+                key,
+                appended,
+                routers.isEmpty()
+                    ? null
+                    : hears ->
+                        MulticastClient.start(
+                            RouterOptions.defaults(),
+                            linkKey.identity(),
+                            routers,
+                            new MulticastClient.Ports(clock, entropy, scheduler, telemetry),
+                            LinkNetwork.ofRouters(options.replicaLinks(), 16, telemetry),
+                            hears)));
+    if (!joined.awaitReady(READY_MS)) {
+      CapsuleException why = joined.failure();
+      throw why != null
+          ? why
+          : new UnavailableException(
+              "this worker could not merge what the others wrote within " + READY_MS / 1000 + " s");
+    }
+    return joined;
+  }
+
+  /** Hears once that this node's worker is over, and it has to be started anew. */
+  public void onWorkerOver(Consumer<@Nullable CapsuleException> hears) {
+    SharedWorker known = worker;
+    if (known != null) {
+      known.onOver(hears);
+    }
   }
 
   private static @Nullable CapsuleException trouble(
@@ -329,6 +407,7 @@ public final class Node implements AutoCloseable {
             .memtableBytes((long) options.memtableMb() << 20)
             .cacheBytes((long) options.cacheMb() << 20)
             .historyMs(TimeUnit.MINUTES.toMillis(options.historyMinutes()))
+            .shared(options.shared())
             .compactionBytesPerSecond((long) options.compactionMbPerSecond() << 20)
             .capsule(name)
             .owner(owner.ownerPublicKey())

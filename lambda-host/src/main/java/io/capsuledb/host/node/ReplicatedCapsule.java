@@ -14,6 +14,7 @@ import io.capsuledb.core.keys.ApplicationKey;
 import io.capsuledb.core.keys.KeyTree;
 import io.capsuledb.core.port.Clock;
 import io.capsuledb.core.port.Entropy;
+import io.capsuledb.core.port.RecordStore;
 import io.capsuledb.core.port.Scheduler;
 import io.capsuledb.core.port.Telemetry;
 import io.capsuledb.core.system.ThreadScheduler;
@@ -49,6 +50,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.function.LongConsumer;
 import java.util.function.ToDoubleFunction;
 import org.jspecify.annotations.Nullable;
 
@@ -195,25 +197,35 @@ final class ReplicatedCapsule implements AutoCloseable {
     EventLog.info(
         "replicas.waiting", "capsule", name, "replicas", context.options.replicas().size());
     long[] reported = {context.clock.monotonicNanos()};
+    LongConsumer progress =
+        records -> {
+          long now = context.clock.monotonicNanos();
+          if (now - reported[0] >= REPORT_NANOS) {
+            reported[0] = now;
+            EventLog.info("replicas.fetching", "records", records);
+          }
+        };
+    RecordStore cached = cache.capsule(name.toBytes());
     ReplicatedStore store;
-    try (ApplicationKey application = owner.application(Node.APPLICATION, 0)) {
+    if (context.options.shared()) {
+      // Others write, too: they go on.
       store =
           started(
-              parts,
-              ReplicatedStore.takeOver(
-                  cache.capsule(name.toBytes()),
-                  client,
-                  founding,
-                  Secp256k1.best(),
-                  application,
-                  context.entropy,
-                  records -> {
-                    long now = context.clock.monotonicNanos();
-                    if (now - reported[0] >= REPORT_NANOS) {
-                      reported[0] = now;
-                      EventLog.info("replicas.fetching", "records", records);
-                    }
-                  }));
+              parts, ReplicatedStore.open(cached, client, founding, Secp256k1.best(), progress));
+    } else {
+      try (ApplicationKey application = owner.application(Node.APPLICATION, 0)) {
+        store =
+            started(
+                parts,
+                ReplicatedStore.takeOver(
+                    cached,
+                    client,
+                    founding,
+                    Secp256k1.best(),
+                    application,
+                    context.entropy,
+                    progress));
+      }
     }
     if (founding != null) {
       EventLog.info("capsule.founded", "capsule", name, "owner", owner.ownerPublicKey());
@@ -357,6 +369,11 @@ final class ReplicatedCapsule implements AutoCloseable {
     public void struck(PublicKey replica, String reason) {
       EventLog.warn("replicas.wrong", "replica", replica, "reason", reason);
     }
+  }
+
+  /** The client of the replicas; closed with this. */
+  QuorumClient client() {
+    return client;
   }
 
   /** The store for the engine; closed with this. */

@@ -22,6 +22,9 @@ import java.util.function.Function;
 /** Makes messengers as the settings say: over TCP or JeroMQ in clear, or over TLS. */
 public final class LinkNetwork {
 
+  /** Bytes that may wait for one link of a router: three of the longest frames. */
+  private static final int ROUTER_QUEUE_BYTES = 12 << 20;
+
   private LinkNetwork() {}
 
   /** Starts a messenger without links. */
@@ -39,6 +42,31 @@ public final class LinkNetwork {
         new Messenger.Ports(clock, entropy, scheduler, telemetry),
         transport(security, telemetry),
         events);
+  }
+
+  /** What carries the frames of routers, whose links hold less in their queues. */
+  public static Function<Transport.Events, Network> ofRouters(
+      LinkSecurity security, int maxLinks, Telemetry telemetry) {
+    if (security.isTls()) {
+      TlsOptions files = TlsOptions.of(security.tlsCert(), security.tlsKey(), security.tlsCa());
+      TlsOptions options =
+          new TlsOptions(
+              files.certificate(),
+              files.key(),
+              files.authority(),
+              maxLinks,
+              ROUTER_QUEUE_BYTES,
+              files.handshakeMs(),
+              files.idleMs());
+      return events -> TlsTransport.start(options, telemetry, events);
+    }
+    ZmqOptions options =
+        new ZmqOptions(
+            maxLinks,
+            ROUTER_QUEUE_BYTES,
+            ZmqOptions.DEFAULT.linkQueueFrames(),
+            ZmqOptions.DEFAULT.handshakeMs());
+    return events -> ZmqTransport.start(options, telemetry, events);
   }
 
   private static Function<Transport.Events, Network> transport(

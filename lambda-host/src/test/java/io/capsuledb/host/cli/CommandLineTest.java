@@ -11,6 +11,7 @@ import io.capsuledb.core.error.Rejection;
 import io.capsuledb.core.error.StorageException;
 import io.capsuledb.core.error.UnavailableException;
 import io.capsuledb.host.config.ReplicaSetting;
+import io.capsuledb.host.config.RouterSetting;
 import io.capsuledb.host.config.ServeSetting;
 import io.capsuledb.host.terminal.Streams;
 import java.io.IOException;
@@ -77,6 +78,8 @@ class CommandLineTest {
             "capsule bench",
             "capsule bench replication",
             "capsule replica",
+            "capsule router",
+            "capsule worker",
             "capsule cluster",
             "capsule replicas status",
             "capsule replicas evidence",
@@ -106,6 +109,37 @@ class CommandLineTest {
       assertThat(help).contains("--" + setting.key() + (setting.valueLabel().isEmpty() ? "" : "="));
     }
     assertThat(help).doesNotContain(ParentWatch.FLAG);
+  }
+
+  @Test
+  void everySettingOfARouterIsAnOption() {
+    String help = CliRun.of("router", "--help").out();
+    for (RouterSetting setting : RouterSetting.values()) {
+      assertThat(help).contains("--" + setting.key() + (setting.valueLabel().isEmpty() ? "" : "="));
+    }
+    assertThat(help).doesNotContain(ParentWatch.FLAG);
+  }
+
+  @Test
+  void aRouterThatOthersReachNeedsTlsAndSomethingThatKeepsStrangersOut() {
+    CliRun plain = CliRun.of("router", "--listen", "0.0.0.0:0");
+    assertThat(plain.exitCode()).isEqualTo(ExitCodes.USAGE);
+    assertThat(plain.err()).contains("transport is 'plain'");
+    CliRun open =
+        CliRun.of(
+            "router",
+            "--listen",
+            "0.0.0.0:0",
+            "--transport",
+            "tls",
+            "--tls-cert",
+            "c.pem",
+            "--tls-key",
+            "k.pem");
+    assertThat(open.exitCode()).isEqualTo(ExitCodes.USAGE);
+    assertThat(open.err()).contains("anybody could join");
+    assertThat(CliRun.of("router", "--parent", "127.0.0.1:1,127.0.0.1:1").err())
+        .contains("--parent is '127.0.0.1:1,127.0.0.1:1': allowed is each address once");
   }
 
   @Test

@@ -45,6 +45,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -137,6 +138,79 @@ final class Fencing implements AutoCloseable {
       if (!taken) {
         fencing.close();
       }
+    }
+  }
+
+  /**
+   * The same questions, asked for a chain that somebody else appends to.
+   *
+   * @param sealer that chain's writer
+   */
+  static Fencing of(
+      CapsuleMetadata metadata,
+      Secp256k1 curve,
+      QuorumClient client,
+      Entropy entropy,
+      long sealer) {
+    Fencing fencing = new Fencing(metadata, curve, client, entropy);
+    fencing.index = sealer;
+    return fencing;
+  }
+
+  /**
+   * Brings one writer's chain to its end.
+   *
+   * @param append has the sealer's chain say an order, soon
+   * @return null if the sealer's own chain is sealed
+   */
+  WriterSealing.@Nullable Outcome seal(long writer, long term, Consumer<SealOrder> append) {
+    Target target = target(writer);
+    if (target == null) {
+      return null;
+    }
+    Ballot ballot = new Ballot(term, index);
+    SealOrder prepare = new SealOrder(SealOrder.Kind.PREPARE, writer, term, ChainHead.NONE);
+    Answer<SealOutcome> preparing = client.follow(prepare, ballot, Set.of());
+    append.accept(prepare);
+    SealOutcome prepared = await(preparing);
+    if (prepared == null) {
+      return null;
+    }
+    if (prepared.beyond() != null) {
+      return new WriterSealing.Overruled(prepared.beyond().term());
+    }
+    Value value = value(target, prepare, ballot, prepared);
+    if (value == null) {
+      return null;
+    }
+    ChainHead last = value.last;
+    if (last == null) {
+      return new WriterSealing.Overruled(value.term - 1);
+    }
+    SealOrder end = new SealOrder(SealOrder.Kind.FINAL, writer, term, last);
+    Answer<SealOutcome> ending = client.follow(end, ballot, Set.of());
+    append.accept(end);
+    SealOutcome ended = await(ending);
+    if (ended == null) {
+      return null;
+    }
+    return ended.beyond() == null
+        ? new WriterSealing.Sealed(last)
+        : new WriterSealing.Overruled(ended.beyond().term());
+  }
+
+  /** Waits until somebody shows who a writer is. */
+  private @Nullable Target target(long writer) {
+    while (true) {
+      RosterEntry entry =
+          introduced(writer, found(client.readRange(writer, 1, 1, PIECE_BYTES, READ_NANOS)));
+      if (entry != null) {
+        return new Target(entry);
+      }
+      if (isContended()) {
+        return null;
+      }
+      client.pause(PAUSE_NANOS);
     }
   }
 

@@ -681,8 +681,13 @@ public final class QuorumClient implements ReplicaLinks.Events, AutoCloseable {
     return ask(seals, now -> core.follow(order, ballot, copy));
   }
 
+  /** Says that a chain may come to its end; see {@link QuorumClientCore#expendable}. */
+  public void expendable(long writer) {
+    enqueue(now -> core.expendable(writer));
+  }
+
   /** Gives a chain up; see {@link QuorumClientCore#abandon}. */
-  void abandon(long writer) {
+  public void abandon(long writer) {
     enqueue(now -> core.abandon(writer));
   }
 

@@ -43,6 +43,7 @@ import io.capsuledb.replication.protocol.StatementCodec;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -106,11 +107,16 @@ public final class QuorumClientCore {
   private static final class Recovering {
     final long ticket;
     final Map<PublicKey, Statement> answers = new LinkedHashMap<>();
+
+    /** What was known to be durable when it began: what became so since need not be in answers. */
+    final Map<Long, ChainHead> demanded;
+
     long sinceNanos;
     long quorumAtNanos;
     boolean quorum;
 
-    Recovering(long ticket, long now) {
+    Recovering(long ticket, Map<Long, ChainHead> demanded, long now) {
+      this.demanded = Map.copyOf(demanded);
       this.ticket = ticket;
       this.sinceNanos = now;
     }
@@ -130,6 +136,7 @@ public final class QuorumClientCore {
   private final Map<Long, ChainWindow> chains = new LinkedHashMap<>();
   private final Map<Long, RosterEntry> writers = new HashMap<>();
   private final Map<Long, ChainHead> demanded = new TreeMap<>();
+  private final Set<Long> expendable = new HashSet<>();
   private final List<Appending> appendings = new ArrayList<>();
   private final Map<Long, ReadTask> reads = new LinkedHashMap<>();
   private final List<Recovering> recoveries = new ArrayList<>();
@@ -701,13 +708,17 @@ public final class QuorumClientCore {
 
   /** A quorum can no longer come about for a chain: nothing that can be repeated will help. */
   private void judgeRefusals() {
-    for (ChainWindow chain : chains.values()) {
+    for (ChainWindow chain : List.copyOf(chains.values())) {
       if (chain.durable() < chain.newest()
           && !newestMembership().isQuorum(r -> !peer(r).refusing.containsKey(chain.writer()))) {
         String why = "";
         for (ReplicaPeer peer : peers.values()) {
           String reason = peer.refusing.get(chain.writer());
           why = reason == null ? why : reason;
+        }
+        if (expendable.contains(chain.writer())) {
+          abandon(chain.writer());
+          continue;
         }
         fail(
             new IntegrityException(
@@ -870,6 +881,7 @@ public final class QuorumClientCore {
    * before it wrote anything that matters.
    */
   public void abandon(long writer) {
+    expendable.remove(writer);
     ChainWindow chain = chains.remove(writer);
     if (chain == null) {
       return;
@@ -886,6 +898,15 @@ public final class QuorumClientCore {
           }
           return gone;
         });
+  }
+
+  /**
+   * Says that a chain may come to its end while this client goes on: when replicas refuse its
+   * records for good, it is given up ({@link #abandon}), and nothing else fails. Before anything of
+   * it is appended.
+   */
+  public void expendable(long writer) {
+    expendable.add(writer);
   }
 
   /** Up to where a chain is known to be durable; 0 if nothing of it was appended here. */
@@ -1355,7 +1376,7 @@ public final class QuorumClientCore {
    * @return the ticket of a {@link QuorumOutput.Recovered}
    */
   public long recoverFrontier(long now) {
-    Recovering recovering = new Recovering(++lastTicket, now);
+    Recovering recovering = new Recovering(++lastTicket, demanded, now);
     recoveries.add(recovering);
     if (metadata != null) {
       for (ReplicaPeer peer : peers.values()) {
@@ -1394,15 +1415,15 @@ public final class QuorumClientCore {
         Map<PublicKey, Statement> ofMembers = new LinkedHashMap<>(answers);
         ofMembers.keySet().removeIf(r -> !current.names(r));
         RecoveredFrontier frontier = new RecoveredFrontier(current, ofMembers);
-        if (checkDemands(frontier)) {
+        if (checkDemands(recovering.demanded, frontier)) {
           outputs.add(new QuorumOutput.Recovered(recovering.ticket, frontier));
         }
       }
     }
   }
 
-  private boolean checkDemands(RecoveredFrontier frontier) {
-    for (Map.Entry<Long, ChainHead> demand : demanded.entrySet()) {
+  private boolean checkDemands(Map<Long, ChainHead> demands, RecoveredFrontier frontier) {
+    for (Map.Entry<Long, ChainHead> demand : demands.entrySet()) {
       long writer = demand.getKey();
       List<RecoveredFrontier.Claim> claims = frontier.claims(writer);
       if (claims.isEmpty() || claims.getFirst().head().sequence() < demand.getValue().sequence()) {

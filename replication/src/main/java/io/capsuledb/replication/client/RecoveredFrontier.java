@@ -17,6 +17,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What replicas say they hold of a capsule: signed answers to fresh nonces, of a quorum at least.
@@ -118,6 +119,50 @@ public final class RecoveredFrontier {
                           && entry.seal().accepted().compareTo(chosen.seal().accepted()) >= 0
                           && entry.seal().last().equals(chosen.seal().last());
                     }));
+  }
+
+  /**
+   * The final head of a writer, if a quorum says that it has accepted it in one ballot, so that no
+   * other one can be accepted any more; else null.
+   */
+  public @Nullable ChainHead finalHead(long writer) {
+    for (Statement answer : answers.values()) {
+      Statement.Entry chosen = answer.entry(writer);
+      if (chosen != null
+          && chosen.seal().isFinal()
+          && membership.isQuorum(
+              replica -> {
+                Statement said = answers.get(replica);
+                Statement.Entry entry = said == null ? null : said.entry(writer);
+                return entry != null
+                    && entry.seal().accepted().equals(chosen.seal().accepted())
+                    && entry.seal().last().equals(chosen.seal().last());
+              })) {
+        return chosen.seal().last();
+      }
+    }
+    return null;
+  }
+
+  /**
+   * The newest head of a chain that these answers show to be durable: a quorum claims it or a later
+   * one. {@link ChainHead#NONE} if none is, and while replicas claim different records in one
+   * place: what is on the chain is then not for claims to say.
+   */
+  public ChainHead durable(long writer) {
+    List<Claim> claims = claims(writer);
+    for (int i = 1; i < claims.size(); i++) {
+      if (claims.get(i).head().sequence() == claims.get(i - 1).head().sequence()) {
+        return ChainHead.NONE;
+      }
+    }
+    long sequence = quorumSequence(writer, head -> true);
+    for (Claim claim : claims) {
+      if (claim.head().sequence() == sequence) {
+        return claim.head();
+      }
+    }
+    return ChainHead.NONE;
   }
 
   /**

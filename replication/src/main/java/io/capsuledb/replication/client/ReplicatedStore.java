@@ -41,6 +41,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Consumer;
 import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
 
@@ -78,6 +79,8 @@ public final class ReplicatedStore implements RecordStore {
   private final RecordStore cache;
   private final QuorumClient client;
   private final LongConsumer evidenceCount;
+
+  private volatile Consumer<List<StoredRecord>> appendedListener = batch -> {};
 
   /** Lets writers write; null of a store that took nothing over. */
   private volatile @Nullable Fencing fencing;
@@ -300,6 +303,28 @@ public final class ReplicatedStore implements RecordStore {
   }
 
   /**
+   * Takes records of other writers into the cache that are durable already: no replica is told.
+   * What the cache has is left as it is.
+   *
+   * @param records of each chain consecutive, behind what the cache has of it or overlapping it,
+   *     and verified
+   */
+  public void adopt(List<StoredRecord> records) {
+    List<StoredRecord> missing = new ArrayList<>(records.size());
+    Map<Long, Long> newest = new HashMap<>();
+    for (StoredRecord record : records) {
+      long known = newest.computeIfAbsent(record.writer(), writer -> cache.newestSequence(writer));
+      if (record.sequence() > known) {
+        missing.add(record);
+        newest.put(record.writer(), record.sequence());
+      }
+    }
+    for (int from = 0; from < missing.size(); from += MAX_BATCH_RECORDS) {
+      cache.append(missing.subList(from, Math.min(missing.size(), from + MAX_BATCH_RECORDS)));
+    }
+  }
+
+  /**
    * {@inheritDoc}
    *
    * <p>Waits for a quorum where a writer begins: none of its other records may be under way before.
@@ -334,7 +359,18 @@ public final class ReplicatedStore implements RecordStore {
     done.appended(null);
   }
 
+  /**
+   * Tells of all records that are appended here from now on when they are durable, those of one
+   * chain in order. Once, before anything is appended.
+   *
+   * @param listener called on any thread; must return at once and not throw
+   */
+  public void onAppended(Consumer<List<StoredRecord>> listener) {
+    appendedListener = listener;
+  }
+
   private void rememberCheckpoints(List<StoredRecord> batch) {
+    appendedListener.accept(batch);
     for (StoredRecord record : batch) {
       if (RecordCodec.typeOf(record.bytes()) == RecordType.CHECKPOINT) {
         remember(record);

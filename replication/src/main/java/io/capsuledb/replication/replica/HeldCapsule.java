@@ -587,7 +587,9 @@ final class HeldCapsule {
         switch (record.header().type()) {
           case SEAL -> role == RosterEntry.Role.COORDINATOR || role == RosterEntry.Role.LEADER;
           case CHECKPOINT, MANIFEST, BLOCK -> role == RosterEntry.Role.COMPACTOR;
-          case DATA, RTS, EOE, SYNC, ROSTER, ROTATE, EVIDENCE -> true;
+          case RTS, SYNC -> role == RosterEntry.Role.COORDINATOR;
+          case EOE -> role == RosterEntry.Role.WORKER;
+          case DATA, ROSTER, ROTATE, EVIDENCE -> true;
         };
     return right ? null : Rejection.of(Reason.ROLE, record + " is by a " + role);
   }

@@ -1,7 +1,6 @@
 package io.capsuledb.replication.transport;
 
 import io.capsuledb.core.error.InvalidRequestException;
-import io.capsuledb.core.port.Transport;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 
@@ -13,7 +12,8 @@ import org.jspecify.annotations.Nullable;
  * @param authority PEM certificates that have to have signed the peer's; then whoever connects
  *     needs one. Null: whoever connects needs none, and who is dialled needs one of the system's
  * @param maxLinks most connections that peers made, at once
- * @param linkQueueBytes most bytes of frames that wait for one link; more are refused
+ * @param linkQueueBytes most bytes of frames that wait for one link; more are refused, and so is
+ *     any frame longer than this
  * @param handshakeMs most for a TLS handshake
  * @param idleMs a peer that sends nothing for so long is disconnected
  */
@@ -33,7 +33,7 @@ public record TlsOptions(
           "certificate is " + certificate + " and key is " + key + "; allowed is both or neither");
     }
     check("maxLinks", maxLinks, 1, 65_536);
-    check("linkQueueBytes", linkQueueBytes, Transport.MAX_FRAME_BYTES, 1 << 30);
+    check("linkQueueBytes", linkQueueBytes, 1 << 20, 1 << 30);
     check("handshakeMs", handshakeMs, 10, 600_000);
     check("idleMs", idleMs, 10, 3_600_000);
   }

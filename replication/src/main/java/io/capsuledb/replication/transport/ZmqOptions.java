@@ -1,14 +1,13 @@
 package io.capsuledb.replication.transport;
 
 import io.capsuledb.core.error.InvalidRequestException;
-import io.capsuledb.core.port.Transport;
 
 /**
  * Bounds of a {@link ZmqTransport}. Immutable.
  *
  * @param maxLinks most connections that peers made, at once
- * @param linkQueueBytes most bytes of frames that wait for one link; more are refused. Beyond it at
- *     most 64 pieces of 256 KiB are inside JeroMQ
+ * @param linkQueueBytes most bytes of frames that wait for one link; more are refused, and so is
+ *     any frame longer than this. Beyond it at most 64 pieces of 256 KiB are inside JeroMQ
  * @param linkQueueFrames most frames that wait for one link
  * @param handshakeMs a peer that connected has so long until its first frame
  */
@@ -20,7 +19,7 @@ public record ZmqOptions(int maxLinks, int linkQueueBytes, int linkQueueFrames, 
   /** Checks the ranges. */
   public ZmqOptions {
     check("maxLinks", maxLinks, 1, 65_536);
-    check("linkQueueBytes", linkQueueBytes, Transport.MAX_FRAME_BYTES, 1 << 30);
+    check("linkQueueBytes", linkQueueBytes, 1 << 20, 1 << 30);
     check("linkQueueFrames", linkQueueFrames, 1, 1 << 20);
     check("handshakeMs", handshakeMs, 10, 600_000);
   }

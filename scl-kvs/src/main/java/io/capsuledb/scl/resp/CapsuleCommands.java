@@ -18,8 +18,10 @@ import java.nio.charset.StandardCharsets;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.function.BooleanSupplier;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 
 /**
  * {@code CAPSULE.*}: what the capsule below the keys is, whether it is whole, what keys held
@@ -47,11 +49,15 @@ final class CapsuleCommands {
 
   private static final long POLL_MS = 5;
 
-  private CapsuleCommands() {}
+  private final @Nullable Sharing sharing;
 
-  static List<CommandSpec> specs() {
+  CapsuleCommands(@Nullable Sharing sharing) {
+    this.sharing = sharing;
+  }
+
+  List<CommandSpec> specs() {
     return List.of(
-        spec("CAPSULE.INFO", 1, EnumSet.of(Flag.READ), CapsuleCommands::info),
+        spec("CAPSULE.INFO", 1, EnumSet.of(Flag.READ), this::info),
         spec("CAPSULE.HEAD", 1, EnumSet.of(Flag.READ), CapsuleCommands::head),
         spec("CAPSULE.RECORD", 2, EnumSet.of(Flag.READ), CapsuleCommands::record),
         new CommandSpec(
@@ -80,12 +86,14 @@ final class CapsuleCommands {
     return new CommandSpec(name, arity, flags, 0, 0, 0, body);
   }
 
-  private static void info(CommandContext context) {
+  private void info(CommandContext context) {
     CapsuleDb db = context.db();
     CapsuleMetadata metadata = db.metadata();
     CapsuleDb.Stats stats = db.stats();
     RespWriter reply = context.reply();
-    reply.map(25);
+    Sharing others = sharing;
+    Map<String, String> shared = others == null ? Map.of() : others.info();
+    reply.map(25 + shared.size());
     field(reply, "capsule", db.name().toString());
     field(reply, "owner_key", metadata.ownerKey().toString());
     field(reply, "application_key", metadata.applicationKey().toString());
@@ -111,6 +119,7 @@ final class CapsuleCommands {
     field(reply, "history_floor", db.historyFloor());
     field(reply, "write_pressure", String.format(Locale.ROOT, "%.3f", stats.pressure()));
     field(reply, "settled", db.isSettled() ? "yes" : "no");
+    shared.forEach((name, value) -> field(reply, name, value));
   }
 
   private static void numbers(RespWriter reply, String name, List<? extends Number> values) {

@@ -1,5 +1,8 @@
 package io.capsuledb.scl.resp;
 
+import io.capsuledb.scl.lock.LockWish;
+import java.util.List;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 
 /**
@@ -36,6 +39,20 @@ sealed interface Deferred {
    * @param then what writes the reply
    */
   record Delayed(long delayMs, boolean unblockable, CommandSpec.Body then) implements Deferred {}
+
+  /**
+   * Something that others have to do.
+   *
+   * @param ask asks them; what it is given may be called on any thread, once
+   */
+  record Awaited(Consumer<Consumer<CommandSpec.Body>> ask) implements Deferred {}
+
+  /** The command is executed again, from the beginning, once it has these locks. */
+  record Locked(List<LockWish> wishes) implements Deferred {
+    public Locked {
+      wishes = List.copyOf(wishes);
+    }
+  }
 
   /** The command is executed again, from the beginning, once CLIENT PAUSE has ended. */
   record Paused() implements Deferred {}

@@ -1,9 +1,11 @@
 package io.capsuledb.scl.resp;
 
 import io.capsuledb.core.error.CapsuleException;
+import io.capsuledb.core.error.UnavailableException;
 import io.capsuledb.core.port.Clock;
 import io.capsuledb.engine.CapsuleDb;
 import io.capsuledb.engine.Transaction;
+import io.capsuledb.scl.lock.LockWish;
 import io.capsuledb.scl.resp.CommandSpec.Flag;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
@@ -29,15 +31,23 @@ final class Dispatcher {
   private static final byte[][] NO_ARGUMENTS = {};
 
   private final CapsuleDb db;
+  private final Clock clock;
   private final CommandTable table;
   private final PauseGate gate;
   private final CommandCounters counters;
   private final CommandContext context;
+  private final @Nullable Sharing sharing;
+  private final @Nullable LockPlan locks;
   private final RespWriter writer = new RespWriter(Unpooled.buffer());
 
   private @Nullable Session session;
   private @Nullable ReplyQueue replies;
   private long sinceNanos;
+
+  /** Whether the command that runs has its locks. */
+  private boolean locked;
+
+  private boolean wrote;
 
   Dispatcher(
       CapsuleDb db,
@@ -45,11 +55,15 @@ final class Dispatcher {
       CommandTable table,
       PauseGate gate,
       CommandCounters counters,
+      @Nullable Sharing sharing,
       long maxReplyBytes) {
     this.db = db;
     this.table = table;
     this.gate = gate;
     this.counters = counters;
+    this.clock = clock;
+    this.sharing = sharing;
+    this.locks = sharing == null ? null : new LockPlan(sharing);
     this.context = new CommandContext(db, clock);
     writer.maxBufferedBytes(maxReplyBytes);
   }
@@ -105,8 +119,14 @@ final class Dispatcher {
       } else if (gate.holds(command, multi)) {
         context.defer(new Deferred.Paused());
       } else {
-        running = true;
-        fence = run(command, arguments);
+        List<LockWish> wishes = wishes(command, arguments);
+        if (wishes.isEmpty()) {
+          running = true;
+          fence = run(command, arguments);
+          checkLease();
+        } else {
+          context.defer(new Deferred.Locked(wishes));
+        }
       }
     } catch (CommandException e) {
       if (running) {
@@ -126,6 +146,60 @@ final class Dispatcher {
       fence = defect(mark, arguments, e);
     }
     finish(mark, fence);
+  }
+
+  /**
+   * Executes a command that was deferred until it had its locks.
+   *
+   * @return whether it wrote something under them
+   */
+  boolean executeLocked(byte[][] arguments) {
+    locked = true;
+    wrote = false;
+    try {
+      execute(arguments);
+      return wrote;
+    } finally {
+      locked = false;
+    }
+  }
+
+  /** Replies for a command that does not get its locks; an EXEC has ended, without effect. */
+  void denied(byte[][] arguments, CapsuleException why) {
+    CommandTable.Command command = table.find(arguments[0]);
+    MultiState multi = serving().multi();
+    if (command != null && command.exec() && multi.open()) {
+      multi.end();
+      multi.unwatch();
+    }
+    complete(
+        arguments,
+        context -> {
+          throw why;
+        });
+  }
+
+  private List<LockWish> wishes(CommandTable.Command command, byte[][] arguments) {
+    LockPlan plan = locks;
+    if (plan == null || locked) {
+      return List.of();
+    }
+    return command.exec() ? plan.of(serving().multi()) : plan.of(command, arguments);
+  }
+
+  /**
+   * What was only read was read while the locks were certain; what was written is durable only if
+   * they were.
+   */
+  private void checkLease() {
+    Sharing others = sharing;
+    if (others != null
+        && locked
+        && !wrote
+        && others.leaseEndNanos() - clock.monotonicNanos() <= 0) {
+      throw new UnavailableException(
+          "this worker does not hear from the coordinator, so others may write meanwhile: repeat");
+    }
   }
 
   /**
@@ -186,6 +260,7 @@ final class Dispatcher {
       try (Transaction transaction = db.begin()) {
         context.prepare(arguments, transaction, writer);
         body.run(context);
+        wrote |= transaction.hasStaged();
         return Math.max(context.fence(), transaction.commit());
       }
     }
@@ -221,7 +296,12 @@ final class Dispatcher {
     }
     failUnlessRunning(multi);
     if (queued.stream().noneMatch(one -> one.command().procedure())) {
-      return new Execution(db, context, writer, multi, counters).run(queued);
+      Execution execution = new Execution(db, context, writer, multi, counters);
+      try {
+        return execution.run(queued);
+      } finally {
+        wrote |= execution.wrote();
+      }
     }
     for (MultiState.Queued one : queued) {
       if (!one.command().writes() && !one.command().reads()) {

@@ -19,6 +19,7 @@ final class Execution {
   private final RespWriter writer;
   private final MultiState multi;
   private final CommandCounters counters;
+  private boolean wrote;
 
   Execution(
       CapsuleDb db,
@@ -62,6 +63,7 @@ final class Execution {
         for (MultiState.Queued one : queued) {
           fence = Math.max(fence, run(one, transaction));
         }
+        wrote = transaction.hasStaged();
         return Math.max(fence, transaction.commit());
       }
     } catch (CommandException e) {
@@ -72,6 +74,11 @@ final class Execution {
       multi.executing(false);
       multi.unwatch();
     }
+  }
+
+  /** Whether it committed, or tried to commit, anything. */
+  boolean wrote() {
+    return wrote;
   }
 
   private CommandException aborted(int mark, long fence, @Nullable String cause) {

@@ -1,6 +1,7 @@
 package io.capsuledb.scl.resp;
 
 import io.capsuledb.core.error.CapsuleException;
+import io.capsuledb.core.error.UnavailableException;
 import io.capsuledb.core.port.Telemetry.Distribution;
 import io.capsuledb.scl.resp.RefusalCounters.Cause;
 import io.netty.buffer.ByteBuf;
@@ -336,6 +337,13 @@ final class RespConnection extends ChannelInboundHandlerAdapter {
           timer = schedule(() -> resume(suspension, delayed.then()), delayed.delayMs());
         }
       }
+      case Deferred.Awaited awaited ->
+          awaited.ask().accept(then -> later(() -> resume(suspension, then)));
+      case Deferred.Locked locked ->
+          sharing()
+              .acquire(
+                  locked.wishes(),
+                  (held, failure) -> later(() -> locked(suspension, held, failure)));
       case Deferred.Paused _ -> {
         paused = true;
         timer = schedule(() -> retry(suspension), server.gate().remainingMs());
@@ -391,6 +399,39 @@ final class RespConnection extends ChannelInboundHandlerAdapter {
     if (command != null) {
       goOn(command, () -> loop.dispatcher().complete(command, then));
     }
+  }
+
+  private Sharing sharing() {
+    return java.util.Objects.requireNonNull(server.options().sharing());
+  }
+
+  /** Executes a command again that has its locks now, or will not get them. */
+  private void locked(
+      long suspension, Sharing.@Nullable Held held, @Nullable CapsuleException failure) {
+    byte[][] command = suspension == suspensions ? endSuspension() : null;
+    if (held == null) {
+      if (command != null) {
+        CapsuleException why =
+            failure == null ? new UnavailableException("the locks cannot be had") : failure;
+        goOn(command, () -> loop.dispatcher().denied(command, why));
+      }
+      return;
+    }
+    if (command == null || closed || closing) {
+      sharing().finish(held.ticket(), false);
+      return;
+    }
+    goOn(
+        command,
+        () -> {
+          // Whatever becomes of it, the locks go on to others.
+          boolean wrote = true;
+          try {
+            wrote = loop.dispatcher().executeLocked(command);
+          } finally {
+            sharing().finish(held.ticket(), wrote);
+          }
+        });
   }
 
   /** Executes a command again that CLIENT PAUSE held back. */

@@ -80,6 +80,7 @@ public final class RespServerOptions {
   private final Runnable onShutdown;
   private final ProcedureEngine procedures;
   private final Map<String, Supplier<Map<String, String>>> info;
+  private final @Nullable Sharing sharing;
 
   private RespServerOptions(Builder builder) {
     this.listen = List.copyOf(builder.listen);
@@ -99,6 +100,7 @@ public final class RespServerOptions {
     this.onShutdown = builder.onShutdown;
     this.procedures = builder.procedures;
     this.info = new LinkedHashMap<>(builder.info);
+    this.sharing = builder.sharing;
   }
 
   /** Options with their defaults. */
@@ -184,6 +186,11 @@ public final class RespServerOptions {
     return onShutdown;
   }
 
+  /** The other workers; null where a node serves its capsule alone. */
+  @Nullable Sharing sharing() {
+    return sharing;
+  }
+
   Map<String, Supplier<Map<String, String>>> info() {
     return java.util.Collections.unmodifiableMap(info);
   }
@@ -208,6 +215,7 @@ public final class RespServerOptions {
     private ProcedureEngine procedures =
         ProcedureEngine.off("procedures are off: this server was started without them");
     private final Map<String, Supplier<Map<String, String>>> info = new LinkedHashMap<>();
+    private @Nullable Sharing sharing;
 
     private Builder() {}
 
@@ -307,6 +315,12 @@ public final class RespServerOptions {
     /** What SHUTDOWN runs, on a thread of its own. Default: nothing. */
     public Builder onShutdown(Runnable callback) {
       this.onShutdown = callback;
+      return this;
+    }
+
+    /** Other workers write the same capsule; none by default. */
+    public Builder sharing(Sharing others) {
+      this.sharing = others;
       return this;
     }
 

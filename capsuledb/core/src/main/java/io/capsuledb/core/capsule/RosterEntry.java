@@ -31,15 +31,18 @@ public record RosterEntry(long writer, PublicKey key, Role role, int generation)
       this.number = number;
     }
 
-    int number() {
+    /** The persisted number. */
+    public int number() {
       return number;
     }
 
-    static boolean known(int number) {
+    /** Whether a role has this number. */
+    public static boolean known(int number) {
       return number >= 1 && number <= ALL.length;
     }
 
-    static Role ofNumber(int number) {
+    /** The role with a number that is {@link #known}. */
+    public static Role ofNumber(int number) {
       return ALL[number - 1];
     }
   }

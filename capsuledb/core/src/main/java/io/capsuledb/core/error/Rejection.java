@@ -48,6 +48,8 @@ public record Rejection(Reason reason, String detail) {
     PREVIOUS_HASH,
     /** The Lamport time does not grow along the chain or over a parent. */
     LAMPORT_ORDER,
+    /** The epoch does not follow from the records before it in its chain. */
+    EPOCH_ORDER,
     /** A record that another record names by hash is not there. */
     MISSING_RECORD,
     /** The signature does not verify. */

@@ -23,7 +23,8 @@ import org.jspecify.annotations.Nullable;
  * <ul>
  *   <li>{@link #link} checks everything about a record but its signature: that its writer is in a
  *       roster signed by the application and not sealed, that it writes in its own key generation,
- *       that it follows the writer's newest linked record in sequence, hash and Lamport time;
+ *       that it follows the writer's newest linked record in sequence, hash, Lamport time and
+ *       epoch;
  *   <li>{@link #verifySignature} checks a linked record's signature. The signature covers the
  *       record hash, the hash covers the predecessor's hash, so one good signature vouches for the
  *       content and order of every linked record before it: a burst of a chain needs one, on its
@@ -52,10 +53,34 @@ public final class ChainVerifier {
     long sealedAt = Long.MAX_VALUE;
     Hash32 head = Hash32.ZERO;
 
+    /**
+     * The epoch that the next record carries: of a worker's chain exactly, EOEs excepted; of
+     * another at least. {@link #UNKNOWN_EPOCH} before the first record that is linked.
+     */
+    long epoch = UNKNOWN_EPOCH;
+
     Chain(RosterEntry entry) {
       this.entry = entry;
     }
+
+    /** The epoch after a record, or -1 if the record may not carry the epoch that it does. */
+    long epochAfter(RecordHeader header) {
+      boolean isWorker = entry.role() == RosterEntry.Role.WORKER;
+      if (isWorker && header.type() == RecordType.EOE) {
+        // A coordinator may call for the end of an epoch again: that EOE has the same epoch.
+        return epoch != UNKNOWN_EPOCH && header.epoch() < epoch - 1 ? -1 : nextOf(header.epoch());
+      }
+      boolean follows =
+          epoch == UNKNOWN_EPOCH || (isWorker ? header.epoch() == epoch : header.epoch() >= epoch);
+      return follows ? header.epoch() : -1;
+    }
+
+    private static long nextOf(long epoch) {
+      return epoch == Long.MAX_VALUE ? epoch : epoch + 1;
+    }
   }
+
+  private static final long UNKNOWN_EPOCH = -1;
 
   /**
    * The newest linked record of a writer.
@@ -118,6 +143,7 @@ public final class ChainVerifier {
     if (refused != null) {
       return refused;
     }
+    chain.epoch = chain.epochAfter(header);
     chain.sequence = header.sequence();
     chain.lamport = header.lamport();
     chain.head = record.hash();
@@ -170,6 +196,7 @@ public final class ChainVerifier {
     chain.sequence = head.sequence();
     chain.head = head.hash();
     chain.lamport = head.lamport();
+    chain.epoch = UNKNOWN_EPOCH;
   }
 
   /**
@@ -189,6 +216,7 @@ public final class ChainVerifier {
     chain.sequence = head.sequence();
     chain.head = head.hash();
     chain.lamport = head.lamport();
+    chain.epoch = UNKNOWN_EPOCH;
   }
 
   /**
@@ -201,6 +229,7 @@ public final class ChainVerifier {
       chain.sequence = record.header().sequence() - 1;
       chain.head = record.header().previous();
       chain.lamport = record.header().lamport() - 1;
+      chain.epoch = UNKNOWN_EPOCH;
     }
     return link(record);
   }
@@ -235,6 +264,10 @@ public final class ChainVerifier {
       return Rejection.of(
           Reason.LAMPORT_ORDER,
           record + " has Lamport time " + header.lamport() + " after " + chain.lamport);
+    }
+    if (chain.epochAfter(header) < 0) {
+      return Rejection.of(
+          Reason.EPOCH_ORDER, record + " is of epoch " + header.epoch() + " after " + chain.epoch);
     }
     if (header.sequence() > chain.sealedAt) {
       return Rejection.of(

@@ -55,9 +55,15 @@ public enum RecordType {
     return clear;
   }
 
-  /** Whether records of this type may name parents beside their predecessor. */
+  /**
+   * Whether records of this type may name parents beside their predecessor: the heads of other
+   * chains that their writer had merged, so that causality can be read off the capsule.
+   */
   public boolean mayJoin() {
-    return this == SYNC || this == ROSTER || this == MANIFEST;
+    return switch (this) {
+      case DATA, RTS, EOE, SYNC, MANIFEST, ROSTER -> true;
+      case BLOCK, ROTATE, SEAL, EVIDENCE, CHECKPOINT -> false;
+    };
   }
 
   /**

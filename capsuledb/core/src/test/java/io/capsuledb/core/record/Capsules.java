@@ -62,8 +62,12 @@ final class Capsules {
   }
 
   CapsuleRecord introduce(RecordSealer sealer, long lamport, List<Hash32> parents) {
+    return introduce(sealer, 0, lamport, parents);
+  }
+
+  CapsuleRecord introduce(RecordSealer sealer, long epoch, long lamport, List<Hash32> parents) {
     byte[] roster = roster(sealer.writer());
-    return sealer.seal(RecordType.ROSTER, 0, lamport, parents, roster, 0, roster.length);
+    return sealer.seal(RecordType.ROSTER, epoch, lamport, parents, roster, 0, roster.length);
   }
 
   /** A chain of a ROSTER and {@code length - 1} DATA records with random payloads. */

@@ -32,12 +32,12 @@ class RecordPropertyTest {
       @ForAll @IntRange(max = 5) int parentCount) {
     try (RecordSealer sealer = CAPSULE.sealer(writer);
         RecordOpener opener = new RecordOpener(CAPSULE.name, CAPSULE.keys)) {
-      CapsuleRecord first = CAPSULE.introduce(sealer, 1, List.of());
+      CapsuleRecord first = CAPSULE.introduce(sealer, epoch, 1, List.of());
       List<Hash32> parents =
           java.util.stream.IntStream.range(0, parentCount)
               .mapToObj(i -> Hash32.of(Arrays.copyOf(new byte[] {(byte) (i + 1)}, 32)))
               .toList();
-      RecordType type = parentCount > 0 ? RecordType.SYNC : RecordType.DATA;
+      RecordType type = parentCount % 2 > 0 ? RecordType.MANIFEST : RecordType.DATA;
       CapsuleRecord sealed = sealer.seal(type, epoch, lamport, parents, payload, 0, payload.length);
       CapsuleRecord decoded = RecordCodec.decode(CAPSULE.name, sealed.bytes().clone()).orThrow();
 
@@ -85,7 +85,7 @@ class RecordPropertyTest {
       return EnumSet.of(Reason.SIGNATURE, Reason.LAMPORT_ORDER, Reason.FIELD_OUT_OF_RANGE);
     }
     if (offset >= RecordLayout.EPOCH_OFFSET) {
-      return EnumSet.of(Reason.SIGNATURE, Reason.FIELD_OUT_OF_RANGE);
+      return EnumSet.of(Reason.EPOCH_ORDER, Reason.FIELD_OUT_OF_RANGE);
     }
     if (offset >= RecordLayout.SEQUENCE_OFFSET) {
       return EnumSet.of(Reason.MISPLACED, Reason.PREVIOUS_HASH, Reason.FIELD_OUT_OF_RANGE);

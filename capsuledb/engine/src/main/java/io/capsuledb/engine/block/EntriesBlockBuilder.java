@@ -79,6 +79,7 @@ public final class EntriesBlockBuilder {
         || entry.version().index() < 0
         || entry.key().length > BlockLayout.MAX_KEY_BYTES
         || entry.value().length > BlockLayout.MAX_VALUE_BYTES
+        || entry.kind() == EntryKind.OPERAND
         || (entry.kind() == EntryKind.POINTER && ValuePointer.lengthAt(entry.value(), 0) < 0)) {
       throw new IllegalArgumentException("an entry beyond the bounds of blocks: " + entry);
     }

@@ -48,6 +48,16 @@ public final class Clears {
     return null;
   }
 
+  /** The newest one before a version, or null. */
+  @Nullable Version before(Version version) {
+    for (int i = versions.size() - 1; i >= 0; i--) {
+      if (versions.get(i).compareTo(version) < 0) {
+        return versions.get(i);
+      }
+    }
+    return null;
+  }
+
   /**
    * Those that reads as of the floor or later can tell apart: the newest at or before it, and all
    * later ones.

@@ -115,6 +115,18 @@ final class Compactor {
     refuseRequests();
   }
 
+  /** Lets go of the job under way: another worker compacts. */
+  void drop() {
+    Job current = job;
+    if (current != null) {
+      current.view.release();
+      tree.leave(current.work);
+    }
+    job = null;
+    busy = false;
+    refuseRequests();
+  }
+
   @Nullable IntegrityException blocked() {
     return blocked;
   }

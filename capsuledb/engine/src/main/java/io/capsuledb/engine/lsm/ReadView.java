@@ -4,18 +4,22 @@ import io.capsuledb.core.crypto.Hash32;
 import io.capsuledb.core.record.Checkpoint;
 import io.capsuledb.engine.entry.Entry;
 import io.capsuledb.engine.entry.EntryCursor;
+import io.capsuledb.engine.entry.EntryKind;
 import io.capsuledb.engine.entry.MergeCursor;
 import io.capsuledb.engine.entry.Version;
 import io.capsuledb.engine.memtable.Memtable;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Everything there is to read at one moment: memtables, newest first, and the runs of tables,
- * newest first. What it refers to stays as long as somebody holds it: {@link #tryAcquire} and
- * {@link #release} count. Immutable but for the count.
+ * newest first. A memtable may begin before what the tables cover ends; of that it shows nothing.
+ * What it refers to stays as long as somebody holds it: {@link #tryAcquire} and {@link #release}
+ * count. Immutable but for the count.
  */
 final class ReadView {
 
@@ -121,7 +125,7 @@ final class ReadView {
       return false;
     }
     for (Memtable memtable : memtables) {
-      if (memtable.find(key, Long.MAX_VALUE) != null) {
+      if (uncovered(memtable.find(key, Long.MAX_VALUE)) != null) {
         return false;
       }
     }
@@ -139,13 +143,85 @@ final class ReadView {
     for (int i = 0; i < memtables.size(); i++) {
       Memtable memtable = memtables.get(i);
       if (best == null || memtable.maxTime() >= best.time()) {
-        best = newer(best, memtable.find(key, time));
+        best = newer(best, uncovered(memtable.find(key, time)));
       }
     }
     for (int i = 0; i < runs.size(); i++) {
       best = newer(best, runs.get(i).find(key, time, best == null ? 0 : best.time()));
     }
     return best;
+  }
+
+  /** The newest version of a key in tables, or null. */
+  @Nullable Entry newestInTables(byte[] key) {
+    Entry best = null;
+    for (TableRun run : runs) {
+      best = newer(best, run.find(key, Long.MAX_VALUE, best == null ? 0 : best.time()));
+    }
+    return best;
+  }
+
+  /** The version itself, if tables hold it, or null. */
+  @Nullable Entry find(byte[] key, Version version) {
+    for (TableRun run : runs) {
+      EntryCursor cursor = run.cursor();
+      boolean there = run.mayHold(key) && cursor.seek(key);
+      while (there && Arrays.equals(cursor.entry().key(), key)) {
+        int order = cursor.entry().version().compareTo(version);
+        if (order == 0) {
+          return cursor.entry();
+        }
+        there = order > 0 && cursor.next();
+      }
+    }
+    return null;
+  }
+
+  /** As {@link #find}, with the value that an operand has made. */
+  @Nullable Entry value(
+      byte[] key, long time, @Nullable Version cleared, Function<Entry, byte[]> values) {
+    Entry newest = find(key, time);
+    return newest == null
+            || newest.kind() != EntryKind.OPERAND
+            || (cleared != null && newest.version().compareTo(cleared) < 0)
+        ? newest
+        : folded(newest, cleared, values);
+  }
+
+  /** What an operand of a memtable has made of what was before it. */
+  Entry folded(Entry operand, @Nullable Version cleared, Function<Entry, byte[]> values) {
+    List<Entry> all = new ArrayList<>();
+    for (Memtable memtable : memtables) {
+      for (Entry entry : memtable.operands(operand.key(), operand.version())) {
+        if (uncovered(entry) != null) {
+          all.add(entry);
+        }
+      }
+    }
+    Entry table = newestInTables(operand.key());
+    if (table != null && Entry.compareVersions(table, operand) < 0) {
+      all.add(table);
+    }
+    all.sort((a, b) -> Entry.compareVersions(b, a));
+    int end = 0;
+    while (end < all.size() && all.get(end).kind() == EntryKind.OPERAND) {
+      end++;
+    }
+    return Folding.fold(all.subList(0, Math.min(all.size(), end + 1)), cleared, values);
+  }
+
+  /** An entry of a memtable, unless the tables say what there is to say at its time. */
+  private @Nullable Entry uncovered(@Nullable Entry entry) {
+    return entry == null || entry.time() <= manifest.coveredTime() ? null : entry;
+  }
+
+  /** Cursors over what memtables hold that the tables do not. */
+  static void addUncovered(Memtable memtable, long coveredTime, List<EntryCursor> to) {
+    if (memtable.minTime() > coveredTime) {
+      to.addAll(memtable.cursors());
+    } else {
+      memtable.cursors().forEach(cursor -> to.add(new UncoveredCursor(cursor, coveredTime)));
+    }
   }
 
   private static @Nullable Entry newer(@Nullable Entry a, @Nullable Entry b) {
@@ -202,7 +278,7 @@ final class ReadView {
   EntryCursor cursor() {
     List<EntryCursor> cursors = new ArrayList<>();
     for (Memtable memtable : memtables) {
-      cursors.addAll(memtable.cursors());
+      addUncovered(memtable, manifest.coveredTime(), cursors);
     }
     for (TableRun run : runs) {
       cursors.add(run.cursor());

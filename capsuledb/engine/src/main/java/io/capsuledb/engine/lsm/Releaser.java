@@ -5,6 +5,7 @@ import io.capsuledb.core.crypto.Hash32;
 import io.capsuledb.core.error.Decoded;
 import io.capsuledb.core.error.IntegrityException;
 import io.capsuledb.core.error.InvalidRequestException;
+import io.capsuledb.core.port.Clock;
 import io.capsuledb.core.port.RecordStore;
 import io.capsuledb.core.port.RecordStore.StoredRecord;
 import io.capsuledb.core.record.CapsuleRecord;
@@ -36,7 +37,9 @@ final class Releaser {
 
   private final CapsuleName name;
   private final RecordStore store;
-  private final ArrayDeque<Checkpoint.Range> queue = new ArrayDeque<>();
+  private final Clock clock;
+  private final long delayNanos;
+  private final ArrayDeque<Due> queue = new ArrayDeque<>();
   private Checkpoint.@Nullable Range current;
   private long sequence;
   private long end;
@@ -47,23 +50,38 @@ final class Releaser {
   /** Bytes released whose room was not given back yet. */
   private final AtomicLong releasedBytes = new AtomicLong();
 
-  Releaser(CapsuleName name, RecordStore store, List<Checkpoint.Range> first) {
+  private record Due(Checkpoint.Range range, long dueNanos) {}
+
+  /**
+   * A releaser.
+   *
+   * @param delayNanos how long what is released stays, for others who may still read it
+   */
+  Releaser(
+      CapsuleName name,
+      RecordStore store,
+      Clock clock,
+      long delayNanos,
+      List<Checkpoint.Range> first) {
     this.name = name;
     this.store = store;
-    queue.addAll(first);
+    this.clock = clock;
+    this.delayNanos = delayNanos;
+    release(first);
   }
 
   void release(List<Checkpoint.Range> ranges) {
+    long due = clock.monotonicNanos() + delayNanos;
     synchronized (queue) {
-      queue.addAll(ranges);
+      ranges.forEach(range -> queue.add(new Due(range, due)));
     }
   }
 
   /** What is still to be released: a checkpoint repeats it, so that the newest one says it all. */
   List<Checkpoint.Range> pending() {
     synchronized (queue) {
-      List<Checkpoint.Range> pending = new ArrayList<>(queue);
-      pending.addAll(passed);
+      List<Checkpoint.Range> pending = new ArrayList<>(passed);
+      queue.forEach(due -> pending.add(due.range));
       Checkpoint.Range range = current;
       if (range != null) {
         pending.add(range);
@@ -83,10 +101,17 @@ final class Releaser {
     releasedBytes.addAndGet(-before);
   }
 
+  /** Whether nothing is to be done, or not yet. */
   boolean isIdle() {
     synchronized (queue) {
-      return queue.isEmpty() && current == null && passed.isEmpty();
+      return !isDue() && current == null && passed.isEmpty();
     }
+  }
+
+  /** Under the queue's lock. */
+  private boolean isDue() {
+    Due first = queue.peek();
+    return first != null && clock.monotonicNanos() - first.dueNanos >= 0;
   }
 
   /** Releases some records; returns whether there are more. */
@@ -125,7 +150,8 @@ final class Releaser {
         if (range != null) {
           passed.add(range);
         }
-        range = queue.poll();
+        Due next = isDue() ? queue.poll() : null;
+        range = next == null ? null : next.range;
         current = range;
         if (range == null) {
           break;
@@ -154,11 +180,16 @@ final class Releaser {
 
   /**
    * The stub of a whole record, or null if it keeps its payload. The payload is not hashed: it is
-   * wanted by nobody, and what is kept of the record vouches for itself.
+   * wanted by nobody, and what is kept of the record vouches for itself. A SYNC, and the RTS before
+   * it, stay whole: they say what a moment was.
    */
   private @Nullable StoredRecord stubOf(byte[] bytes) {
     RecordType type = RecordCodec.typeOf(bytes);
-    if (type == null || !type.mayBeReleased() || RecordCodec.isStub(bytes)) {
+    if (type == null
+        || !type.mayBeReleased()
+        || type == RecordType.SYNC
+        || type == RecordType.RTS
+        || RecordCodec.isStub(bytes)) {
       return null;
     }
     byte[] bare;

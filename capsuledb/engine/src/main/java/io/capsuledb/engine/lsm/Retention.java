@@ -77,6 +77,11 @@ final class Retention {
     return floorTime;
   }
 
+  /** Takes over a floor that another compactor has dropped by, whatever is pinned here. */
+  synchronized void adopt(long floor) {
+    floorTime = Math.max(floorTime, floor);
+  }
+
   synchronized long floorTime() {
     return floorTime;
   }

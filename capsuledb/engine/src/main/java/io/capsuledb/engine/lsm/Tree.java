@@ -6,6 +6,7 @@ import io.capsuledb.core.crypto.Hash32;
 import io.capsuledb.core.crypto.Secp256k1;
 import io.capsuledb.core.error.CapsuleException;
 import io.capsuledb.core.error.IntegrityException;
+import io.capsuledb.core.error.Rejection;
 import io.capsuledb.core.error.StorageException;
 import io.capsuledb.core.error.UnavailableException;
 import io.capsuledb.core.port.Clock;
@@ -20,6 +21,7 @@ import io.capsuledb.core.record.CheckpointLayout;
 import io.capsuledb.core.record.RecordType;
 import io.capsuledb.engine.block.ValuePointer;
 import io.capsuledb.engine.entry.Entry;
+import io.capsuledb.engine.entry.EntryCursor;
 import io.capsuledb.engine.entry.EntryKind;
 import io.capsuledb.engine.entry.MergeCursor;
 import io.capsuledb.engine.entry.Version;
@@ -36,6 +38,7 @@ import java.util.TreeMap;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -58,6 +61,20 @@ import org.jspecify.annotations.Nullable;
  *       version at that time, whatever was flushed, merged and dropped;
  *   <li>the records up to the frontier of the newest manifest, and none after it, are what the
  *       tables hold.
+ * </ul>
+ *
+ * <p>In a <i>shared</i> capsule several workers have a tree each over the same tables, and one of
+ * them is appointed to write these. Then
+ *
+ * <ul>
+ *   <li>a memtable ends at the cut time of an epoch ({@link #cutAt}), and is frozen when a durable
+ *       SYNC says which records hold everything up to there ({@link #stable}): later no operation
+ *       at or before it can come. So nothing is dropped that an operation under way might need;
+ *   <li>whoever is not appointed flushes and merges nothing, takes over the manifests of the one
+ *       who is ({@link #follow}), and lets go of memtables that these cover;
+ *   <li>everything at or before {@link Manifest#coveredTime} is in the tables, whatever memtables
+ *       hold of it;
+ *   <li>what is released stays a while, for workers who have not seen the newest manifest.
  * </ul>
  *
  * <p>Threads: {@link #put}, {@link #clear}, {@link #rotate} under the engine's lock; each agent is
@@ -87,6 +104,14 @@ public final class Tree implements AutoCloseable {
   private static final long EARLY_RECLAIM_BYTES = 1L << 30;
 
   private static final int SEED_BYTES = Long.BYTES;
+
+  private static final long NANOS_PER_MS = 1_000_000L;
+
+  /** In a shared capsule a memtable ends at a cut when it is full to one part of so many. */
+  private static final int CUT_PART = 2;
+
+  /** Memtables that wait for their SYNC, of cuts that came to nothing; then no more are begun. */
+  private static final int MAX_CLOSING = 64;
 
   /** What the tree is given. */
   public record Ports(
@@ -123,10 +148,25 @@ public final class Tree implements AutoCloseable {
         new Recovered(Manifest.EMPTY, Hash32.ZERO, null, null, List.of(), List.of());
   }
 
-  /** A memtable on its way to the tables. */
-  record Frozen(Memtable memtable, Cut cut, List<Chain> replayed, long sinceNanos) {}
+  /** Memtables on their way to the tables, to be one run. */
+  record Frozen(List<Memtable> memtables, Cut cut, List<Chain> replayed, long sinceNanos) {}
+
+  /** A memtable that takes nothing later than a cut time, and has not been frozen yet. */
+  private record Closing(Memtable memtable, long cutTime) {}
+
+  /**
+   * How a capsule is shared with other workers.
+   *
+   * @param shared whether it is
+   * @param releaseDelayMs how long released payloads stay
+   */
+  public record Sharing(boolean shared, long releaseDelayMs) {
+    /** One node writes. */
+    public static final Sharing ALONE = new Sharing(false, 0);
+  }
 
   private final TreeOptions options;
+  private final boolean shared;
   private final Ports ports;
   private final BlockStore blocks;
   private final TreeChain chain;
@@ -143,6 +183,10 @@ public final class Tree implements AutoCloseable {
   private final Object monitor = new Object();
   // Guarded by monitor:
   private final ArrayDeque<Frozen> frozen = new ArrayDeque<>();
+
+  /** Oldest first. Changed under the engine's lock too. */
+  private final ArrayList<Closing> closing = new ArrayList<>();
+
   private final ArrayDeque<Memtable> spares = new ArrayDeque<>();
   private final Set<Memtable> retired = new LinkedHashSet<>();
   private final Set<ReadView> liveViews = new LinkedHashSet<>();
@@ -172,6 +216,13 @@ public final class Tree implements AutoCloseable {
   private volatile boolean flushPatient;
 
   private volatile boolean rotatable = true;
+
+  /** Whether this tree writes tables and manifests. */
+  private volatile boolean appointed;
+
+  /** Whether the memtable is to end at the next cut, however little it holds. */
+  private volatile boolean flushAsked;
+
   private volatile boolean ended;
   private Scheduler.@Nullable Running flushing;
   private Scheduler.@Nullable Running compacting;
@@ -190,12 +241,15 @@ public final class Tree implements AutoCloseable {
    */
   public Tree(
       TreeOptions options,
+      Sharing sharing,
       Ports ports,
       Recovered recovered,
       LongSupplier newWriter,
       LongSupplier newestTime,
       Consumer<CapsuleException> failed) {
     this.options = options;
+    this.shared = sharing.shared();
+    this.appointed = !shared;
     this.ports = ports;
     this.failed = failed;
     this.room = ports.scheduler().gate();
@@ -205,10 +259,22 @@ public final class Tree implements AutoCloseable {
             ports.name(), ports.keys(), ports.store(), options.cacheBytes(), ports.telemetry());
     this.chain =
         new TreeChain(
-            ports.name(), ports.keys(), ports.curve(), ports.store(), newWriter, newestTime);
+            ports.name(),
+            ports.keys(),
+            ports.curve(),
+            ports.store(),
+            newWriter,
+            newestTime,
+            appointed);
     Manifest manifest = recovered.manifest();
     this.retention = new Retention(ports.clock(), options.historyMs(), manifest);
-    this.releaser = new Releaser(ports.name(), ports.store(), recovered.releasing());
+    this.releaser =
+        new Releaser(
+            ports.name(),
+            ports.store(),
+            ports.clock(),
+            sharing.releaseDelayMs() * NANOS_PER_MS,
+            recovered.releasing());
     this.nextReleased = new ArrayList<>(recovered.orphans());
     this.manifestRange = recovered.manifestRange();
     for (Chain known : manifest.frontier()) {
@@ -271,10 +337,19 @@ public final class Tree implements AutoCloseable {
 
   // ------------------------------------------------------------------ writing
 
-  /** Adds an entry to the active memtable. */
+  /** Adds an entry to the active memtable, or to the one that its time belongs to. */
   public void put(Entry entry) {
-    active.put(entry);
+    memtableAt(entry.time()).put(entry);
     load.operation();
+  }
+
+  private Memtable memtableAt(long time) {
+    for (int i = 0; i < closing.size(); i++) {
+      if (time <= closing.get(i).cutTime) {
+        return closing.get(i).memtable;
+      }
+    }
+    return active;
   }
 
   /** Hides every entry with a smaller version from reads as of its time or later. */
@@ -364,7 +439,7 @@ public final class Tree implements AutoCloseable {
         fresh = newMemtable();
         memtables++;
       }
-      frozen.add(new Frozen(active, cut, replayed, ports.clock().monotonicNanos()));
+      frozen.add(new Frozen(List.of(active), cut, replayed, ports.clock().monotonicNanos()));
       frozenCount = frozen.size();
       replayed = List.of();
       active = fresh;
@@ -374,6 +449,222 @@ public final class Tree implements AutoCloseable {
     }
     signalFlush();
   }
+
+  // ------------------------------------------------------------------ shared mode
+
+  /**
+   * Lets the active memtable end at a cut time, if it holds enough for that: entries up to there go
+   * into it, later ones into the next.
+   *
+   * @param time later than any cut time before; every entry so far is at or before it, or belongs
+   *     to the time of an earlier cut
+   * @param evenIfEmpty for a cut that is known before the entries are
+   */
+  public void cutAt(long time, boolean evenIfEmpty) {
+    synchronized (monitor) {
+      boolean wanted =
+          evenIfEmpty
+              || !closing.isEmpty()
+              || (!active.isEmpty()
+                  && (flushAsked || active.usedBytes() >= options.memtableBytes() / CUT_PART));
+      if (!wanted || closing.size() >= MAX_CLOSING) {
+        return;
+      }
+      Memtable fresh = spares.poll();
+      if (fresh == null) {
+        fresh = newMemtable();
+        memtables++;
+      }
+      closing.add(new Closing(active, time));
+      active = fresh;
+      flushAsked = false;
+      noteRotatable();
+      republish();
+    }
+  }
+
+  /**
+   * A durable SYNC says that everything at or before its cut time is merged: freezes the memtables
+   * that end there. Under the engine's lock.
+   *
+   * @param positions the records that hold all of it
+   */
+  public void stable(long cutTime, Supplier<List<Chain>> positions) {
+    boolean ends = false;
+    for (Closing one : closing) {
+      ends |= one.cutTime == cutTime;
+    }
+    if (!ends) {
+      return;
+    }
+    Cut cut = new Cut(cutTime);
+    cut.complete(positions.get());
+    synchronized (monitor) {
+      List<Memtable> ended = new ArrayList<>();
+      while (!closing.isEmpty() && closing.getFirst().cutTime <= cutTime) {
+        ended.add(closing.removeFirst().memtable);
+      }
+      frozen.add(new Frozen(List.copyOf(ended), cut, List.of(), ports.clock().monotonicNanos()));
+      frozenCount = frozen.size();
+      retireCovered(view.manifest().coveredTime());
+      republish();
+    }
+    signalFlush();
+  }
+
+  /** Lets go of frozen memtables that tables cover. Under the monitor. */
+  private void retireCovered(long coveredTime) {
+    while (!frozen.isEmpty() && frozen.peek().cut.time() <= coveredTime) {
+      retired.addAll(frozen.remove().memtables);
+    }
+    frozenCount = frozen.size();
+  }
+
+  /** The same with other memtables. Under the monitor. */
+  private void republish() {
+    publish(view.runs(), view.clears(), view.manifest(), view.manifestHash(), view.manifestRange());
+  }
+
+  /**
+   * Takes over a manifest that another worker's tree has made durable. Everything up to its
+   * frontier has been merged here.
+   *
+   * @param place where its record is
+   */
+  public void follow(Manifest next, Hash32 hash, Checkpoint.Range place) {
+    manifestLock.lock();
+    try {
+      // Who reads below the new floor is told so from here on, and only then loses what it needs.
+      retention.adopt(next.floorTime());
+      synchronized (monitor) {
+        retireCovered(next.coveredTime());
+        Clears clears = Clears.of(next.clears());
+        for (Version clear : view.clears().versions()) {
+          clears = clears.with(clear);
+        }
+        level0Runs = countLevel0(next);
+        publish(shared(next, view.runs()), clears.from(next.floorTime()), next, hash, place);
+      }
+      manifestRange = place;
+    } finally {
+      manifestLock.unlock();
+    }
+    room.signalAll();
+  }
+
+  /**
+   * Releases what a durable checkpoint of another worker's tree names, when nobody here reads it
+   * any more.
+   */
+  public void released(List<Checkpoint.Range> ranges) {
+    if (!ranges.isEmpty()) {
+      synchronized (monitor) {
+        doomed.add(new Doomed(view, ranges));
+        republish();
+      }
+      signalCompaction();
+    }
+  }
+
+  /** Where the newest manifest's record is, or null if there is none. */
+  public Checkpoint.@Nullable Range manifestPlace() {
+    return view.manifestRange();
+  }
+
+  /** Whether this tree writes tables and manifests. */
+  public boolean isAppointed() {
+    return appointed;
+  }
+
+  /** The newest durable record of the chain that this tree's manifests are in, or null. */
+  public @Nullable Chain treeHead() {
+    TreeChain.Ref head = chain.head();
+    return head == null
+        ? null
+        : new Chain(head.writer(), head.sequence(), head.hash(), head.lamport(), true, true);
+  }
+
+  /** The writer of the chain that this tree's manifests are in, or 0 before its first record. */
+  public long treeWriter() {
+    return chain.writer();
+  }
+
+  /**
+   * Begins to write tables and manifests, after the newest manifest of whoever did before was taken
+   * over.
+   *
+   * @param ended the chains of those, which have ended for good
+   * @param orphans their records that nobody needs
+   */
+  public void appoint(List<Chain> ended, List<Checkpoint.Range> orphans) {
+    manifestLock.lock();
+    try {
+      if (appointed) {
+        return;
+      }
+      frontier.clear();
+      view.manifest().frontier().forEach(known -> frontier.put(known.writer(), known));
+      ended.forEach(tree -> frontier.put(tree.writer(), tree));
+      nextReleased = new ArrayList<>(orphans);
+      chain.appoint();
+      appointed = true;
+    } finally {
+      manifestLock.unlock();
+    }
+    signalFlush();
+    signalCompaction();
+  }
+
+  /** Chains that this tree has written and that ended since this was asked last. */
+  public List<EndedChain> takeEndedChains() {
+    List<EndedChain> chains = new ArrayList<>();
+    for (TreeChain.Ended one : chain.takeEnded()) {
+      TreeChain.Ref at = one.newest();
+      chains.add(
+          new EndedChain(
+              new Chain(at.writer(), at.sequence(), at.hash(), at.lamport(), true, true),
+              one.firstLamport()));
+    }
+    return chains;
+  }
+
+  /**
+   * A chain that this tree has written.
+   *
+   * @param chain its newest record
+   * @param firstLamport Lamport time of its first one
+   */
+  public record EndedChain(Chain chain, long firstLamport) {}
+
+  /** Ends that; what is under way comes to nothing. */
+  public void dismiss() {
+    manifestLock.lock();
+    try {
+      appointed = false;
+      chain.dismiss();
+    } finally {
+      manifestLock.unlock();
+    }
+  }
+
+  /**
+   * Whether a failure of an agent only says that another worker has been appointed: its chain was
+   * sealed, or ended meanwhile, perhaps to begin again.
+   */
+  private boolean isDismissal(CapsuleException failure) {
+    if (!shared) {
+      return false;
+    }
+    boolean sealed =
+        failure instanceof IntegrityException refused
+            && refused.rejection().reason() == Rejection.Reason.SEALED_WRITER;
+    if (sealed) {
+      dismiss();
+    }
+    return !appointed || failure instanceof UnavailableException;
+  }
+
+  // ------------------------------------------------------------------ agents' signals
 
   /**
    * Wakes the flush agent if there is something to flush: a cut may have become durable. (Called at
@@ -395,6 +686,9 @@ public final class Tree implements AutoCloseable {
   public void flushSoon() {
     flushHurried = true;
     flushPatient = false;
+    if (shared) {
+      flushAsked = true;
+    }
     signalFlush();
   }
 
@@ -414,7 +708,10 @@ public final class Tree implements AutoCloseable {
       Checkpoint.@Nullable Range range) {
     List<Memtable> newestFirst = new ArrayList<>();
     newestFirst.add(active);
-    frozen.descendingIterator().forEachRemaining(f -> newestFirst.add(f.memtable));
+    for (Closing one : closing.reversed()) {
+      newestFirst.add(one.memtable);
+    }
+    frozen.descendingIterator().forEachRemaining(f -> newestFirst.addAll(f.memtables.reversed()));
     ReadView next =
         new ReadView(
             view.number() + 1,
@@ -442,8 +739,9 @@ public final class Tree implements AutoCloseable {
                 return false;
               }
             }
-            if (closed) {
+            if (closed || spares.size() >= TreeOptions.MEMTABLES) {
               memtable.close();
+              memtables--;
             } else {
               memtable.reset();
               spares.add(memtable);
@@ -464,7 +762,9 @@ public final class Tree implements AutoCloseable {
         (double) (runs - TreeOptions.SLOWDOWN_RUNS)
             / (TreeOptions.STOP_RUNS - TreeOptions.SLOWDOWN_RUNS);
     double byMemtables = 0;
-    if (frozenCount >= TreeOptions.MEMTABLES - 1) {
+    if (shared) {
+      byMemtables = 2.0 * memoryBytes() / sharedBytes() - 1;
+    } else if (frozenCount >= TreeOptions.MEMTABLES - 1) {
       // The last memtable is being filled: half full is where slowing down begins.
       byMemtables = 2.0 * active.usedBytes() / options.memtableBytes() - 1;
     }
@@ -473,7 +773,34 @@ public final class Tree implements AutoCloseable {
 
   /** Whether a transaction may begin. */
   public boolean hasRoom() {
-    return level0Runs < TreeOptions.STOP_RUNS && (!isFull() || canRotate());
+    return level0Runs < TreeOptions.STOP_RUNS
+        && (shared ? memoryBytes() < sharedBytes() : !isFull() || canRotate());
+  }
+
+  /** What memtables may hold in a shared capsule, where they wait for epochs to end. */
+  private long sharedBytes() {
+    return TreeOptions.MEMTABLES * options.memtableBytes();
+  }
+
+  private long memoryBytes() {
+    long bytes = 0;
+    for (Memtable memtable : view.memtables()) {
+      bytes += memtable.usedBytes();
+    }
+    return bytes;
+  }
+
+  /**
+   * Checks that a moment that a snapshot holds is still there: another worker's compactor knows of
+   * no snapshot here.
+   *
+   * @throws UnavailableException if it is not
+   */
+  void checkInReach(long time) {
+    if (shared && time < retention.floorTime()) {
+      throw new UnavailableException(
+          "Lamport time " + time + " is further back than history is kept now; begin again");
+    }
   }
 
   /** Where writers wait for {@link #hasRoom}. */
@@ -510,10 +837,14 @@ public final class Tree implements AutoCloseable {
       ReadView held = acquire();
       try {
         if (moment >= retention.floorTime()) {
-          return visible.see(held.find(key, moment), held.clears().at(moment), this);
+          Version cleared = held.clears().at(moment);
+          return visible.see(held.value(key, moment, cleared, this::value), cleared, this);
         }
       } finally {
         held.release();
+      }
+      if (time.getAsLong() == moment) {
+        checkInReach(moment);
       }
     }
   }
@@ -523,6 +854,21 @@ public final class Tree implements AutoCloseable {
   public interface Visible<T> {
     /** An entry or null, and the newest CLEAR or null. */
     T see(@Nullable Entry entry, @Nullable Version cleared, Tree tree);
+  }
+
+  /** The value that an operand has made of what was before it. */
+  Entry settled(Entry operand) {
+    ReadView held = acquire();
+    try {
+      if (operand.time() > held.manifest().coveredTime()) {
+        return held.folded(operand, held.clears().before(operand.version()), this::value);
+      }
+      // It has been flushed meanwhile: it became a value, unless that has expired.
+      Entry flushed = held.find(operand.key(), operand.version());
+      return flushed == null ? Entry.tombstone(operand.key(), operand.version()) : flushed;
+    } finally {
+      held.release();
+    }
   }
 
   /** The value of an entry, wherever it is. */
@@ -619,14 +965,16 @@ public final class Tree implements AutoCloseable {
         flushHurried = false;
       }
       flushPatient = oldest != null && mayWait(oldest);
-      if (closed || oldest == null || flushPatient || oldest.cut.chains() == null) {
+      if (closed || !appointed || oldest == null || flushPatient || oldest.cut.chains() == null) {
         return false;
       }
     }
     try {
       flush(oldest);
     } catch (CapsuleException e) {
-      failed.accept(e);
+      if (!isDismissal(e)) {
+        failed.accept(e);
+      }
       return false;
     } catch (RuntimeException | Error e) {
       failed.accept(new StorageException("flushing a memtable failed", e));
@@ -668,9 +1016,18 @@ public final class Tree implements AutoCloseable {
     List<TableDescriptor> tables = new ArrayList<>();
     ReadView below = acquire();
     try {
+      List<EntryCursor> sources = new ArrayList<>();
+      for (Memtable memtable : oldest.memtables) {
+        ReadView.addUncovered(memtable, below.manifest().coveredTime(), sources);
+      }
       EntrySieve sieve =
           new EntrySieve(
-              new MergeCursor(oldest.memtable.cursors()),
+              new Folding.Cursor(
+                  new MergeCursor(sources),
+                  below::newestInTables,
+                  below.clears().versions(),
+                  floor,
+                  this::value),
               floor,
               below.clears().at(floor),
               retention.expiredByMs(),
@@ -759,6 +1116,7 @@ public final class Tree implements AutoCloseable {
       }
       Manifest next;
       TreeChain.Ref ref;
+      chain.check(work);
       try (TreeChain.Appender appender = chain.begin()) {
         // Nobody writes blocks now: what is unfinished is all that is before this manifest.
         leftovers.addAll(appender.unfinished(work));
@@ -788,7 +1146,7 @@ public final class Tree implements AutoCloseable {
             throw new IllegalStateException("memtables are flushed out of order");
           }
           frozenCount = frozen.size();
-          retired.add(flushed.memtable);
+          retired.addAll(flushed.memtables);
         }
         ReadView last = view;
         if (!superseded.isEmpty()) {
@@ -923,7 +1281,11 @@ public final class Tree implements AutoCloseable {
   /** Moves the frontier, and releases the records it passes. Under the manifest lock. */
   private void cover(List<Chain> chains, List<Checkpoint.Range> released) {
     for (Chain head : chains) {
-      Chain before = frontier.put(head.writer(), head);
+      Chain before = frontier.get(head.writer());
+      if (before != null && before.sequence() > head.sequence()) {
+        continue;
+      }
+      frontier.put(head.writer(), head);
       // A chain's first record introduces its writer and stays.
       long from = Math.max(2, before == null ? 0 : before.sequence() + 1);
       if (from <= head.sequence() && !head.isTree()) {
@@ -961,6 +1323,11 @@ public final class Tree implements AutoCloseable {
           return false;
         }
       }
+      if (!appointed) {
+        compactor.drop();
+        releaser.release(freed());
+        return releaser.step();
+      }
       boolean asked = reclaimAsked;
       boolean more = compactor.step() || releaser.step() || (compactor.isIdle() && releaseFreed());
       boolean idle = !more && compactor.isIdle();
@@ -970,6 +1337,10 @@ public final class Tree implements AutoCloseable {
       }
       return more;
     } catch (IntegrityException damaged) {
+      if (isDismissal(damaged)) {
+        compactor.drop();
+        return true;
+      }
       compactor.abandon(damaged);
       LOG.log(
           System.Logger.Level.ERROR,
@@ -978,8 +1349,12 @@ public final class Tree implements AutoCloseable {
           damaged.rejection().detail());
       return false;
     } catch (CapsuleException e) {
-      failed.accept(e);
-      return false;
+      if (!isDismissal(e)) {
+        failed.accept(e);
+        return false;
+      }
+      compactor.drop();
+      return true;
     } catch (RuntimeException | Error e) {
       failed.accept(new StorageException("compaction failed", e));
       return false;
@@ -1221,7 +1596,8 @@ public final class Tree implements AutoCloseable {
     synchronized (monitor) {
       all.addAll(spares);
       spares.clear();
-      frozen.forEach(f -> retired.add(f.memtable));
+      frozen.forEach(f -> retired.addAll(f.memtables));
+      closing.forEach(one -> retired.add(one.memtable));
       retired.add(active);
     }
     all.forEach(Memtable::close);

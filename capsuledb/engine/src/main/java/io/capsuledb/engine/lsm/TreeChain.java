@@ -7,6 +7,7 @@ import io.capsuledb.core.capsule.RosterEntry;
 import io.capsuledb.core.crypto.Hash32;
 import io.capsuledb.core.crypto.Secp256k1;
 import io.capsuledb.core.crypto.SecretBytes;
+import io.capsuledb.core.error.UnavailableException;
 import io.capsuledb.core.keys.ApplicationKey;
 import io.capsuledb.core.port.RecordStore;
 import io.capsuledb.core.port.RecordStore.StoredRecord;
@@ -55,6 +56,23 @@ final class TreeChain implements AutoCloseable {
   private @Nullable RecordSealer sealer;
   private long lamport;
   private boolean closed;
+
+  /** Whether there may be a chain, and how often that was said. */
+  private boolean appointed;
+
+  /** Whether sealed records were not stored: nothing can follow in this chain. */
+  private boolean lost;
+
+  private int tenure;
+
+  /** The newest record that is durable, of the chain that there is. */
+  private @Nullable Ended durable;
+
+  private long firstLamport;
+
+  /** Chains that have ended. */
+  private final List<Ended> ended = new ArrayList<>();
+
   private final Set<Work> works = new LinkedHashSet<>();
 
   /**
@@ -62,6 +80,7 @@ final class TreeChain implements AutoCloseable {
    *
    * @param newWriter draws an index that no writer of the capsule has
    * @param newestTime a Lamport time at or above that of every operation committed so far
+   * @param appointed whether it may begin
    */
   TreeChain(
       CapsuleName name,
@@ -69,13 +88,88 @@ final class TreeChain implements AutoCloseable {
       Secp256k1 curve,
       RecordStore store,
       LongSupplier newWriter,
-      LongSupplier newestTime) {
+      LongSupplier newestTime,
+      boolean appointed) {
     this.name = name;
     this.keys = keys;
     this.curve = curve;
     this.store = store;
     this.newWriter = newWriter;
     this.newestTime = newestTime;
+    this.appointed = appointed;
+  }
+
+  /**
+   * A chain that has ended.
+   *
+   * @param newest its last record, as far as is known
+   * @param firstLamport Lamport time of its first record
+   */
+  record Ended(Ref newest, long firstLamport) {}
+
+  /** Chains that have ended since this was asked last. */
+  List<Ended> takeEnded() {
+    lock.lock();
+    try {
+      List<Ended> taken = List.copyOf(ended);
+      ended.clear();
+      return taken;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** Allows a chain: a new one, whatever there was before. */
+  void appoint() {
+    lock.lock();
+    try {
+      end();
+      appointed = true;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** Ends the chain; whoever is writing to it gets an {@link UnavailableException}. */
+  void dismiss() {
+    lock.lock();
+    try {
+      end();
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  private void end() {
+    appointed = false;
+    lost = false;
+    tenure++;
+    Ended newest = durable;
+    if (newest != null) {
+      ended.add(newest);
+      durable = null;
+    }
+    RecordSealer chain = sealer;
+    if (chain != null) {
+      chain.close();
+      sealer = null;
+    }
+  }
+
+  /**
+   * Checks that a flush or merge may still become a manifest.
+   *
+   * @throws UnavailableException if the chain that it was written to has ended since
+   */
+  void check(Work work) {
+    lock.lock();
+    try {
+      if (!appointed || work.tenure != tenure) {
+        throw new UnavailableException("another worker has become the compactor");
+      }
+    } finally {
+      lock.unlock();
+    }
   }
 
   /** Starts a run of consecutive records that count at once. */
@@ -90,9 +184,13 @@ final class TreeChain implements AutoCloseable {
    */
   Appender begin(@Nullable Work work) {
     lock.lock();
-    if (closed) {
+    if (closed || lost) {
       lock.unlock();
       throw new IllegalStateException("the tree's chain is closed");
+    }
+    if (!appointed || (work != null && work.tenure != tenure)) {
+      lock.unlock();
+      throw new UnavailableException("another worker has become the compactor");
     }
     return new Appender(work);
   }
@@ -102,7 +200,11 @@ final class TreeChain implements AutoCloseable {
     /** Guarded by the chain's lock. */
     private List<Checkpoint.Range> ranges = new ArrayList<>();
 
-    private Work() {}
+    private final int tenure;
+
+    private Work(int tenure) {
+      this.tenure = tenure;
+    }
 
     private void add(long writer, long sequence) {
       Checkpoint.Range last = ranges.isEmpty() ? null : ranges.getLast();
@@ -135,7 +237,7 @@ final class TreeChain implements AutoCloseable {
   Work work() {
     lock.lock();
     try {
-      Work work = new Work();
+      Work work = new Work(tenure);
       works.add(work);
       return work;
     } finally {
@@ -151,6 +253,7 @@ final class TreeChain implements AutoCloseable {
     private final List<StoredRecord> pending = new ArrayList<>();
     private final @Nullable Work work;
     private long pendingBytes;
+    private @Nullable Ref newest;
 
     private Appender(@Nullable Work work) {
       this.work = work;
@@ -197,6 +300,10 @@ final class TreeChain implements AutoCloseable {
               lamport);
       pending.add(new StoredRecord(ref.writer(), ref.sequence(), record.hash(), record.bytes()));
       pendingBytes += record.bytes().length;
+      newest = ref;
+      if (ref.sequence() == 1) {
+        firstLamport = lamport;
+      }
       return ref;
     }
 
@@ -223,6 +330,10 @@ final class TreeChain implements AutoCloseable {
         store.append(List.copyOf(pending));
         pending.clear();
         pendingBytes = 0;
+        Ref stored = newest;
+        if (stored != null) {
+          durable = new Ended(stored, firstLamport);
+        }
       }
     }
 
@@ -230,8 +341,20 @@ final class TreeChain implements AutoCloseable {
     @Override
     public void close() {
       if (!pending.isEmpty()) {
-        closed = true;
+        pending.clear();
+        lost = true;
       }
+      lock.unlock();
+    }
+  }
+
+  /** The newest record of this chain that is durable, or null before the first. */
+  @Nullable Ref head() {
+    lock.lock();
+    try {
+      Ended newest = durable;
+      return newest == null ? null : newest.newest();
+    } finally {
       lock.unlock();
     }
   }

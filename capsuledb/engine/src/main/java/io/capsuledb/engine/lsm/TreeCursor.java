@@ -13,12 +13,19 @@ import org.jspecify.annotations.Nullable;
 final class TreeCursor implements EntryCursor {
 
   private final Tree tree;
+  private final long time;
   private @Nullable ReadView view;
   private @Nullable EntryCursor cursor;
   private @Nullable Entry current;
 
-  TreeCursor(Tree tree) {
+  /**
+   * A cursor.
+   *
+   * @param time what its reader wants to see: a moment at which something was dropped is refused
+   */
+  TreeCursor(Tree tree, long time) {
     this.tree = tree;
+    this.time = time;
   }
 
   private interface Move {
@@ -36,6 +43,7 @@ final class TreeCursor implements EntryCursor {
   }
 
   private EntryCursor here(ReadView held) {
+    tree.checkInReach(time);
     EntryCursor known = cursor;
     if (known == null || !held.equals(view)) {
       known = held.cursor();

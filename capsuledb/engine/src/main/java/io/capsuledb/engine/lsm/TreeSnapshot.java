@@ -2,6 +2,7 @@ package io.capsuledb.engine.lsm;
 
 import io.capsuledb.engine.entry.Entry;
 import io.capsuledb.engine.entry.EntryCursor;
+import io.capsuledb.engine.entry.EntryKind;
 import io.capsuledb.engine.entry.Version;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -39,6 +40,14 @@ public final class TreeSnapshot implements AutoCloseable {
     return tree.read(key, () -> time, visible);
   }
 
+  /**
+   * An entry that a cursor has come to, not later than the snapshot; if it is an operand the value
+   * that it has made.
+   */
+  public Entry settled(Entry entry) {
+    return entry.kind() == EntryKind.OPERAND ? tree.settled(entry) : entry;
+  }
+
   /** What this is a snapshot of. */
   public Tree source() {
     return tree;
@@ -64,7 +73,7 @@ public final class TreeSnapshot implements AutoCloseable {
   /** A cursor over all versions of all keys, those later than the snapshot included. */
   public EntryCursor cursor() {
     checkOpen();
-    return new TreeCursor(tree);
+    return new TreeCursor(tree, time);
   }
 
   /** The value of an entry, wherever it is. */

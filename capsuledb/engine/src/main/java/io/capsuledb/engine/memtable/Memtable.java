@@ -3,6 +3,7 @@ package io.capsuledb.engine.memtable;
 import io.capsuledb.engine.entry.Entry;
 import io.capsuledb.engine.entry.EntryCursor;
 import io.capsuledb.engine.entry.EntryKind;
+import io.capsuledb.engine.entry.Version;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.util.ArrayList;
@@ -79,6 +80,7 @@ public final class Memtable implements AutoCloseable {
   private volatile long expiringCount;
   private volatile long usedBytes;
   private volatile long maxTime;
+  private volatile long minTime = Long.MAX_VALUE;
 
   private final Object sorting = new Object();
   // Guarded by sorting:
@@ -114,6 +116,7 @@ public final class Memtable implements AutoCloseable {
       expiringCount = expiringCount + 1;
     }
     maxTime = Math.max(maxTime, entry.time());
+    minTime = Math.min(minTime, entry.time());
     usedBytes = arena.allocatedBytes() + (long) table.length * Long.BYTES;
   }
 
@@ -230,6 +233,30 @@ public final class Memtable implements AutoCloseable {
     return address == 0 ? null : read(key, address, true);
   }
 
+  /**
+   * The versions of a key up to one of them, newest first, down to the first that is no operand,
+   * that one included.
+   */
+  public List<Entry> operands(byte[] key, Version upTo) {
+    List<Entry> found = new ArrayList<>();
+    long node = lookup(key, KeyHash.of(key, seed));
+    long address = node == 0 ? 0 : arena.getAcquire(node, NODE_NEWEST);
+    while (address != 0) {
+      if (arena.getLong(address, ENTRY_TIME) <= upTo.time()) {
+        Entry entry = read(key, address, true);
+        // Of one time there may be a larger version, by another writer.
+        if (entry.version().compareTo(upTo) <= 0) {
+          found.add(entry);
+          if (entry.kind() != EntryKind.OPERAND) {
+            break;
+          }
+        }
+      }
+      address = arena.getAcquire(address, ENTRY_OLDER);
+    }
+    return found;
+  }
+
   private Entry read(byte[] key, long address, boolean withValue) {
     long flags = arena.getLong(address, ENTRY_FLAGS);
     EntryKind kind = EntryKind.ofNumber((int) (flags >>> KIND_SHIFT) & 0xFF);
@@ -309,6 +336,11 @@ public final class Memtable implements AutoCloseable {
     return maxTime;
   }
 
+  /** The least Lamport time put; {@link Long#MAX_VALUE} if empty. */
+  public long minTime() {
+    return minTime;
+  }
+
   /** Whether nothing was put. */
   public boolean isEmpty() {
     return entryCount == 0;
@@ -324,6 +356,7 @@ public final class Memtable implements AutoCloseable {
     expiringCount = 0;
     usedBytes = 0;
     maxTime = 0;
+    minTime = Long.MAX_VALUE;
     synchronized (sorting) {
       runs.clear();
       sortedNodes = 0;

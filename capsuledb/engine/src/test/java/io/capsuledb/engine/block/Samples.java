@@ -84,7 +84,7 @@ final class Samples {
               new ValuePointer(
                       hash(random), random.nextInt(BlockLayout.MAX_VALUE_BYTES + 1), hash(random))
                   .encode();
-          case VALUE -> bytes(random, random.nextInt(random.nextInt(10) == 0 ? 3000 : 40));
+          case VALUE, OPERAND -> bytes(random, random.nextInt(random.nextInt(10) == 0 ? 3000 : 40));
         };
     return new Entry(key, version, kind, random.nextInt(16), expiryAtMs, value);
   }
