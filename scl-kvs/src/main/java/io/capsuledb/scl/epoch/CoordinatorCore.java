@@ -650,9 +650,7 @@ public final class CoordinatorCore {
     if (step == null) {
       return;
     }
-    if (phase == Phase.SURVEYING
-        && rivalHeard
-        && now - rivalAt < 2 * options.beatNanos()) {
+    if (phase == Phase.SURVEYING && rivalHeard && now - rivalAt < 2 * options.beatNanos()) {
       // Whoever has the higher ballot lives and says so: let it finish.
       stepDown(now);
       return;
@@ -1095,8 +1093,7 @@ public final class CoordinatorCore {
         current == null || current.hash == null || current.appended ? 0 : current.rts.epoch();
     acts.add(
         new Act.Send(
-            0,
-            new SclMessage.CoordinatorBeat(term, chain, head, table.isOpen(), ending, echoes)));
+            0, new SclMessage.CoordinatorBeat(term, chain, head, table.isOpen(), ending, echoes)));
   }
 
   // ------------------------------------------------------------------ status

@@ -106,11 +106,7 @@ final class MessageCodec {
       case FrameLayout.KIND_BEAT -> beat(in);
       case FrameLayout.KIND_COORDINATOR_BEAT -> coordinatorBeat(in);
       case FrameLayout.KIND_END -> end(in);
-      case FrameLayout.KIND_CLAIM -> {
-        long term = positive(in, "term");
-        long coordinator = writer(in);
-        yield in.isSound() ? new SclMessage.Claim(term, coordinator) : null;
-      }
+      case FrameLayout.KIND_CLAIM -> claim(in);
       case FrameLayout.KIND_JOIN,
           FrameLayout.KIND_LOCK,
           FrameLayout.KIND_GRANT,
@@ -211,6 +207,12 @@ final class MessageCodec {
     return in.isSound()
         ? new SclMessage.CoordinatorBeat(term, coordinator, head, open, ending, echoes)
         : null;
+  }
+
+  private static SclMessage.@Nullable Claim claim(FieldReader in) {
+    long term = positive(in, "term");
+    long coordinator = writer(in);
+    return in.isSound() ? new SclMessage.Claim(term, coordinator) : null;
   }
 
   private static SclMessage.@Nullable End end(FieldReader in) {

@@ -546,8 +546,7 @@ public final class WorkerCore {
     if (!ready && beat.ending() > 0) {
       // It has written nothing, and will not before it has merged this RTS: its end is its roster.
       bound.merge(beat.coordinator(), beat.head().sequence(), Math::max);
-      send(
-          0, new SclMessage.End(beat.ending(), beat.coordinator(), false, head, clock));
+      send(0, new SclMessage.End(beat.ending(), beat.coordinator(), false, head, clock));
     }
     if (beat.term() > term) {
       term = beat.term();

@@ -219,6 +219,7 @@ final class SclSim {
     boolean mute;
     boolean deaf;
     boolean noStore;
+    int cell;
     long pausedUntil;
     @Nullable Node node;
 
@@ -422,8 +423,15 @@ final class SclSim {
           phase = core.coordinator().phase();
           if (Boolean.getBoolean("scl.log")) {
             System.out.println(
-                now / MS + " slot " + slot.index + " " + phase + " after " + next.getClass()
-                    + " chain " + core.coordinator().chain());
+                now / MS
+                    + " slot "
+                    + slot.index
+                    + " "
+                    + phase
+                    + " after "
+                    + next.getClass()
+                    + " chain "
+                    + core.coordinator().chain());
           }
           if (phase == CoordinatorCore.Phase.ESTABLISHED) {
             takeovers++;
@@ -502,7 +510,10 @@ final class SclSim {
           }
         }
         case WorkerOutput.PullRange(long ticket, long chain, long from, long to) ->
-            pull(ticket, replica -> range(replica, chain, from, to));
+            // More than was asked for may come: it need not be durable.
+            pull(
+                ticket,
+                replica -> range(replica, chain, from, to + (random.nextInt(4) == 0 ? 8 : 0)));
         case WorkerOutput.PullHash(long ticket, Hash32 hash) ->
             pull(ticket, replica -> byHash(replica, hash));
         case WorkerOutput.Blame _ -> note(7);
@@ -702,7 +713,7 @@ final class SclSim {
       if (to == null || to == from || (receiver != 0 && to.writer != receiver)) {
         continue;
       }
-      if (!calm && (slot.deaf || chance(faults.lose()))) {
+      if (!calm && (slot.deaf || slot.cell != from.slot.cell || chance(faults.lose()))) {
         continue;
       }
       // A frame passes the receiver's window once: copies count only if the sender made them.
@@ -710,8 +721,9 @@ final class SclSim {
           netDelay(),
           () -> to.whenAwake(() -> to.input(new WorkerInput.Received(from.writer, message))));
       if (!calm && chance(faults.repeat())) {
+        // Sometimes long after: routers may keep what they carry.
         at(
-            netDelay() * 3,
+            random.nextInt(4) == 0 ? random.nextLong(2_000 * MS) : 3 * netDelay(),
             () -> to.whenAwake(() -> to.input(new WorkerInput.Received(from.writer, message))));
       }
     }
@@ -839,6 +851,10 @@ final class SclSim {
       }
       case 2 -> {
         if (faults.partitions()) {
+          if (random.nextInt(3) == 0) {
+            split();
+            break;
+          }
           int kind = random.nextInt(5);
           slot.mute = kind == 0 || kind == 2 || kind == 4;
           slot.deaf = kind == 1 || kind == 2 || kind == 4;
@@ -886,9 +902,28 @@ final class SclSim {
     at(random.nextLong(400 * MS), this::nemesis);
   }
 
+  /** Some hear only each other for a while; of them some do not reach replicas either. */
+  private void split() {
+    for (Slot slot : slots) {
+      if (random.nextInt(3) == 0) {
+        slot.cell = 1;
+        slot.noStore = random.nextInt(3) == 0;
+      }
+    }
+    at(
+        random.nextLong(2_500 * MS),
+        () ->
+            slots.forEach(
+                slot -> {
+                  slot.cell = 0;
+                  slot.noStore = false;
+                }));
+  }
+
   void heal() {
     calm = true;
     for (Slot slot : slots) {
+      slot.cell = 0;
       slot.mute = false;
       slot.deaf = false;
       slot.noStore = false;

@@ -99,7 +99,7 @@ class SclSimTest {
     long before = sim.takeovers;
     dead.slot.crash();
     // By the slowest clock.
-    long limit = (long) (2 * sim.options.leaseNanos() / SclSim.MS / 0.9);
+    long limit = (long) (2 * sim.options.leaseNanos() / (0.9 * SclSim.MS));
     long from = sim.nowMs();
     while (sim.takeovers == before) {
       if (sim.nowMs() > from + limit) {

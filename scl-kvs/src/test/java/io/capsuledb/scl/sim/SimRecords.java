@@ -32,7 +32,6 @@ final class SimRecords implements RecordChecks {
   private static final int HEADER_BYTES = 112;
   private static final int SIGNATURE_BYTES = 64;
   private static final int TAG_BYTES = 16;
-  private static final Role[] ROLES = Role.values();
   private static final PublicKey KEY =
       PublicKey.decode(
               HexFormat.of()
@@ -70,7 +69,7 @@ final class SimRecords implements RecordChecks {
 
   /** The first record of a chain. */
   CapsuleRecord roster(long writer, Role role, long lamport) {
-    byte[] payload = ByteBuffer.allocate(9).putLong(writer).put((byte) role.ordinal()).array();
+    byte[] payload = ByteBuffer.allocate(9).putLong(writer).put((byte) role.number()).array();
     return make(RecordType.ROSTER, writer, ChainHead.NONE, 0, lamport, List.of(), payload);
   }
 
@@ -105,7 +104,7 @@ final class SimRecords implements RecordChecks {
       return Decoded.reject(Reason.SIGNATURE, "forged");
     }
     ByteBuffer payload = ByteBuffer.wrap(first.payload());
-    return Decoded.accept(new RosterEntry(payload.getLong(), KEY, ROLES[payload.get()], 0));
+    return Decoded.accept(new RosterEntry(payload.getLong(), KEY, Role.ofNumber(payload.get()), 0));
   }
 
   @Override

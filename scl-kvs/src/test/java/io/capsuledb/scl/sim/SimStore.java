@@ -48,7 +48,7 @@ final class SimStore {
     static final Said NOTHING = new Said(ChainHead.NONE, Ballot.NONE, Ballot.NONE, ChainHead.NONE);
   }
 
-  final class Replica {
+  static final class Replica {
     final int index;
     final Map<Long, Held> chains = new TreeMap<>();
     boolean up = true;
