@@ -92,14 +92,15 @@ class MergeCorePropertyTest {
   void durableRecordsComeOutOnceInCausalOrderAndAllOfThem(@ForAll long seed) {
     SplittableRandom random = new SplittableRandom(seed);
     MergeCore merge = new MergeCore(OWN, new Checks(), 16 + random.nextInt(60), 1 << 20, 50 * MS);
-    double loss = random.nextDouble() * 0.9;
+    double rough = random.nextDouble() * 0.9;
     List<CapsuleRecord> all = new ArrayList<>();
     CHAINS.values().forEach(all::addAll);
     Map<Long, Long> durable = new HashMap<>();
     Set<Hash32> out = new HashSet<>();
     Map<Long, Long> heads = new HashMap<>();
     long now = random.nextLong();
-    for (int step = 0; step < 4_000 && out.size() < all.size(); step++) {
+    for (int step = 0; step < 8_000 && out.size() < all.size(); step++) {
+      double loss = step < 2_000 ? rough : 0;
       now += random.nextLong(10 * MS);
       switch (random.nextInt(3)) {
         case 0 -> {
