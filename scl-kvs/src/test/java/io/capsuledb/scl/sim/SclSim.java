@@ -91,8 +91,8 @@ final class SclSim {
           random.nextInt(2) == 0,
           random.nextInt(3) == 0,
           random.nextInt(3) == 0,
-          random.nextInt(3) == 0 ? 60 : 400,
-          random.nextInt(8) == 0);
+          random.nextInt(3) == 0 ? 60 : random.nextInt(3) == 0 ? 3_000 : 400,
+          random.nextInt(4) == 0);
     }
   }
 
@@ -1020,10 +1020,15 @@ final class SclSim {
     ticket[0] =
         node.acquire(
             wishes,
-            () ->
-                at(
-                    random.nextLong(random.nextInt(10) == 0 ? 100 * MS : MS),
-                    () -> node.whenAwake(() -> perform(node, txn, keys, committed, ticket))),
+            () -> {
+              if (faults.pauses() && !calm && random.nextInt(40) == 0) {
+                // The worst moment: granted, and not read yet.
+                node.slot.pausedUntil = now + random.nextLong(2_500 * MS);
+              }
+              at(
+                  random.nextLong(random.nextInt(10) == 0 ? 100 * MS : MS),
+                  () -> node.whenAwake(() -> perform(node, txn, keys, committed, ticket)));
+            },
             () -> {
               txn.outcome = ListAppendChecker.Outcome.FAILED;
               txn.completed = now;

@@ -48,7 +48,7 @@ final class SimStore {
     static final Said NOTHING = new Said(ChainHead.NONE, Ballot.NONE, Ballot.NONE, ChainHead.NONE);
   }
 
-  static final class Replica {
+  final class Replica {
     final int index;
     final Map<Long, Held> chains = new TreeMap<>();
     boolean up = true;
@@ -96,6 +96,7 @@ final class SimStore {
         while (target.records.size() > target.last.sequence()) {
           target.records.removeLast();
         }
+        chosen(order.writer());
       }
     }
 
@@ -127,6 +128,7 @@ final class SimStore {
   }
 
   final List<Replica> replicas = new ArrayList<>();
+  private final Map<Long, ChainHead> sealed = new TreeMap<>();
   final int quorum;
 
   SimStore(int size) {
@@ -221,9 +223,20 @@ final class SimStore {
     return holders >= quorum;
   }
 
+  /** A final head is chosen when a quorum accepts it in one ballot, and stays chosen. */
+  private void chosen(long writer) {
+    ChainHead last = last(replicas.stream().map(r -> r.say(writer)).toList(), quorum);
+    if (last != null) {
+      ChainHead before = sealed.putIfAbsent(writer, last);
+      if (before != null && !before.equals(last)) {
+        throw new AssertionError("two final heads of " + writer);
+      }
+    }
+  }
+
   /** The oracle: a chain's final head, or null while it is not sealed. */
   @Nullable ChainHead sealedAt(long writer) {
-    return last(replicas.stream().map(r -> r.say(writer)).toList(), quorum);
+    return sealed.get(writer);
   }
 
   /** The oracle: everything a quorum holds, by chain. */
