@@ -61,7 +61,7 @@ public final class WorkerCore {
   private static final int BEATS_REMEMBERED = 64;
   private static final int FAREWELLS = 16;
   private static final int RANKS_PER_LEASE = 8;
-  private static final int UNRANKED = 8;
+  private static final int MAX_RANK = 6;
   private static final int CLAIM_PAUSE_BEATS = 4;
 
   private record Waiting(long ticket, List<Position> unmet, long deadline) {}
@@ -625,11 +625,10 @@ public final class WorkerCore {
     }
     boolean fresh = term == 0 && !anyCoordinator;
     List<Long> living = epochs.living();
-    int rank = living.indexOf(own);
+    int rank = living.contains(own) ? living.indexOf(own) : living.size();
     long wait =
         options.leaseNanos()
-            + (rank < 0 || rank > UNRANKED ? UNRANKED : rank)
-                * (options.leaseNanos() / RANKS_PER_LEASE);
+            + Math.min(rank, MAX_RANK) * (options.leaseNanos() / RANKS_PER_LEASE);
     if (now - claimNotBefore >= 0 && (fresh || now - heardAt >= wait)) {
       claimNotBefore = now + CLAIM_PAUSE_BEATS * options.beatNanos() + spread();
       coordinator.claim(now);

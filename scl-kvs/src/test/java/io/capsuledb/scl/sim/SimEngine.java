@@ -1,0 +1,223 @@
+package io.capsuledb.scl.sim;
+
+import io.capsuledb.core.crypto.Hash32;
+import io.capsuledb.core.epoch.Eoe;
+import io.capsuledb.core.epoch.EoeCodec;
+import io.capsuledb.core.epoch.Rts;
+import io.capsuledb.core.epoch.Sync;
+import io.capsuledb.core.record.CapsuleRecord;
+import io.capsuledb.core.record.RecordType;
+import io.capsuledb.core.seal.ChainHead;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.NavigableMap;
+import java.util.Set;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A worker's engine as far as other workers matter: all versions of all keys in memory, each commit
+ * a record. It asserts what it relies on: causal order, one record once, nothing at or before the
+ * stable time after it.
+ */
+final class SimEngine {
+
+  /** An operation: what a key is from a version on; null: it is not there. */
+  record Op(String key, @Nullable String value) {}
+
+  /** Larger versions win. */
+  record Version(long time, long writer, int index) implements Comparable<Version> {
+    @Override
+    public int compareTo(Version other) {
+      int byTime = Long.compare(time, other.time);
+      int byWriter = byTime != 0 ? byTime : Long.compare(writer, other.writer);
+      return byWriter != 0 ? byWriter : Integer.compare(index, other.index);
+    }
+  }
+
+  /** What the records of a run say, by hash: shared by all engines. */
+  static final class Contents {
+    final Map<Hash32, List<Op>> ops = new HashMap<>();
+    long made;
+  }
+
+  private final SimRecords records;
+  private final Contents contents;
+  final long own;
+  private final Map<String, NavigableMap<Version, Op>> keys = new TreeMap<>();
+  private final Map<Long, ChainHead> merged = new TreeMap<>();
+  private final Map<Long, Hash32> newHeads = new TreeMap<>();
+  private final Set<Hash32> known = new HashSet<>();
+  private final Map<Hash32, Long> lastTimes = new HashMap<>();
+  long clock;
+  ChainHead head = ChainHead.NONE;
+  long durable;
+  long stable;
+  private long epoch;
+  private long lastData;
+  private long syncedTo;
+
+  SimEngine(SimRecords records, Contents contents, long own) {
+    this.records = records;
+    this.contents = contents;
+    this.own = own;
+  }
+
+  CapsuleRecord introduce(io.capsuledb.core.capsule.RosterEntry.Role role) {
+    CapsuleRecord roster = records.roster(own, role, ++clock);
+    appended(roster, clock);
+    return roster;
+  }
+
+  /** Commits operations as one record. */
+  CapsuleRecord commit(List<Op> ops) {
+    CapsuleRecord record =
+        records.make(
+            RecordType.DATA,
+            own,
+            head,
+            1 + epoch,
+            clock + 1,
+            parents(),
+            ByteBuffer.allocate(8).putLong(++contents.made).array());
+    contents.ops.put(record.hash(), List.copyOf(ops));
+    clock += ops.size();
+    appended(record, clock);
+    lastData = record.header().sequence();
+    apply(record);
+    return record;
+  }
+
+  private List<Hash32> parents() {
+    List<Hash32> parents = List.copyOf(newHeads.values());
+    newHeads.clear();
+    return parents;
+  }
+
+  private void appended(CapsuleRecord record, long lastTime) {
+    head = new ChainHead(record.header().sequence(), record.hash());
+    known.add(record.hash());
+    lastTimes.put(record.hash(), lastTime);
+  }
+
+  /** How a cut came out; the EOE if one was made. */
+  record CutResult(boolean idle, boolean late, @Nullable CapsuleRecord eoe) {}
+
+  CutResult beginCut(CapsuleRecord record, Rts rts) {
+    take(record);
+    if (lastData <= syncedTo && durable == head.sequence()) {
+      clock = Math.max(clock, rts.cutTime());
+      return new CutResult(true, false, null);
+    }
+    if (clock >= rts.cutTime()) {
+      return new CutResult(false, true, null);
+    }
+    clock = rts.cutTime();
+    epoch = rts.epoch();
+    List<Hash32> parents = new ArrayList<>(parents());
+    if (!parents.contains(record.hash())) {
+      parents.add(record.hash());
+    }
+    CapsuleRecord eoe =
+        records.make(
+            RecordType.EOE,
+            own,
+            head,
+            epoch,
+            ++clock,
+            parents,
+            EoeCodec.encode(new Eoe(epoch, rts.attempt(), rts.cutTime(), record.hash())));
+    appended(eoe, clock);
+    return new CutResult(false, false, eoe);
+  }
+
+  void merge(CapsuleRecord record) {
+    take(record);
+    apply(record);
+  }
+
+  private void take(CapsuleRecord record) {
+    long writer = record.header().writer();
+    ChainHead before = merged.getOrDefault(writer, ChainHead.NONE);
+    check(writer != own, "an own record is merged: " + record);
+    check(record.header().sequence() == before.sequence() + 1, "a gap before " + record);
+    check(record.header().previous().equals(before.hash()), "another chain: " + record);
+    for (Hash32 parent : record.header().parents()) {
+      check(known.contains(parent), record + " before its parent " + parent);
+      check(
+          lastTimes.getOrDefault(parent, 0L) < record.header().lamport(),
+          record + " is not after its parent " + parent);
+    }
+    long lastTime =
+        record.header().lamport()
+            + Math.max(0, contents.ops.getOrDefault(record.hash(), List.of()).size() - 1);
+    known.add(record.hash());
+    lastTimes.put(record.hash(), lastTime);
+    merged.put(writer, new ChainHead(record.header().sequence(), record.hash()));
+    newHeads.put(writer, record.hash());
+    clock = Math.max(clock, lastTime);
+  }
+
+  private void apply(CapsuleRecord record) {
+    List<Op> ops = contents.ops.getOrDefault(record.hash(), List.of());
+    long time = record.header().lamport();
+    if (!ops.isEmpty()) {
+      check(time > stable, record + " of time " + time + " after " + stable + " was stable");
+    }
+    for (int i = 0; i < ops.size(); i++) {
+      keys.computeIfAbsent(ops.get(i).key(), k -> new TreeMap<>())
+          .put(new Version(time + i, record.header().writer(), i), ops.get(i));
+    }
+  }
+
+  void stable(Sync sync) {
+    for (Sync.Position position : sync.positions()) {
+      ChainHead at =
+          position.writer() == own ? head : merged.getOrDefault(position.writer(), ChainHead.NONE);
+      check(at.sequence() >= position.head().sequence(), "SYNC before its cut " + position);
+    }
+    stable = Math.max(stable, sync.cutTime());
+    Sync.Position mine = sync.of(own);
+    if (mine != null) {
+      syncedTo = Math.max(syncedTo, mine.head().sequence());
+    }
+  }
+
+  /** The newest version of a key, or null. */
+  Map.@Nullable Entry<Version, Op> newest(String key) {
+    NavigableMap<Version, Op> versions = keys.get(key);
+    return versions == null ? null : versions.lastEntry();
+  }
+
+  @Nullable String read(String key) {
+    Map.Entry<Version, Op> newest = newest(key);
+    return newest == null ? null : newest.getValue().value();
+  }
+
+  /** A digest of what reads as of a time give; of everything by {@link Long#MAX_VALUE}. */
+  long digest(long time) {
+    long digest = 1;
+    Version most = new Version(time, Long.MAX_VALUE, Integer.MAX_VALUE);
+    for (Map.Entry<String, NavigableMap<Version, Op>> entry : keys.entrySet()) {
+      Map.Entry<Version, Op> newest = entry.getValue().floorEntry(most);
+      if (newest != null) {
+        digest =
+            digest * 31
+                + entry.getKey().hashCode() * 17L
+                + newest.getKey().hashCode() * 7L
+                + java.util.Objects.hashCode(newest.getValue().value());
+      }
+    }
+    return digest;
+  }
+
+  private static void check(boolean holds, String broken) {
+    if (!holds) {
+      throw new AssertionError(broken);
+    }
+  }
+}
