@@ -278,6 +278,22 @@ final class Fencing implements AutoCloseable {
     return adopting;
   }
 
+  /**
+   * Notices that somebody else is taking over from this leader.
+   *
+   * @throws IntegrityException of {@link Reason#SEALED_WRITER} if so
+   */
+  void failIfReplaced() {
+    if (isContended()) {
+      throw new IntegrityException(
+          Rejection.of(
+              Reason.SEALED_WRITER,
+              "this node was replaced by another one: its leader "
+                  + Long.toHexString(index)
+                  + " was sealed while it started"));
+    }
+  }
+
   /** Clears the leader's key. */
   @Override
   public synchronized void close() {

@@ -71,6 +71,9 @@ public final class ReplicatedStore implements RecordStore {
   private static final long READ_TIMEOUT_NANOS = TimeUnit.SECONDS.toNanos(10);
   private static final long RETRY_NANOS = TimeUnit.MILLISECONDS.toNanos(200);
 
+  /** How often recovery is tried before the capsule is taken over anew. */
+  private static final int RETRIES_PER_TAKEOVER = 16;
+
   private record At(long writer, long sequence) {}
 
   private record Justified(At at, Checkpoint checkpoint) {}
@@ -206,6 +209,7 @@ public final class ReplicatedStore implements RecordStore {
       @Nullable Takeover takeover,
       LongConsumer progress) {
     boolean recovered = false;
+    int failures = 0;
     while (!recovered) {
       try {
         if (takeover != null && fencing == null) {
@@ -219,6 +223,17 @@ public final class ReplicatedStore implements RecordStore {
           throw e;
         }
         LOG.log(System.Logger.Level.WARNING, "event=store.recovery_waits reason=\"{0}\"", e);
+        Fencing leader = fencing;
+        if (leader != null) {
+          // What cannot be had may be another's doing, who is taking over meanwhile.
+          leader.failIfReplaced();
+          if (++failures % RETRIES_PER_TAKEOVER == 0) {
+            // Or it was, and died halfway: then it is for us to seal what it left.
+            fencing = null;
+            client.abandon(leader.leader());
+            leader.close();
+          }
+        }
         client.pause(RETRY_NANOS);
       }
     }

@@ -143,7 +143,34 @@ final class StoreRecovery {
     for (long writer : sealed) {
       chain(frontier, writer);
     }
+    fetchOrdered();
     replaceStubs();
+  }
+
+  /**
+   * Fetches what final heads stand for that were ordered, and perhaps accepted, since the frontier
+   * was asked for: an order names records that its sealer has seen, and counts for whoever reads
+   * it.
+   *
+   * @throws UnavailableException if nobody gives them now
+   */
+  private void fetchOrdered() {
+    for (Map.Entry<Long, FinalOrder> ordered : finals.entrySet()) {
+      long writer = ordered.getKey();
+      ChainHead last = ordered.getValue().order.last();
+      long cached = cache.newestSequence(writer);
+      if (cached < last.sequence()) {
+        RosterEntry entry = cached == 0 ? null : entry(writer);
+        ChainHead head = cached == 0 ? ChainHead.NONE : verifiedHead(entry, writer, cached);
+        ChainHead unused = fetchFinal(writer, entry, head, last, last.sequence());
+        assert unused.sequence() >= last.sequence();
+      }
+      if (last.sequence() > 0 && store.read(writer, last.sequence()) == null) {
+        throw new UnavailableException(
+            CapsuleRecord.describe(writer, last.sequence())
+                + " is to be the last of its chain, and whether a quorum agreed is not known yet");
+      }
+    }
   }
 
   // ------------------------------------------------------------------ one chain
