@@ -342,12 +342,13 @@ public final class CoordinatorCore {
       if (claim.writer() == chain || claim.writer() == own) {
         continue;
       }
+      if (isEmpty(claim)) {
+        continue;
+      }
       RosterEntry entry = merge.entry(claim.writer());
       if (entry == null) {
-        if (merge.last(claim.writer()) == null) {
-          merge.introduce(now, claim.writer());
-          complete = false;
-        }
+        merge.introduce(now, claim.writer());
+        complete = false;
         continue;
       }
       boolean tree = entry.role() == Role.COMPACTOR;
@@ -367,6 +368,14 @@ public final class CoordinatorCore {
       phase = Phase.CATCHING_UP;
       proclaim(now);
     }
+  }
+
+  /**
+   * Whether a chain was sealed before its first record: there is nothing of it and never will be.
+   */
+  private static boolean isEmpty(ChainClaim claim) {
+    ChainHead last = claim.last();
+    return last != null && last.sequence() == 0;
   }
 
   private void proclaim(long now) {
@@ -454,16 +463,22 @@ public final class CoordinatorCore {
       long now, long began, List<ChainClaim> claims, @Nullable Epoch current) {
     Set<Long> expected = new TreeSet<>();
     for (ChainClaim claim : claims) {
-      RosterEntry entry = merge.entry(claim.writer());
-      if (entry == null) {
-        if (merge.last(claim.writer()) == null) {
-          merge.introduce(now, claim.writer());
-          return;
-        }
+      if (isEmpty(claim)) {
         continue;
       }
-      if (entry.role() == Role.WORKER && merge.last(claim.writer()) == null) {
+      RosterEntry entry = merge.entry(claim.writer());
+      if (entry == null) {
+        merge.introduce(now, claim.writer());
+        return;
+      }
+      if (entry.role() != Role.WORKER) {
+        continue;
+      }
+      if (merge.last(claim.writer()) == null) {
         expected.add(claim.writer());
+      } else {
+        // Sealed, perhaps by a predecessor that did not come to say so.
+        changed.add(claim.writer());
       }
     }
     if (current != null

@@ -1191,17 +1191,17 @@ final class SclSim {
     check(store.isHeld(record), record + " is merged and not durable");
   }
 
-  /** Of all established coordinators at most one is not sealed. */
+  /** Of all established coordinators at most one is not sealed, and it has the largest term. */
   private void checkEstablished(Node node) {
+    if (store.sealedAt(node.core.coordinator().chain()) != null) {
+      return;
+    }
     for (Slot slot : slots) {
       Node other = slot.node;
-      if (other != null
-          && other != node
-          && other.phase == CoordinatorCore.Phase.ESTABLISHED
-          && store.sealedAt(other.core.coordinator().chain()) == null) {
-        throw new AssertionError("two established coordinators are not sealed");
-      }
       if (other != null && other != node && other.phase == CoordinatorCore.Phase.ESTABLISHED) {
+        check(
+            store.sealedAt(other.core.coordinator().chain()) != null,
+            "two established coordinators are not sealed");
         check(
             other.core.coordinator().term() < node.core.coordinator().term(), "terms do not grow");
       }
@@ -1246,7 +1246,10 @@ final class SclSim {
     int coordinators = 0;
     for (Slot slot : slots) {
       Node node = slot.node;
-      if (node == null || !node.core.isReady() || node.own.durable < node.own.chain.size()) {
+      if (node == null
+          || node.leaving
+          || !node.core.isReady()
+          || node.own.durable < node.own.chain.size()) {
         return false;
       }
       coordinators += node.core.coordinator().isOpen() ? 1 : 0;
