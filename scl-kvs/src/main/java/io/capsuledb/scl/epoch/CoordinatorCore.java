@@ -879,10 +879,10 @@ public final class CoordinatorCore {
     }
     ChainHead merged = merge.head(writer);
     ChainHead ended = current.ended.get(writer);
-    if (ended != null) {
+    ChainHead last = merge.last(writer);
+    if (ended != null && (last == null || ended.sequence() <= last.sequence())) {
       return merged.sequence() >= ended.sequence() ? ended : null;
     }
-    ChainHead last = merge.last(writer);
     if (last == null || merged.sequence() < last.sequence()) {
       return null;
     }

@@ -1,5 +1,6 @@
 package io.capsuledb.scl.sim;
 
+import io.capsuledb.core.capsule.RosterEntry;
 import io.capsuledb.core.capsule.RosterEntry.Role;
 import io.capsuledb.core.crypto.Hash32;
 import io.capsuledb.core.epoch.Rts;
@@ -28,11 +29,14 @@ import io.capsuledb.scl.worker.WorkerStart;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.NavigableMap;
+import java.util.Objects;
 import java.util.PriorityQueue;
 import java.util.Set;
 import java.util.SplittableRandom;
@@ -409,8 +413,46 @@ final class SclSim {
       this.slot = slot;
       this.writer = freshWriter();
       this.engine = new SimEngine(records, contents, writer);
-      this.core = new WorkerCore(writer, options, WorkerStart.EMPTY, records);
+      this.core =
+          new WorkerCore(
+              writer, options, random.nextBoolean() ? replayed() : WorkerStart.EMPTY, records);
       this.own = new Pusher(this, writer);
+    }
+
+    /** What the engine has replayed when it opens. */
+    private WorkerStart replayed() {
+      List<CapsuleRecord> all = engine.replay(store.statedChains().values());
+      Map<Long, WorkerStart.Start> chains = new TreeMap<>();
+      CapsuleRecord newest = null;
+      for (CapsuleRecord record : all) {
+        long of = record.header().writer();
+        RosterEntry entry =
+            record.header().sequence() == 1
+                ? records.introduced(record).orThrow()
+                : Objects.requireNonNull(chains.get(of)).entry();
+        chains.put(
+            of,
+            new WorkerStart.Start(
+                entry,
+                new ChainHead(record.header().sequence(), record.hash()),
+                record.header().lamport()));
+        if (record.header().type() == RecordType.SYNC
+            && (newest == null || record.header().epoch() > newest.header().epoch())) {
+          newest = record;
+        }
+      }
+      List<CapsuleRecord> epochs = new ArrayList<>();
+      long joined = 0;
+      if (newest != null) {
+        epochs.add(newest);
+        joined = newest.header().epoch();
+      }
+      long after = joined;
+      all.stream()
+          .filter(r -> r.header().type() == RecordType.RTS && r.header().epoch() > after)
+          .sorted(Comparator.comparingLong(r -> r.header().epoch()))
+          .forEach(epochs::add);
+      return new WorkerStart(List.copyOf(chains.values()), epochs);
     }
 
     void begin() {
@@ -1097,7 +1139,7 @@ final class SclSim {
    * set and deleted.
    */
   private SimEngine.Op mergeOp() {
-    MergeOperator operator = MergeOperator.values()[random.nextInt(4)];
+    MergeOperator operator = Objects.requireNonNull(MergeOperator.ofNumber(1 + random.nextInt(4)));
     int number = random.nextInt(1_000) - 500;
     String operand =
         operator == MergeOperator.UNION
@@ -1140,7 +1182,7 @@ final class SclSim {
   }
 
   private void transaction(
-      Node node, TreeMap<Integer, Boolean> keys, boolean all, Runnable onGranted) {
+      Node node, NavigableMap<Integer, Boolean> keys, boolean all, Runnable onGranted) {
     List<LockWish> wishes = new ArrayList<>();
     wishes.add(new LockWish(LockGrant.ALL, all ? LockMode.EXCLUSIVE : LockMode.SHARED));
     if (!all) {

@@ -82,7 +82,7 @@ class SclSimTest {
       sim.stopWorkload();
       converge(sim);
       sim.checkAtEnd();
-      takeOver(sim, Loss.values()[(int) (seed % Loss.values().length)]);
+      takeOver(sim, LOSSES.get((int) (seed % LOSSES.size())));
       converge(sim);
       sim.checkAtEnd();
       return sim;
@@ -117,6 +117,8 @@ class SclSimTest {
     /** Others are, replicas are not. */
     CUT_OFF_FROM_REPLICAS
   }
+
+  private static final List<Loss> LOSSES = List.of(Loss.values());
 
   /** The coordinator is lost in one way or another: within two leases there is another one. */
   private static void takeOver(SclSim sim, Loss loss) {

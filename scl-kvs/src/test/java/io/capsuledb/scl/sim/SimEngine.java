@@ -4,7 +4,9 @@ import io.capsuledb.core.crypto.Hash32;
 import io.capsuledb.core.epoch.Eoe;
 import io.capsuledb.core.epoch.EoeCodec;
 import io.capsuledb.core.epoch.Rts;
+import io.capsuledb.core.epoch.RtsCodec;
 import io.capsuledb.core.epoch.Sync;
+import io.capsuledb.core.epoch.SyncCodec;
 import io.capsuledb.core.record.CapsuleRecord;
 import io.capsuledb.core.record.RecordType;
 import io.capsuledb.core.seal.ChainHead;
@@ -12,6 +14,7 @@ import io.capsuledb.engine.merge.MergeOperator;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -128,6 +131,10 @@ final class SimEngine {
   record CutResult(boolean idle, boolean late, @Nullable CapsuleRecord eoe) {}
 
   CutResult beginCut(CapsuleRecord record, Rts rts) {
+    if (known.contains(record.hash())) {
+      // Replayed, which moved the clock; nothing was written before.
+      return new CutResult(true, false, null);
+    }
     take(record);
     if (lastData <= syncedTo && durable == head.sequence()) {
       clock = Math.max(clock, rts.cutTime());
@@ -153,6 +160,37 @@ final class SimEngine {
             EoeCodec.encode(new Eoe(epoch, rts.attempt(), rts.cutTime(), record.hash())));
     appended(eoe, clock);
     return new CutResult(false, false, eoe);
+  }
+
+  /**
+   * Replays what is durable when the engine is opened, causes first: epochs as the worker's core
+   * would have had it.
+   */
+  List<CapsuleRecord> replay(Collection<List<CapsuleRecord>> chains) {
+    List<CapsuleRecord> replayed = new ArrayList<>();
+    for (int before = -1; before < replayed.size(); ) {
+      before = replayed.size();
+      for (List<CapsuleRecord> chain : chains) {
+        long writer = chain.isEmpty() ? 0 : chain.getFirst().header().writer();
+        while (merged.getOrDefault(writer, ChainHead.NONE).sequence() < chain.size()) {
+          CapsuleRecord next =
+              chain.get((int) merged.getOrDefault(writer, ChainHead.NONE).sequence());
+          if (!known.containsAll(next.header().parents())) {
+            break;
+          }
+          merge(next);
+          if (next.header().type() == RecordType.RTS) {
+            Rts rts = records.open(next).then(RtsCodec::decode).orThrow();
+            clock = Math.max(clock, rts.cutTime());
+            epoch = Math.max(epoch, rts.epoch());
+          } else if (next.header().type() == RecordType.SYNC) {
+            stable(records.open(next).then(SyncCodec::decode).orThrow());
+          }
+          replayed.add(next);
+        }
+      }
+    }
+    return replayed;
   }
 
   void merge(CapsuleRecord record) {
