@@ -43,6 +43,7 @@ import java.util.SplittableRandom;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -552,11 +553,11 @@ final class SclSim {
         case WorkerOutput.Stable(CapsuleRecord record, Sync sync) -> {
           engine.stable(sync);
           Hash32 known = syncOfEpoch.putIfAbsent(sync.epoch(), record.hash());
-          check(known == null || known.equals(record.hash()), "two SYNCs of " + sync.epoch());
+          check(known == null || known.equals(record.hash()), "two SYNCs of ", sync.epoch());
           syncs.putIfAbsent(sync.epoch(), sync);
           long digest = engine.digest(sync.cutTime());
           Long other = digestOfEpoch.putIfAbsent(sync.epoch(), digest);
-          check(other == null || other == digest, "snapshots differ at SYNC " + sync.epoch());
+          check(other == null || other == digest, "snapshots differ at SYNC ", sync.epoch());
         }
         case WorkerOutput.Ready() -> ready = true;
         case WorkerOutput.IntroduceCoordinator() -> {
@@ -1328,7 +1329,8 @@ final class SclSim {
             Map.Entry<SimEngine.Version, SimEngine.Op> newest = node.engine.newest(key);
             check(
                 newest != null && newest.getKey().compareTo(version) >= 0,
-                "a session sees something older than before at " + key);
+                "a session sees something older than before at ",
+                key);
             sessionChecks++;
           });
       for (int i = 0; i < BLIND_KEYS; i += 3) {
@@ -1366,15 +1368,16 @@ final class SclSim {
 
   // ------------------------------------------------------------------ checks
 
-  static void check(boolean holds, String broken) {
+  static void check(boolean holds, Object... broken) {
     if (!holds) {
-      throw new AssertionError(broken);
+      throw new AssertionError(
+          Arrays.stream(broken).map(String::valueOf).collect(Collectors.joining()));
     }
   }
 
   /** Nothing is merged that a quorum does not hold. */
   private void checkDurable(CapsuleRecord record) {
-    check(store.isHeld(record), record + " is merged and not durable");
+    check(store.isHeld(record), record, " is merged and not durable");
   }
 
   /** Of all established coordinators at most one is not sealed, and it has the largest term. */
@@ -1526,7 +1529,7 @@ final class SclSim {
     Set<Hash32> hashes = new HashSet<>();
     durable.values().forEach(chain -> chain.forEach(record -> hashes.add(record.hash())));
     for (CapsuleRecord record : acknowledged) {
-      check(hashes.contains(record.hash()), record + " was acknowledged and is gone");
+      check(hashes.contains(record.hash()), record, " was acknowledged and is gone");
     }
     Long digest = null;
     Node any = null;
@@ -1549,7 +1552,9 @@ final class SclSim {
         Long before = frontier.put(position.writer(), position.head().sequence());
         check(
             before == null || before <= position.head().sequence(),
-            "a position of SYNC " + sync.epoch() + " goes back");
+            "a position of SYNC ",
+            sync.epoch(),
+            " goes back");
       }
       for (Map.Entry<Long, List<CapsuleRecord>> chain : durable.entrySet()) {
         long position = frontier.getOrDefault(chain.getKey(), 0L);
@@ -1563,15 +1568,15 @@ final class SclSim {
           boolean inside = record.header().sequence() <= position;
           check(
               inside ? last <= cut : first > cut,
-              record
-                  + " of time "
-                  + first
-                  + " is "
-                  + (inside ? "inside" : "outside")
-                  + " of SYNC "
-                  + sync.epoch()
-                  + " at "
-                  + cut);
+              record,
+              " of time ",
+              first,
+              " is ",
+              (inside ? "inside" : "outside"),
+              " of SYNC ",
+              sync.epoch(),
+              " at ",
+              cut);
         }
       }
     }
@@ -1585,7 +1590,8 @@ final class SclSim {
                         check(
                             record.header().type() != RecordType.SYNC
                                 || ended.add(record.header().epoch()),
-                            "two durable SYNCs of " + record.header().epoch())));
+                            "two durable SYNCs of ",
+                            record.header().epoch())));
     check(ended.equals(syncs.keySet()), "SYNCs that are durable and SYNCs that were merged");
     if (any != null) {
       checkMerged(any, durable);
@@ -1618,15 +1624,24 @@ final class SclSim {
             case '1' ->
                 check(
                     number(value) == all.stream().mapToDouble(SclSim::number).min().orElseThrow(),
-                    "MIN " + value + " of " + all);
+                    "MIN ",
+                    value,
+                    " of ",
+                    all);
             case '2' ->
                 check(
                     number(value) == all.stream().mapToDouble(SclSim::number).max().orElseThrow(),
-                    "MAX " + value + " of " + all);
+                    "MAX ",
+                    value,
+                    " of ",
+                    all);
             case '3' ->
                 check(
                     Long.parseLong(value) == all.stream().mapToLong(Long::parseLong).sum(),
-                    "COUNTER " + value + " of " + all);
+                    "COUNTER ",
+                    value,
+                    " of ",
+                    all);
             default -> check(value.charAt(1) == new HashSet<>(all).size(), "UNION of another size");
           }
         });
