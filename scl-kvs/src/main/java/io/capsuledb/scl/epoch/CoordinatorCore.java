@@ -168,6 +168,7 @@ public final class CoordinatorCore {
   private long surveyAt;
   private boolean surveying;
   private boolean sealedAny;
+  private boolean ready;
   private boolean wasAlone;
   private boolean rivalHeard;
   private long rivalAt;
@@ -227,6 +228,17 @@ public final class CoordinatorCore {
   }
 
   // ------------------------------------------------------------------ claiming a term
+
+  /**
+   * The worker in whose process it is has caught up. Before that others are not late: what they
+   * wrote may be known, and not merged here yet.
+   */
+  public void ready(long now) {
+    ready = true;
+    if (epoch != null) {
+      epoch.deadlineFrom = now;
+    }
+  }
 
   /** Begins to claim a term. */
   public void claim(long now) {
@@ -862,7 +874,9 @@ public final class CoordinatorCore {
         return;
       }
       Member member = members.get(writer);
-      if (now - current.deadlineFrom >= options.epochDeadlineNanos() && member != null) {
+      if (ready
+          && member != null
+          && now - current.deadlineFrom >= options.epochDeadlineNanos()) {
         condemn(now, writer, member);
       }
     }

@@ -1013,8 +1013,11 @@ final class SclSim {
           switch (random.nextInt(3)) {
             case 0 -> {
               if (faults.crashes()) {
-                slot.crash();
-                at(random.nextLong(1_500 * MS), slot::start);
+                // Now and then the lights go out for all.
+                for (Slot each : random.nextInt(4) == 0 ? slots : List.of(slot)) {
+                  each.crash();
+                  at(random.nextLong(1_500 * MS), each::start);
+                }
               }
             }
             case 1 -> {

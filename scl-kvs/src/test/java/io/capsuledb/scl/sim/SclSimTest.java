@@ -82,6 +82,9 @@ class SclSimTest {
       sim.stopWorkload();
       converge(sim);
       sim.checkAtEnd();
+      // Until no frame from before is under way.
+      sim.run(CHAOS_MS + 2_600);
+      converge(sim);
       takeOver(sim, LOSSES.get((int) (seed % LOSSES.size())));
       converge(sim);
       sim.checkAtEnd();
