@@ -874,9 +874,7 @@ public final class CoordinatorCore {
         return;
       }
       Member member = members.get(writer);
-      if (ready
-          && member != null
-          && now - current.deadlineFrom >= options.epochDeadlineNanos()) {
+      if (ready && member != null && now - current.deadlineFrom >= options.epochDeadlineNanos()) {
         condemn(now, writer, member);
       }
     }
