@@ -934,7 +934,8 @@ final class SclSim {
       return;
     }
     Slot slot = slots.get(random.nextInt(slots.size()));
-    switch (random.nextInt(6)) {
+    switch (random.nextInt(7)) {
+      case 6 -> conspire(slot);
       case 0 -> {
         if (faults.crashes() && slot.node != null) {
           slot.crash();
@@ -1050,6 +1051,29 @@ final class SclSim {
     slot.muteUntil = mute ? until : 0;
     slot.deafUntil = deaf ? until : 0;
     slot.noStoreUntil = noStore ? until : 0;
+  }
+
+  /**
+   * The coordinator and one more worker hear only each other, for long enough that the rest goes on
+   * without them; they may stand still meanwhile, or reach no replicas.
+   */
+  private void conspire(Slot friend) {
+    Node coordinator = established();
+    if (!faults.partitions() || coordinator == null || coordinator.slot == friend) {
+      return;
+    }
+    long nanos = 300 * MS + random.nextLong(2_200 * MS);
+    for (Slot slot : List.of(coordinator.slot, friend)) {
+      slot.apartUntil = now + nanos;
+      slot.noStoreUntil = random.nextInt(3) == 0 ? now + nanos - random.nextLong(nanos / 4) : 0;
+      if (faults.pauses() && random.nextInt(3) == 0) {
+        slot.pausedUntil = now + nanos - random.nextLong(nanos / 2);
+      }
+    }
+    if (faults.crashes() && random.nextInt(3) == 0) {
+      friend.crash();
+      at(random.nextLong(nanos), friend::start);
+    }
   }
 
   /** Some hear only each other for a while; of them some do not reach replicas either. */

@@ -19,7 +19,7 @@ import org.junit.jupiter.api.Test;
  */
 class SclSimTest {
 
-  private static final long CHAOS_MS = 3_000;
+  private static final long CHAOS_MS = Long.getLong("scl.chaosMs", 3_000);
   private static final long CALM_MS = 20_000;
   private static final long STEP_MS = 100;
   private static final int THREADS = 2;
