@@ -100,8 +100,7 @@ class CoordinatorRulesTest {
     step(
         new WorkerInput.Received(
             OTHER,
-            new SclMessage.Records(
-                OTHER, from, to, others.subList((int) from - 1, (int) to))));
+            new SclMessage.Records(OTHER, from, to, others.subList((int) from - 1, (int) to))));
   }
 
   private void receive(long sender, SclMessage message) {
@@ -137,8 +136,7 @@ class CoordinatorRulesTest {
   private List<Position> grantedAfter(ChainHead head) {
     receive(
         OTHER,
-        new SclMessage.LockRequest(
-            TERM, head, List.of(new LockGrant(KEY, LockMode.EXCLUSIVE, 1))));
+        new SclMessage.LockRequest(TERM, head, List.of(new LockGrant(KEY, LockMode.EXCLUSIVE, 1))));
     for (WorkerOutput output : said) {
       if (output instanceof WorkerOutput.Send(long _, SclMessage.Grant grant)) {
         return grant.released();
@@ -179,9 +177,7 @@ class CoordinatorRulesTest {
             RtsCodec.encode(rts));
     claim(call);
     List<WorkerOutput> called = step(new WorkerInput.CoordinatorDurable(List.of(call)));
-    step(
-        new WorkerInput.CutMade(
-            rts.epoch(), WorkerInput.Cut.IDLE, at(own), rts.cutTime()));
+    step(new WorkerInput.CutMade(rts.epoch(), WorkerInput.Cut.IDLE, at(own), rts.cutTime()));
     said.clear();
     said.addAll(called);
     answerRead();
