@@ -148,8 +148,16 @@ class CoordinatorRulesTest {
   /** A coordinator of one other worker, of whom a quorum holds two records. */
   @BeforeEach
   void establish() {
+    establish(false);
+  }
+
+  private void establish(boolean sealed) {
     write();
-    claim(write());
+    CapsuleRecord newest = write();
+    claim(newest);
+    if (sealed) {
+      claims.put(OTHER, new ChainClaim(OTHER, at(newest), 2, true, at(newest)));
+    }
     CapsuleRecord own = records.roster(OWN, Role.WORKER, 1);
     claim(own);
     List<WorkerOutput> first = step(new WorkerInput.OwnDurable(List.of(own)));
@@ -182,6 +190,24 @@ class CoordinatorRulesTest {
     said.addAll(called);
     answerRead();
     assertThat(core.coordinator().members()).contains(OWN, OTHER);
+  }
+
+  /** Its seal says that it was condemned, not when: it may still read under its locks. */
+  @Test
+  void theLeaseOfWhomAPredecessorSealedIsWaitedFor() {
+    CoordinatorRulesTest after = new CoordinatorRulesTest();
+    after.establish(true);
+    long established = after.now;
+    while (after.now - established < options.silenceNanos() - 2 * options.beatNanos()) {
+      after.untilRead();
+      assertThat(after.core.coordinator().isOpen()).isFalse();
+      after.answerRead();
+    }
+    while (after.now - established < options.silenceNanos() + options.leaseNanos()) {
+      after.untilRead();
+      after.answerRead();
+    }
+    assertThat(after.core.coordinator().isOpen()).isTrue();
   }
 
   @Test
