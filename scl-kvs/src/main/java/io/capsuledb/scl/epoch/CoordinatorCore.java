@@ -518,8 +518,8 @@ public final class CoordinatorCore {
   }
 
   /**
-   * Whoever a predecessor had sealed was condemned before, and its lease was not renewed after that;
-   * but it may last, and the predecessor does not wait for its end any more.
+   * Whoever a predecessor had sealed was condemned before, and its lease was not renewed after
+   * that; but it may last, and the predecessor does not wait for its end any more.
    */
   private void waitForLease(long now, long worker) {
     long since = merge.lastKnownSince(worker);

@@ -203,7 +203,7 @@ class CoordinatorRulesTest {
       assertThat(after.core.coordinator().isOpen()).isFalse();
       after.answerRead();
     }
-    while (after.now - established < options.silenceNanos() + options.leaseNanos()) {
+    while (after.now - established < options.silenceNanos() + 2 * options.beatNanos()) {
       after.untilRead();
       after.answerRead();
     }
