@@ -287,8 +287,7 @@ final class SharedChains {
 
   private @Nullable RosterEntry introduced(CapsuleRecord roster) {
     for (RosterEntry entry :
-        RosterCodec.decode(name, roster.payload(), List.of(metadata.applicationKey()), curve)
-            .orThrow()) {
+        RosterCodec.decode(name, roster.payload(), metadata, curve).orThrow()) {
       if (entry.writer() == roster.header().writer()) {
         return entry;
       }

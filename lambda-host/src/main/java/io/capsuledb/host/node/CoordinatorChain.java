@@ -91,7 +91,7 @@ final class CoordinatorChain implements AutoCloseable {
         RecordType.ROSTER,
         0,
         List.of(),
-        RosterCodec.encode(capsule, key.generation(), List.of(entry), key::sign));
+        RosterCodec.encode(capsule, key, List.of(entry)));
     return chain;
   }
 

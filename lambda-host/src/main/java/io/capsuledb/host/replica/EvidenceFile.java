@@ -196,7 +196,7 @@ public record EvidenceFile(
         && RosterCodec.decode(
                 view.name(),
                 roster.payload(),
-                List.of(view.metadata().applicationKey()),
+                view.metadata(),
                 Secp256k1.best())
             instanceof Decoded.Accepted<List<RosterEntry>>(List<RosterEntry> entries)) {
       for (RosterEntry entry : entries) {

@@ -46,6 +46,7 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
+import java.util.function.IntFunction;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -114,7 +115,9 @@ final class Fencing implements AutoCloseable {
   /**
    * Takes the capsule over. Waits for a quorum for as long as it takes.
    *
-   * @param key the capsule's application key; stays the caller's, and is not used afterwards
+   * @param keys gives the capsule's application key of a generation, which stays the caller's and is
+   *     not used afterwards. It is asked for the newest that a chain on the replicas is of: whoever
+   *     is of an older one ends nobody of a newer one
    * @throws IntegrityException of {@link Reason#SEALED_WRITER} if another process took over
    *     meanwhile
    */
@@ -123,12 +126,12 @@ final class Fencing implements AutoCloseable {
       Secp256k1 curve,
       QuorumClient client,
       Entropy entropy,
-      ApplicationKey key) {
+      IntFunction<ApplicationKey> keys) {
     Fencing fencing = new Fencing(metadata, curve, client, entropy);
     boolean taken = false;
     try {
       for (int tries = 0; !taken; tries++) {
-        taken = fencing.attempt(key);
+        taken = fencing.attempt(keys);
         if (!taken) {
           fencing.withdraw(tries);
         }
@@ -225,7 +228,21 @@ final class Fencing implements AutoCloseable {
     return role == RosterEntry.Role.LEADER || role == RosterEntry.Role.COORDINATOR;
   }
 
-  private StoredRecord introduce(ApplicationKey key) {
+  private StoredRecord introduce(ApplicationKey given) {
+    ApplicationKey derived =
+        metadata.directoryMode() == CapsuleMetadata.DirectoryMode.DERIVED && !given.derivesWriters()
+            ? given.withDerivedWriters()
+            : null;
+    try {
+      return introduceBy(derived == null ? given : derived);
+    } finally {
+      if (derived != null) {
+        derived.close();
+      }
+    }
+  }
+
+  private StoredRecord introduceBy(ApplicationKey key) {
     long writer = draw() & RosterEntry.MAX_WRITER;
     while (writer == 0) {
       writer = draw() & RosterEntry.MAX_WRITER;
@@ -243,8 +260,7 @@ final class Fencing implements AutoCloseable {
         new RosterEntry(
             writer, key.writerPublicKey(writer), RosterEntry.Role.LEADER, key.generation());
     return record(
-        RecordType.ROSTER,
-        RosterCodec.encode(capsule, key.generation(), List.of(entry), key::sign));
+        RecordType.ROSTER, RosterCodec.encode(capsule, key, List.of(entry)));
   }
 
   private long draw() {
@@ -278,6 +294,45 @@ final class Fencing implements AutoCloseable {
     return adopting;
   }
 
+  /**
+   * Has another leader of the next key generation go on, whom this one lets write as its last act.
+   *
+   * @param next stays the caller's
+   * @return the leaders' records, for the cache
+   * @throws IntegrityException of {@link Reason#SEALED_WRITER} if another process took over
+   */
+  synchronized List<StoredRecord> renew(ApplicationKey next) {
+    RecordSealer before = leader;
+    long beforeIndex = index;
+    long beforeLamport = lamport;
+    boolean renewed = false;
+    RecordSealer successor = null;
+    try {
+      StoredRecord first = introduce(next);
+      successor = leader;
+      long successorIndex = index;
+      client.await(client.append(true, List.of(first)));
+      leader = before;
+      index = beforeIndex;
+      lamport = beforeLamport;
+      StoredRecord last = adopt(first);
+      leader = successor;
+      index = successorIndex;
+      lamport = 1;
+      renewed = true;
+      return List.of(first, last);
+    } finally {
+      RecordSealer over = renewed ? before : successor;
+      if (!renewed) {
+        leader = before;
+        index = beforeIndex;
+      }
+      if (over != null) {
+        over.close();
+      }
+    }
+  }
+
   /** Clears the leader's key. */
   @Override
   public synchronized void close() {
@@ -291,8 +346,9 @@ final class Fencing implements AutoCloseable {
   // ------------------------------------------------------------------ taking over
 
   /** Returns whether it is done; false if another leader is in the way, and neither gets on. */
-  private boolean attempt(ApplicationKey key) {
-    if (await(client.append(true, List.of(introduce(key)))) == null) {
+  private boolean attempt(IntFunction<ApplicationKey> keys) {
+    int generation = newestGeneration(client.await(client.recover()));
+    if (await(client.append(true, List.of(introduce(keys.apply(generation))))) == null) {
       return false;
     }
     long term = 1;
@@ -322,6 +378,20 @@ final class Fencing implements AutoCloseable {
       }
       term = Math.max(term, again);
     }
+  }
+
+  /** The newest key generation that somebody shows a chain of. */
+  private int newestGeneration(RecoveredFrontier frontier) {
+    Map<Long, Answer<Found>> firsts = new LinkedHashMap<>();
+    for (long writer : frontier.writers()) {
+      firsts.put(writer, client.readRange(writer, 1, 1, PIECE_BYTES, READ_NANOS));
+    }
+    int newest = 0;
+    for (Map.Entry<Long, Answer<Found>> first : firsts.entrySet()) {
+      RosterEntry entry = introduced(first.getKey(), found(first.getValue()));
+      newest = entry == null ? newest : Math.max(newest, entry.generation());
+    }
+    return newest;
   }
 
   private static long next(long term) {
@@ -417,7 +487,7 @@ final class Fencing implements AutoCloseable {
         && records.getFirst() instanceof CapsuleRecord record
         && record.header().sequence() == 1
         && record.header().type() == RecordType.ROSTER
-        && RosterCodec.decode(capsule, record.payload(), List.of(metadata.applicationKey()), curve)
+        && RosterCodec.decode(capsule, record.payload(), metadata, curve)
             instanceof Decoded.Accepted<List<RosterEntry>>(List<RosterEntry> entries)) {
       for (RosterEntry entry : entries) {
         if (entry.writer() == writer && record.isSignedBy(entry.key(), curve)) {

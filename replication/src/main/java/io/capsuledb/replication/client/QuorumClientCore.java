@@ -851,7 +851,7 @@ public final class QuorumClientCore {
         && RosterCodec.decode(
                 capsule,
                 roster.payload(),
-                List.of(java.util.Objects.requireNonNull(metadata).applicationKey()),
+                java.util.Objects.requireNonNull(metadata),
                 curve)
             instanceof Decoded.Accepted<List<RosterEntry>>(List<RosterEntry> entries)) {
       entries.forEach(entry -> writers.putIfAbsent(entry.writer(), entry));

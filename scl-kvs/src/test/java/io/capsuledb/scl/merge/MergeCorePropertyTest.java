@@ -70,7 +70,7 @@ class MergeCorePropertyTest {
       return io.capsuledb.core.capsule.RosterCodec.decode(
               CAPSULE.name,
               first.payload(),
-              List.of(CAPSULE.metadata.applicationKey()),
+              CAPSULE.metadata,
               SampleCapsule.CURVE)
           .then(entries -> Decoded.accept(entries.getFirst()));
     }
