@@ -56,7 +56,7 @@ record Birth(RecordSealer sealer, WritePath.Head head) {
               + " unjoined chains; a record joins at most "
               + RecordLayout.MAX_PARENTS);
     }
-    checkLamport(time + 1);
+    checkLamport(rotation == null ? time : time + 1);
     int generation = key.generation();
     SecretBytes signingKey = key.writerPrivateKey(writer);
     RosterEntry entry =

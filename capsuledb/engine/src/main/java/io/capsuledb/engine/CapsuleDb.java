@@ -317,7 +317,6 @@ public final class CapsuleDb implements AutoCloseable {
       List<Hash32> tips = tips(survey, verifier);
       long epoch = options.shared() ? firstEpoch(survey, replay) : 0;
       long time = lamport.newest() + 1;
-      lamport.advance(time + 1);
       Birth birth =
           birth(
               name,
@@ -331,6 +330,7 @@ public final class CapsuleDb implements AutoCloseable {
               tips,
               epoch,
               time);
+      lamport.advance(birth.head().lamport());
       WritePath writePath =
           new WritePath(
               ports.store(),
@@ -585,7 +585,9 @@ public final class CapsuleDb implements AutoCloseable {
     }
   }
 
-  /** Waits until everything that was committed is durable; under the lock, so nothing more comes. */
+  /**
+   * Waits until everything that was committed is durable; under the lock, so nothing more comes.
+   */
   private void drain() {
     draining = true;
     boolean done =

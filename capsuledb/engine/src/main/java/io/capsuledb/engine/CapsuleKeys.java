@@ -82,6 +82,24 @@ public final class CapsuleKeys {
         source);
   }
 
+  /**
+   * The same of somebody who has all keys, as the owner has: nothing that the capsule keeps is
+   * needed, so that damage to it keeps nothing else from being read.
+   *
+   * @throws DeniedException if the keys are not this capsule's
+   */
+  public static KeyRing ringOfAll(RecordStore store, Secp256k1 curve, KeySource source) {
+    byte[] signed = signed(store);
+    CapsuleName name = MetadataCodec.nameOf(signed);
+    CapsuleMetadata metadata = MetadataCodec.decode(signed, curve).orThrow();
+    List<ApplicationKey> keys = new ArrayList<>();
+    int newest = read(store, curve).newestGeneration();
+    for (int generation = 0; generation <= newest; generation++) {
+      keys.add(key(name, metadata, generation, source));
+    }
+    return new KeyRing(name, keys);
+  }
+
   /** Where the chains of a generation end now. */
   static List<Rotation.End> ends(RecordStore store, Secp256k1 curve, int generation) {
     return read(store, curve).ends(generation);

@@ -83,8 +83,7 @@ final class Node {
 
   CapsuleVerifier.Report fsck() {
     try (var keys =
-        CapsuleKeys.ring(
-            store, Secp256k1.best(), generation -> owner.application(0, generation))) {
+        CapsuleKeys.ring(store, Secp256k1.best(), generation -> owner.application(0, generation))) {
       return new CapsuleVerifier(store, Secp256k1.best(), keys, (done, total) -> {})
           .verify(null, List.of());
     }

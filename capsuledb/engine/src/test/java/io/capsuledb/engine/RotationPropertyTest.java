@@ -111,7 +111,8 @@ class RotationPropertyTest {
     settle();
     int generation = db.keyGeneration();
     node.disk.onAppend(
-        node.disk.appends() + 1 + random.nextInt(2), SimDisk.Fault.powerCutDuring(random.nextInt(2)));
+        node.disk.appends() + 1 + random.nextInt(2),
+        SimDisk.Fault.powerCutDuring(random.nextInt(2)));
     try {
       node.rotate(db);
     } catch (io.capsuledb.core.error.CapsuleException expected) {

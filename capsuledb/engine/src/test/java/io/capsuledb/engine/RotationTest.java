@@ -47,9 +47,7 @@ class RotationTest {
       this.writer = writer;
       ApplicationKey key = node.owner.application(0, 0);
       try (SecretBytes dataKey = key.dataKey(name().toBytes(), writer)) {
-        sealer =
-            new RecordSealer(
-                name(), 0, writer, key.writerPrivateKey(writer), dataKey, CURVE);
+        sealer = new RecordSealer(name(), 0, writer, key.writerPrivateKey(writer), dataKey, CURVE);
       }
       byte[] roster =
           RosterCodec.encode(
@@ -60,16 +58,14 @@ class RotationTest {
     void store(CapsuleRecord record) {
       node.store.append(
           List.of(
-              new StoredRecord(
-                  writer, record.header().sequence(), record.hash(), record.bytes())));
+              new StoredRecord(writer, record.header().sequence(), record.hash(), record.bytes())));
     }
 
     void write(String key, String value, long lamport) {
       BatchCodec batch = new BatchCodec();
       batch.put(Node.bytes(key), ValueType.STRING, Node.bytes(value), 0);
       store(
-          sealer.seal(
-              RecordType.DATA, 0, lamport, List.of(), batch.encoded(), 0, batch.length()));
+          sealer.seal(RecordType.DATA, 0, lamport, List.of(), batch.encoded(), 0, batch.length()));
     }
   }
 
@@ -162,8 +158,7 @@ class RotationTest {
     again.close();
     assertThat(node.fsck().problems())
         .anySatisfy(
-            problem ->
-                assertThat(problem.rejection().reason()).isEqualTo(Reason.SEALED_WRITER));
+            problem -> assertThat(problem.rejection().reason()).isEqualTo(Reason.SEALED_WRITER));
   }
 
   @Test
@@ -187,9 +182,7 @@ class RotationTest {
                   isFinal
                       ? new io.capsuledb.core.seal.ChainHead(
                           1,
-                          RecordCodec.decode(name(), node.store.read(writer, 1))
-                              .orThrow()
-                              .hash())
+                          RecordCodec.decode(name(), node.store.read(writer, 1)).orThrow().hash())
                       : io.capsuledb.core.seal.ChainHead.NONE));
       thief.store(
           thief.sealer.seal(
@@ -219,8 +212,7 @@ class RotationTest {
     try (ApplicationKey key = node.owner.application(0, 0);
         SecretBytes dataKey = key.dataKey(name().toBytes(), writer);
         RecordSealer copy =
-            new RecordSealer(
-                name(), 0, writer, key.writerPrivateKey(writer), dataKey, CURVE)) {
+            new RecordSealer(name(), 0, writer, key.writerPrivateKey(writer), dataKey, CURVE)) {
       // The writer's key leaked: its chain is gone through again, up to one record more.
       CapsuleRecord record = null;
       for (long sequence = 1; sequence <= last + 1; sequence++) {
@@ -242,8 +234,7 @@ class RotationTest {
                 0,
                 payload.length);
       }
-      node.store.append(
-          List.of(new StoredRecord(writer, last + 1, record.hash(), record.bytes())));
+      node.store.append(List.of(new StoredRecord(writer, last + 1, record.hash(), record.bytes())));
     }
     assertThat(node.fsck().problems())
         .singleElement()
@@ -285,8 +276,7 @@ class RotationTest {
           RecordCodec.decode(
                   MetadataCodec.nameOf(derived.store.metadata()), derived.store.read(writer, 1))
               .orThrow();
-      assertThat(
-              first.isSignedBy(ApplicationKey.derivedWriterKey(extended, writer), CURVE))
+      assertThat(first.isSignedBy(ApplicationKey.derivedWriterKey(extended, writer), CURVE))
           .isTrue();
     }
   }

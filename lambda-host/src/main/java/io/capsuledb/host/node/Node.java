@@ -1,5 +1,6 @@
 package io.capsuledb.host.node;
 
+import io.capsuledb.core.capsule.CapsuleMetadata;
 import io.capsuledb.core.capsule.CapsuleName;
 import io.capsuledb.core.capsule.MetadataCodec;
 import io.capsuledb.core.capsule.NewCapsule;
@@ -23,6 +24,7 @@ import io.capsuledb.core.system.SystemEntropy;
 import io.capsuledb.core.system.ThreadScheduler;
 import io.capsuledb.engine.CapsuleDb;
 import io.capsuledb.engine.CapsuleDbOptions;
+import io.capsuledb.engine.CapsuleKeys;
 import io.capsuledb.engine.CapsulePorts;
 import io.capsuledb.host.config.HostPort;
 import io.capsuledb.host.config.ServeOptions;
@@ -42,6 +44,7 @@ import io.capsuledb.scl.resp.RespServerOptions;
 import java.net.InetSocketAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.List;
@@ -150,7 +153,7 @@ public final class Node implements AutoCloseable {
       if (options.replicas().isEmpty()) {
         RocksStorage storage = localStore(directory);
         storeBytes = () -> (double) storage.sizeBytes();
-        records = capsule(directory, storage, owner);
+        records = capsule(options, directory, storage, owner);
       } else {
         requireNoLocalStore(directory);
         ReplicatedCapsule opened =
@@ -181,6 +184,19 @@ public final class Node implements AutoCloseable {
       SharedWorker started = share(options, db, replicated, workerKey, appended);
       resp.sharing(started);
       worker = started;
+    }
+    if (!options.shared()) {
+      ReplicatedCapsule leading = replicated;
+      KeyRotation rotation =
+          new KeyRotation(
+              db,
+              directory.ownerKey(),
+              passphrases,
+              leading == null ? next -> {} : leading.store()::renewLeader);
+      resp.keyRotation(rotation::rotate, options.rotateEachCall());
+      if (options.rotateHours() > 0) {
+        started("rotation", rotation.every(Duration.ofHours(options.rotateHours())));
+      }
     }
     RespServer server =
         started("resp", RespServer.start(db, resp.build(), clock, entropy, telemetry));
@@ -357,8 +373,16 @@ public final class Node implements AutoCloseable {
     return java.util.Objects.requireNonNull(directory.name());
   }
 
+  /** The key directory of a capsule that is founded. */
+  static CapsuleMetadata.DirectoryMode directory(ServeOptions options) {
+    return options.derivedKeys()
+        ? CapsuleMetadata.DirectoryMode.DERIVED
+        : CapsuleMetadata.DirectoryMode.ROSTER;
+  }
+
   /** The directory's capsule, founded if the directory is new. */
-  private RecordStore capsule(CapsuleDirectory directory, RocksStorage storage, KeyTree owner) {
+  private RecordStore capsule(
+      ServeOptions options, CapsuleDirectory directory, RocksStorage storage, KeyTree owner) {
     CapsuleName known = directory.name();
     if (known != null) {
       RecordStore records = storage.capsule(known.toBytes());
@@ -387,7 +411,7 @@ public final class Node implements AutoCloseable {
     CapsuleName name;
     RecordStore records;
     if (names.isEmpty()) {
-      byte[] metadata = NewCapsule.sign(owner, APPLICATION, List.of(), 0, entropy);
+      byte[] metadata = NewCapsule.sign(owner, APPLICATION, List.of(), 0, directory(options), entropy);
       name = MetadataCodec.nameOf(metadata);
       records = storage.capsule(name.toBytes());
       records.initialize(metadata);
@@ -419,7 +443,7 @@ public final class Node implements AutoCloseable {
     return CapsuleDb.open(
         engine,
         ports,
-        owner.application(APPLICATION, 0),
+        (CapsuleKeys.KeySource) generation -> owner.application(APPLICATION, generation),
         replayed -> {
           long now = clock.monotonicNanos();
           if (now - reported[0] >= REPLAY_REPORT_NANOS) {

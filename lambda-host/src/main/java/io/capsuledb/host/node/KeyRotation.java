@@ -1,0 +1,95 @@
+package io.capsuledb.host.node;
+
+import io.capsuledb.core.error.CapsuleException;
+import io.capsuledb.core.error.DeniedException;
+import io.capsuledb.core.keys.ApplicationKey;
+import io.capsuledb.core.keys.KeyTree;
+import io.capsuledb.engine.CapsuleDb;
+import io.capsuledb.host.log.EventLog;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+
+/**
+ * Begins key generations of a running node: opens the owner's key file, takes the next application
+ * key from it and closes it again, so that no key of a later generation lies about meanwhile.
+ * Thread-safe.
+ */
+final class KeyRotation {
+
+  private final CapsuleDb db;
+  private final Path ownerKey;
+  private final Node.PassphraseSource passphrases;
+  private final Consumer<ApplicationKey> before;
+
+  /**
+   * A rotation of the keys of an engine.
+   *
+   * @param before done with the new key when everything under the old one is durable
+   */
+  KeyRotation(
+      CapsuleDb db,
+      Path ownerKey,
+      Node.PassphraseSource passphrases,
+      Consumer<ApplicationKey> before) {
+    this.db = db;
+    this.ownerKey = ownerKey;
+    this.passphrases = passphrases;
+    this.before = before;
+  }
+
+  /**
+   * Begins the next generation; when this returns, it is durable.
+   *
+   * @return its number
+   * @throws DeniedException if the owner's key cannot be opened without asking somebody
+   */
+  synchronized int rotate() {
+    int next = db.keyGeneration() + 1;
+    try (KeyTree owner = open()) {
+      db.rotate(owner.application(Node.APPLICATION, next), before);
+    }
+    EventLog.info("keys.rotated", "generation", next);
+    return next;
+  }
+
+  private KeyTree open() {
+    OwnerKeyFile file = OwnerKeyFile.read(ownerKey);
+    // Not asked for: nobody is there.
+    KeyTree owner = OfflineKey.open(file, () -> passphrases.passphrase(false));
+    if (owner == null) {
+      throw new DeniedException(
+          "the owner's key is protected, and its passphrase was typed in: start the server with"
+              + " --passphrase-file or CAPSULE_PASSPHRASE to rotate keys while it runs");
+    }
+    return owner;
+  }
+
+  /**
+   * Rotates now and then until closed.
+   *
+   * @throws DeniedException if the owner's key cannot be opened without asking somebody
+   */
+  AutoCloseable every(Duration period) {
+    open().close();
+    ScheduledExecutorService timer =
+        Executors.newSingleThreadScheduledExecutor(
+            Thread.ofPlatform().daemon().name("capsule-rotation").factory());
+    timer.scheduleWithFixedDelay(
+        this::rotateIfPossible, period.toMillis(), period.toMillis(), TimeUnit.MILLISECONDS);
+    return ((ExecutorService) timer)::shutdownNow;
+  }
+
+  private void rotateIfPossible() {
+    try {
+      rotate();
+    } catch (CapsuleException e) {
+      // It is tried again after the next period; that the keys grow old has to be seen.
+      EventLog.error("keys.rotation_failed", e, "code", e.code());
+    }
+  }
+}
