@@ -420,7 +420,7 @@ final class WritePath {
 
   /**
    * Goes on as another writer; the chain of the one before has ended. Under the engine's lock,
-   * after {@link #drain}.
+   * after {@link #isDrained}.
    *
    * @param next has sealed its chain up to {@code first}, which is durable and names the head of
    *     the chain before
