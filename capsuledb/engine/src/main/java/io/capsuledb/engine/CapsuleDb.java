@@ -319,6 +319,7 @@ public final class CapsuleDb implements AutoCloseable {
       long time = lamport.newest() + 1;
       Birth birth =
           birth(
+              options.shared(),
               name,
               metadata,
               keys,
@@ -459,6 +460,7 @@ public final class CapsuleDb implements AutoCloseable {
    * then this is a writer of the generation in force.
    */
   private static Birth birth(
+      boolean shared,
       CapsuleName name,
       CapsuleMetadata metadata,
       KeyRing keys,
@@ -476,6 +478,12 @@ public final class CapsuleDb implements AutoCloseable {
       try {
         next = CapsuleKeys.key(name, metadata, generation + 1, source);
         ApplicationKey taken = next;
+        if (shared && !survey.finals().isEnded(generation)) {
+          throw new UnavailableException(
+              "the keys are being rotated, and not all writers of generation "
+                  + generation
+                  + " have ended yet: repeat");
+        }
         Birth born =
             Birth.of(
                 name,
@@ -496,6 +504,9 @@ public final class CapsuleDb implements AutoCloseable {
             generation + 1);
         return born;
       } catch (DeniedException unknown) {
+        if (shared) {
+          throw unknown;
+        }
         LOG.log(
             System.Logger.Level.WARNING,
             "event=keys.rotation_pending capsule={0} generation={1} reason=\"{2}\"",

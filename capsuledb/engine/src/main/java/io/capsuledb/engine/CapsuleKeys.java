@@ -66,6 +66,18 @@ public final class CapsuleKeys {
   }
 
   /**
+   * The generation that a rotation, begun and not carried out, is to bring into force, as far as the
+   * store tells; 0 if there is none.
+   *
+   * @throws InvalidRequestException if the store holds no capsule
+   */
+  public static int pendingGeneration(RecordStore store, Secp256k1 curve) {
+    FinalHeads known = read(store, curve);
+    int next = known.rotations().size() + 1;
+    return known.newestGeneration() >= next ? next : 0;
+  }
+
+  /**
    * The ring of a capsule that is not running; to be closed by the caller.
    *
    * @throws DeniedException if the key is not this capsule's

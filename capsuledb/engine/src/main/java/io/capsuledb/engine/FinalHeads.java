@@ -163,6 +163,12 @@ final class FinalHeads {
     return generations.values().stream().mapToInt(Integer::intValue).max().orElse(0);
   }
 
+  /** Whether every chain of a generation has a final head. */
+  boolean isEnded(int generation) {
+    return generations.entrySet().stream()
+        .allMatch(writer -> writer.getValue() != generation || heads.containsKey(writer.getKey()));
+  }
+
   /** Where the chains of a generation end now, for the rotation that retires it. */
   List<Rotation.End> ends(int generation) {
     List<Rotation.End> ends = new ArrayList<>();

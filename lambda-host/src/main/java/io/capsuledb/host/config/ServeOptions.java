@@ -426,7 +426,7 @@ public final class ServeOptions {
     return rotateHours;
   }
 
-  /** Whether a key generation begins after each call of a procedure. */
+  /** Whether a key generation begins before each call of a procedure. */
   public boolean rotateEachCall() {
     return rotateEachCall;
   }

@@ -75,7 +75,7 @@ public enum ServeSetting implements Setting {
       "Begin a new key generation every so many hours; 0, never, if not given. Needs a passphrase"
           + " that is not asked for."),
   ROTATE_EACH_CALL(
-      "yes|no", "Begin a new key generation after each FCALL; no if not given."),
+      "yes|no", "Begin a new key generation before each FCALL outside MULTI; no if not given."),
   LOG_LEVEL("LEVEL", "How much is logged: error, warn, info (if not given) or debug.");
 
   private final String valueLabel;

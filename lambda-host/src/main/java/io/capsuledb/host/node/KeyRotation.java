@@ -24,26 +24,27 @@ final class KeyRotation {
   private final CapsuleDb db;
   private final Path ownerKey;
   private final Node.PassphraseSource passphrases;
-  private final Consumer<ApplicationKey> before;
+  private final Consumer<ApplicationKey> begin;
 
   /**
    * A rotation of the keys of an engine.
    *
-   * @param before done with the new key when everything under the old one is durable
+   * @param begin begins a generation, and takes its key
    */
   KeyRotation(
       CapsuleDb db,
       Path ownerKey,
       Node.PassphraseSource passphrases,
-      Consumer<ApplicationKey> before) {
+      Consumer<ApplicationKey> begin) {
     this.db = db;
     this.ownerKey = ownerKey;
     this.passphrases = passphrases;
-    this.before = before;
+    this.begin = begin;
   }
 
   /**
-   * Begins the next generation; when this returns, it is durable.
+   * Begins the next generation; when this returns, it is durable. (Of a shared capsule: announced, and
+   * all workers are about to begin anew.)
    *
    * @return its number
    * @throws DeniedException if the owner's key cannot be opened without asking somebody
@@ -51,7 +52,7 @@ final class KeyRotation {
   synchronized int rotate() {
     int next = db.keyGeneration() + 1;
     try (KeyTree owner = open()) {
-      db.rotate(owner.application(Node.APPLICATION, next), before);
+      begin.accept(owner.application(Node.APPLICATION, next));
     }
     EventLog.info("keys.rotated", "generation", next);
     return next;

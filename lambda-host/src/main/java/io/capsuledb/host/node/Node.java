@@ -41,6 +41,9 @@ import io.capsuledb.replication.store.RocksStorageOptions;
 import io.capsuledb.scl.epoch.WorkerOptions;
 import io.capsuledb.scl.resp.RespServer;
 import io.capsuledb.scl.resp.RespServerOptions;
+import io.capsuledb.core.capsule.KeyRing;
+import io.capsuledb.core.crypto.Secp256k1;
+import io.capsuledb.replication.client.ReplicatedStore;
 import java.net.InetSocketAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -147,7 +150,7 @@ public final class Node implements AutoCloseable {
     DoubleSupplier storeBytes;
     ReplicatedCapsule replicated = null;
     SharedWorker.Appended appended = new SharedWorker.Appended();
-    ApplicationKey workerKey = null;
+    KeyRing workerKeys = null;
     try (KeyTree owner = ownerKey(directory, passphrases)) {
       RecordStore records;
       if (options.replicas().isEmpty()) {
@@ -167,37 +170,28 @@ public final class Node implements AutoCloseable {
         records = opened.store();
         if (options.shared()) {
           opened.store().onAppended(appended);
-          workerKey = owner.application(APPLICATION, 0);
+          carryOutRotation(opened.store(), owner);
         }
         resp.info("replication", opened::info);
         opened.addMetrics(telemetry);
         replicated = opened;
       }
       db = started("engine", openEngine(options, records, capsuleName(directory), owner));
+      if (options.shared()) {
+        workerKeys = CapsuleKeys.ring(records, Secp256k1.best(), source(owner));
+      }
     }
     if (replicated != null) {
       started("patience", replicated::beginClosing);
     }
     db.onDurable(() -> reportFailure(db));
     addGauges(db, storeBytes);
-    if (replicated != null && workerKey != null) {
-      SharedWorker started = share(options, db, replicated, workerKey, appended);
+    if (replicated != null && workerKeys != null) {
+      SharedWorker started = share(options, db, replicated, workerKeys, appended);
       resp.sharing(started);
       worker = started;
     }
-    if (!options.shared()) {
-      ReplicatedCapsule leading = replicated;
-      KeyRotation rotation =
-          new KeyRotation(
-              db,
-              directory.ownerKey(),
-              passphrases,
-              leading == null ? next -> {} : leading.store()::renewLeader);
-      resp.keyRotation(rotation::rotate, options.rotateEachCall());
-      if (options.rotateHours() > 0) {
-        started("rotation", rotation.every(Duration.ofHours(options.rotateHours())));
-      }
-    }
+    rotating(options, directory, passphrases, db, replicated, resp);
     RespServer server =
         started("resp", RespServer.start(db, resp.build(), clock, entropy, telemetry));
     address = server.addresses().getFirst();
@@ -225,12 +219,54 @@ public final class Node implements AutoCloseable {
         seconds(begin));
   }
 
+  private void rotating(
+      ServeOptions options,
+      CapsuleDirectory directory,
+      PassphraseSource passphrases,
+      CapsuleDb db,
+      @Nullable ReplicatedCapsule replicated,
+      RespServerOptions.Builder resp) {
+    Consumer<ApplicationKey> begin;
+    if (replicated == null) {
+      begin = next -> db.rotate(next, key -> {});
+    } else if (options.shared()) {
+      begin =
+          next -> {
+            try (next) {
+              replicated.store().announce(next, Secp256k1.best(), entropy);
+            }
+          };
+    } else {
+      begin = next -> db.rotate(next, replicated.store()::renewLeader);
+    }
+    KeyRotation rotation = new KeyRotation(db, directory.ownerKey(), passphrases, begin);
+    resp.keyRotation(rotation::rotate, options.rotateEachCall() && !options.shared());
+    if (options.rotateHours() > 0) {
+      started("rotation", rotation.every(Duration.ofHours(options.rotateHours())));
+    }
+  }
+
+  private static CapsuleKeys.KeySource source(KeyTree owner) {
+    return generation -> owner.application(APPLICATION, generation);
+  }
+
+  /** Ends the writers of older key generations if a rotation was announced; the engine does the rest. */
+  private void carryOutRotation(ReplicatedStore store, KeyTree owner) {
+    int pending = CapsuleKeys.pendingGeneration(store, Secp256k1.best());
+    if (pending > 0) {
+      EventLog.info("keys.rotating", "generation", pending);
+      try (ApplicationKey next = owner.application(APPLICATION, pending)) {
+        store.retire(next, Secp256k1.best(), entropy, records -> {});
+      }
+    }
+  }
+
   /** Waits until this worker has merged what the others have. */
   private SharedWorker share(
       ServeOptions options,
       CapsuleDb db,
       ReplicatedCapsule replicated,
-      ApplicationKey key,
+      KeyRing keys,
       SharedWorker.Appended appended) {
     Scheduler scheduler = new ThreadScheduler();
     List<String> routers = options.join().stream().map(HostPort::toString).toList();
@@ -248,7 +284,7 @@ public final class Node implements AutoCloseable {
                     .pollMs(routers.isEmpty() ? POLL_WITHOUT_ROUTERS_MS : POLL_MS)
                     .build(),
                 options.linearizable(),
-                key,
+                keys,
                 appended,
                 routers.isEmpty()
                     ? null
@@ -443,7 +479,7 @@ public final class Node implements AutoCloseable {
     return CapsuleDb.open(
         engine,
         ports,
-        (CapsuleKeys.KeySource) generation -> owner.application(APPLICATION, generation),
+        source(owner),
         replayed -> {
           long now = clock.monotonicNanos();
           if (now - reported[0] >= REPLAY_REPORT_NANOS) {

@@ -101,6 +101,10 @@ final class Fencing implements AutoCloseable {
 
   // Guarded by this after take().
   private @Nullable RecordSealer leader;
+
+  /** Only chains of older key generations are sealed. */
+  private int retiring = Integer.MAX_VALUE;
+
   private long index;
   private long lamport;
 
@@ -140,6 +144,43 @@ final class Fencing implements AutoCloseable {
     } finally {
       if (!taken) {
         fencing.close();
+      }
+    }
+  }
+
+  /**
+   * Says, in the first record of a leader's chain, that a key generation is to begin; waits until
+   * that is durable. Whoever merges it stops writing.
+   *
+   * @param next of that generation; stays the caller's
+   */
+  static void announce(
+      CapsuleMetadata metadata,
+      Secp256k1 curve,
+      QuorumClient client,
+      Entropy entropy,
+      ApplicationKey next) {
+    try (Fencing fencing = new Fencing(metadata, curve, client, entropy)) {
+      client.await(client.append(true, List.of(fencing.introduce(next))));
+    }
+  }
+
+  /**
+   * Seals every writer of an older key generation at its final head. Several may do it at once: the
+   * final heads are the same. Waits for a quorum for as long as it takes.
+   *
+   * @param next of the generation that is to begin; stays the caller's
+   */
+  static void retire(
+      CapsuleMetadata metadata,
+      Secp256k1 curve,
+      QuorumClient client,
+      Entropy entropy,
+      ApplicationKey next) {
+    try (Fencing fencing = new Fencing(metadata, curve, client, entropy)) {
+      fencing.retiring = next.generation();
+      for (int tries = 0; !fencing.attempt(next); tries++) {
+        fencing.withdraw(tries);
       }
     }
   }
@@ -347,8 +388,11 @@ final class Fencing implements AutoCloseable {
 
   /** Returns whether it is done; false if another leader is in the way, and neither gets on. */
   private boolean attempt(IntFunction<ApplicationKey> keys) {
-    int generation = newestGeneration(client.await(client.recover()));
-    if (await(client.append(true, List.of(introduce(keys.apply(generation))))) == null) {
+    return attempt(keys.apply(newestGeneration(client.await(client.recover()))));
+  }
+
+  private boolean attempt(ApplicationKey key) {
+    if (await(client.append(true, List.of(introduce(key)))) == null) {
       return false;
     }
     long term = 1;
@@ -452,7 +496,9 @@ final class Fencing implements AutoCloseable {
       long writer = first.getKey();
       RosterEntry entry = introduced(writer, found(first.getValue()));
       if (entry != null) {
-        targets.add(new Target(entry));
+        if (entry.generation() < retiring) {
+          targets.add(new Target(entry));
+        }
       } else if (frontier.mayBeDurable(writer, 1)) {
         LOG.log(
             System.Logger.Level.WARNING,

@@ -204,6 +204,37 @@ public final class ReplicatedStore implements RecordStore {
     }
   }
 
+  /**
+   * Announces to all writers of a shared capsule that a key generation is to begin: whoever merges
+   * it stops, and begins anew under the new keys.
+   *
+   * @param next the application key of that generation; stays the caller's
+   */
+  public void announce(ApplicationKey next, Secp256k1 curve, Entropy entropy) {
+    Fencing.announce(knownMetadata(curve), curve, client, entropy, next);
+  }
+
+  /**
+   * Ends the chains of all writers of older key generations, and takes in what they have written: to
+   * be called before an engine is opened that is to carry out a rotation.
+   *
+   * @param next the application key of the generation that is to begin; stays the caller's
+   */
+  public void retire(
+      ApplicationKey next, Secp256k1 curve, Entropy entropy, LongConsumer progress) {
+    CapsuleMetadata metadata = knownMetadata(curve);
+    Fencing.retire(metadata, curve, client, entropy, next);
+    recover(metadata, curve, null, progress);
+  }
+
+  private CapsuleMetadata knownMetadata(Secp256k1 curve) {
+    byte[] signed = cache.metadata();
+    if (signed == null) {
+      throw new InvalidRequestException("the store holds no capsule");
+    }
+    return MetadataCodec.decode(signed, curve).orThrow();
+  }
+
   private record Takeover(IntFunction<ApplicationKey> keys, Entropy entropy) {}
 
   private static ReplicatedStore open(

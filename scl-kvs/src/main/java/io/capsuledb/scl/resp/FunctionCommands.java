@@ -9,6 +9,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
+import java.util.function.IntSupplier;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -341,7 +342,17 @@ final class FunctionCommands {
     if (context.inTransaction()) {
       run.within(context);
     } else {
-      context.offload(Deferred.Lane.PROCEDURES, run::alone);
+      IntSupplier rotation = state.options().keyRotation();
+      boolean afresh = rotation != null && state.options().rotateEachCall() && !readOnly;
+      context.offload(
+          Deferred.Lane.PROCEDURES,
+          () -> {
+            if (afresh) {
+              // First: a call whose keys could not be rotated is not made.
+              rotation.getAsInt();
+            }
+            return run.alone();
+          });
     }
   }
 

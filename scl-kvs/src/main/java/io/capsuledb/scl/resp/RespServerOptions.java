@@ -201,7 +201,7 @@ public final class RespServerOptions {
     return keyRotation;
   }
 
-  /** Whether a key generation begins after each call of a procedure. */
+  /** Whether a key generation begins before each call of a procedure. */
   boolean rotateEachCall() {
     return rotateEachCall;
   }
@@ -339,7 +339,7 @@ public final class RespServerOptions {
      * What CAPSULE.ROTATE runs: it begins the next key generation and returns its number. None by
      * default.
      *
-     * @param eachCall whether it also runs after each call of a procedure
+     * @param eachCall whether it also runs before each call of a procedure
      */
     public Builder keyRotation(IntSupplier rotation, boolean eachCall) {
       this.keyRotation = rotation;
