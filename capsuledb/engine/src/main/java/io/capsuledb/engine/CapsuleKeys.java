@@ -66,8 +66,8 @@ public final class CapsuleKeys {
   }
 
   /**
-   * The generation that a rotation, begun and not carried out, is to bring into force, as far as the
-   * store tells; 0 if there is none.
+   * The generation that a rotation, begun and not carried out, is to bring into force, as far as
+   * the store tells; 0 if there is none.
    *
    * @throws InvalidRequestException if the store holds no capsule
    */

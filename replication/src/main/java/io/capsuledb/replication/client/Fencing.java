@@ -119,9 +119,9 @@ final class Fencing implements AutoCloseable {
   /**
    * Takes the capsule over. Waits for a quorum for as long as it takes.
    *
-   * @param keys gives the capsule's application key of a generation, which stays the caller's and is
-   *     not used afterwards. It is asked for the newest that a chain on the replicas is of: whoever
-   *     is of an older one ends nobody of a newer one
+   * @param keys gives the capsule's application key of a generation, which stays the caller's and
+   *     is not used afterwards. It is asked for the newest that a chain on the replicas is of:
+   *     whoever is of an older one ends nobody of a newer one
    * @throws IntegrityException of {@link Reason#SEALED_WRITER} if another process took over
    *     meanwhile
    */
@@ -300,8 +300,7 @@ final class Fencing implements AutoCloseable {
     RosterEntry entry =
         new RosterEntry(
             writer, key.writerPublicKey(writer), RosterEntry.Role.LEADER, key.generation());
-    return record(
-        RecordType.ROSTER, RosterCodec.encode(capsule, key, List.of(entry)));
+    return record(RecordType.ROSTER, RosterCodec.encode(capsule, key, List.of(entry)));
   }
 
   private long draw() {

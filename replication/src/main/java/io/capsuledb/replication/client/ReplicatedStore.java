@@ -215,13 +215,12 @@ public final class ReplicatedStore implements RecordStore {
   }
 
   /**
-   * Ends the chains of all writers of older key generations, and takes in what they have written: to
-   * be called before an engine is opened that is to carry out a rotation.
+   * Ends the chains of all writers of older key generations, and takes in what they have written:
+   * to be called before an engine is opened that is to carry out a rotation.
    *
    * @param next the application key of the generation that is to begin; stays the caller's
    */
-  public void retire(
-      ApplicationKey next, Secp256k1 curve, Entropy entropy, LongConsumer progress) {
+  public void retire(ApplicationKey next, Secp256k1 curve, Entropy entropy, LongConsumer progress) {
     CapsuleMetadata metadata = knownMetadata(curve);
     Fencing.retire(metadata, curve, client, entropy, next);
     recover(metadata, curve, null, progress);

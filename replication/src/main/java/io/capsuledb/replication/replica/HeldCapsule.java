@@ -326,8 +326,7 @@ final class HeldCapsule {
             return;
           }
         } else if (chain.durable.sequence()
-                < Math.min(
-                    head, Math.min(chain.durableSeal.limit(), rotations.limit(chain.entry)))
+                < Math.min(head, Math.min(chain.durableSeal.limit(), rotations.limit(chain.entry)))
             || (entry.seal().isSealed() && !chain.durableSeal.isFinal())) {
           return;
         }
@@ -752,7 +751,10 @@ final class HeldCapsule {
           index,
           Rejection.of(
               Reason.KEY_GENERATION,
-              record + ": a sealer of generation " + sealer.generation() + " seals one of "
+              record
+                  + ": a sealer of generation "
+                  + sealer.generation()
+                  + " seals one of "
                   + target.entry.generation()));
     }
     if (order.kind() == SealOrder.Kind.FINAL && target == chains.get(record.header().writer())) {

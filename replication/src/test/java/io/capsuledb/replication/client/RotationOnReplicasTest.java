@@ -28,7 +28,9 @@ import java.util.List;
 import java.util.Objects;
 import org.junit.jupiter.api.Test;
 
-/** Replicas obey a ROTATE, also after a restart, and whoever takes over goes on in its generation. */
+/**
+ * Replicas obey a ROTATE, also after a restart, and whoever takes over goes on in its generation.
+ */
 class RotationOnReplicasTest {
 
   private static final long FOR_EVER = Long.MAX_VALUE / 2;
@@ -67,13 +69,11 @@ class RotationOnReplicasTest {
               capsule.name,
               key,
               List.of(
-                  new RosterEntry(
-                      writer, key.writerPublicKey(writer), role, key.generation()))));
+                  new RosterEntry(writer, key.writerPublicKey(writer), role, key.generation()))));
     }
 
     StoredRecord next(RecordType type, byte[] payload) {
-      CapsuleRecord record =
-          sealer.seal(type, 0, ++lamport, List.of(), payload, 0, payload.length);
+      CapsuleRecord record = sealer.seal(type, 0, ++lamport, List.of(), payload, 0, payload.length);
       return new StoredRecord(
           sealer.writer(), record.header().sequence(), record.hash(), record.bytes());
     }
@@ -127,8 +127,7 @@ class RotationOnReplicasTest {
   }
 
   private static void assertRetired(ReplicatedStore store, StoredRecord record) {
-    assertThatThrownBy(() -> store.append(List.of(record)))
-        .isInstanceOf(IntegrityException.class);
+    assertThatThrownBy(() -> store.append(List.of(record))).isInstanceOf(IntegrityException.class);
   }
 
   @Test
@@ -144,8 +143,7 @@ class RotationOnReplicasTest {
         store.append(List.of(old.data(), old.data()));
         store.renewLeader(key);
         store.append(List.of(next.roster()));
-        store.append(
-            List.of(next.next(RecordType.ROTATE, rotation(world.capsule, store))));
+        store.append(List.of(next.next(RecordType.ROTATE, rotation(world.capsule, store))));
         store.append(List.of(next.data()));
         // The retired writer goes on: no replica takes it.
         assertRetired(store, old.data());
@@ -182,8 +180,7 @@ class RotationOnReplicasTest {
           ApplicationKey key = world.capsule.owner.application(0, 1)) {
         store.renewLeader(key);
         store.append(List.of(next.roster()));
-        store.append(
-            List.of(next.next(RecordType.ROTATE, rotation(world.capsule, store))));
+        store.append(List.of(next.next(RecordType.ROTATE, rotation(world.capsule, store))));
       }
       try (LiveReplicas.Client client = world.new Client(FOR_EVER)) {
         assertThatThrownBy(

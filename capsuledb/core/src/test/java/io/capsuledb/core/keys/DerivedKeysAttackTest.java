@@ -32,8 +32,7 @@ class DerivedKeysAttackTest {
   private static BigInteger parentOf(BigInteger child, HdKey parent, int index) {
     byte[] serialized = parent.serialize().expose();
     byte[] chainCode = Arrays.copyOfRange(serialized, 13, 45);
-    byte[] data =
-        ByteBuffer.allocate(37).put(parent.publicKey().bytes()).putInt(index).array();
+    byte[] data = ByteBuffer.allocate(37).put(parent.publicKey().bytes()).putInt(index).array();
     byte[] added = Arrays.copyOf(Hmac.sha512(chainCode, data), 32);
     return child.subtract(new BigInteger(1, added)).mod(ORDER);
   }
@@ -44,8 +43,7 @@ class DerivedKeysAttackTest {
     int low = (int) writer & Integer.MAX_VALUE;
     BigInteger child = new BigInteger(1, writerKey.expose());
     try (HdKey between = extendedPublic.child(high)) {
-      BigInteger application =
-          parentOf(parentOf(child, between, low), extendedPublic, high);
+      BigInteger application = parentOf(parentOf(child, between, low), extendedPublic, high);
       byte[] bytes = application.toByteArray();
       byte[] scalar = new byte[32];
       int length = Math.min(32, bytes.length);

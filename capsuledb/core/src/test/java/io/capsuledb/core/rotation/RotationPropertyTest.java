@@ -57,8 +57,7 @@ class RotationPropertyTest {
   @Property(tries = 300)
   void nothingElseIsTaken(@ForAll long seed) {
     Random random = new Random(seed);
-    byte[] bytes =
-        random.nextBoolean() ? RotationSamples.encoded() : new byte[random.nextInt(700)];
+    byte[] bytes = random.nextBoolean() ? RotationSamples.encoded() : new byte[random.nextInt(700)];
     int changes = 1 + random.nextInt(3);
     for (int i = 0; i < changes && bytes.length > 0; i++) {
       bytes[random.nextInt(bytes.length)] ^= (byte) (1 << random.nextInt(8));
@@ -108,8 +107,7 @@ class RotationPropertyTest {
         wrapped.add(going.wrapUnder(next));
         going.advance(next);
       }
-      try (KeyRing opened =
-          KeyRing.open(NAME, owner.application(0, newest), wrapped).orThrow()) {
+      try (KeyRing opened = KeyRing.open(NAME, owner.application(0, newest), wrapped).orThrow()) {
         for (int generation = 0; generation <= newest; generation++) {
           try (ApplicationKey key = owner.application(0, generation);
               SecretBytes expected = key.dataKey(NAME.toBytes(), 7);

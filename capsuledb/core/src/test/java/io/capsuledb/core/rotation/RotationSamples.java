@@ -33,8 +33,7 @@ final class RotationSamples {
   static Rotation rotation() {
     return rotation(
         List.of(
-            new Rotation.End(
-                GoldenCapsule.FIRST_WRITER, new ChainHead(2, CAPSULE.data().hash())),
+            new Rotation.End(GoldenCapsule.FIRST_WRITER, new ChainHead(2, CAPSULE.data().hash())),
             new Rotation.End(
                 GoldenCapsule.SECOND_WRITER, new ChainHead(1, CAPSULE.join().hash()))));
   }
@@ -48,9 +47,7 @@ final class RotationSamples {
     return RosterCodec.encode(
         CAPSULE.name(),
         NEXT,
-        List.of(
-            new RosterEntry(
-                WRITER, NEXT.writerPublicKey(WRITER), RosterEntry.Role.WORKER, 1)));
+        List.of(new RosterEntry(WRITER, NEXT.writerPublicKey(WRITER), RosterEntry.Role.WORKER, 1)));
   }
 
   static Hash32 hash(int seed) {
