@@ -53,6 +53,7 @@ public final class ServeOptions {
   private final boolean derivedKeys;
   private final int rotateHours;
   private final boolean rotateEachCall;
+  private final boolean rotateOnSeal;
 
   private ServeOptions(Builder builder, LinkSecurity replicaLinks) {
     this.replicas = List.copyOf(builder.replicas);
@@ -82,6 +83,7 @@ public final class ServeOptions {
     this.derivedKeys = builder.derivedKeys;
     this.rotateHours = builder.rotateHours;
     this.rotateEachCall = builder.rotateEachCall;
+    this.rotateOnSeal = builder.rotateOnSeal;
   }
 
   public static Builder builder() {
@@ -120,9 +122,18 @@ public final class ServeOptions {
     private boolean derivedKeys;
     private int rotateHours;
     private boolean rotateEachCall;
+    private boolean rotateOnSeal;
     private @Nullable ServeSetting forWorkers;
 
     private Builder() {}
+
+    private static boolean yes(ServeSetting setting, String value) {
+      return switch (value) {
+        case "no" -> false;
+        case "yes" -> true;
+        default -> throw SettingValues.wrong(setting, value, "yes or no", null);
+      };
+    }
 
     /**
      * The 24th part of the largest heap, which the JVM makes a quarter of the memory there is: six
@@ -207,14 +218,8 @@ public final class ServeOptions {
         }
         case ROTATE_HOURS ->
             rotateHours = SettingValues.number(setting, value, 0, MAX_ROTATE_HOURS);
-        case ROTATE_EACH_CALL -> {
-          rotateEachCall =
-              switch (value) {
-                case "no" -> false;
-                case "yes" -> true;
-                default -> throw SettingValues.wrong(setting, value, "yes or no", null);
-              };
-        }
+        case ROTATE_EACH_CALL -> rotateEachCall = yes(setting, value);
+        case ROTATE_ON_SEAL -> rotateOnSeal = yes(setting, value);
         case CONSISTENCY -> {
           linearizable =
               switch (value) {
@@ -424,6 +429,11 @@ public final class ServeOptions {
   /** Hours between two key generations; 0: they are begun on demand only. */
   public int rotateHours() {
     return rotateHours;
+  }
+
+  /** Whether a key generation begins when a worker was sealed for its silence. */
+  public boolean rotateOnSeal() {
+    return rotateOnSeal;
   }
 
   /** Whether a key generation begins before each call of a procedure. */

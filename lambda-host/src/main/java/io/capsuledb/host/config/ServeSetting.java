@@ -74,6 +74,10 @@ public enum ServeSetting implements Setting {
       "N",
       "Begin a new key generation every so many hours; 0, never, if not given. Needs a passphrase"
           + " that is not asked for."),
+  ROTATE_ON_SEAL(
+      "yes|no",
+      "Begin a new key generation when a worker fell silent and was sealed, at most once a minute;"
+          + " no if not given. For workers."),
   ROTATE_EACH_CALL(
       "yes|no", "Begin a new key generation before each FCALL outside MULTI; no if not given."),
   LOG_LEVEL("LEVEL", "How much is logged: error, warn, info (if not given) or debug.");

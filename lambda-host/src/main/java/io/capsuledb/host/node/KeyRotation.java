@@ -4,14 +4,13 @@ import io.capsuledb.core.error.CapsuleException;
 import io.capsuledb.core.error.DeniedException;
 import io.capsuledb.core.keys.ApplicationKey;
 import io.capsuledb.core.keys.KeyTree;
+import io.capsuledb.core.port.Clock;
+import io.capsuledb.core.port.Scheduler;
 import io.capsuledb.engine.CapsuleDb;
 import io.capsuledb.host.log.EventLog;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.ScheduledExecutorService;
-import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
 
 /**
@@ -21,10 +20,14 @@ import java.util.function.Consumer;
  */
 final class KeyRotation {
 
+  private static final long LOOK_MS = 10_000;
+  private static final long CAUSE_PAUSE_NANOS = 60_000_000_000L;
+
   private final CapsuleDb db;
   private final Path ownerKey;
   private final Node.PassphraseSource passphrases;
   private final Consumer<ApplicationKey> begin;
+  private final AtomicLong newestCause;
 
   /**
    * A rotation of the keys of an engine.
@@ -35,7 +38,9 @@ final class KeyRotation {
       CapsuleDb db,
       Path ownerKey,
       Node.PassphraseSource passphrases,
-      Consumer<ApplicationKey> begin) {
+      Consumer<ApplicationKey> begin,
+      Clock clock) {
+    this.newestCause = new AtomicLong(clock.monotonicNanos());
     this.db = db;
     this.ownerKey = ownerKey;
     this.passphrases = passphrases;
@@ -43,8 +48,8 @@ final class KeyRotation {
   }
 
   /**
-   * Begins the next generation; when this returns, it is durable. (Of a shared capsule: announced, and
-   * all workers are about to begin anew.)
+   * Begins the next generation; when this returns, it is durable. (Of a shared capsule: announced,
+   * and all workers are about to begin anew.)
    *
    * @return its number
    * @throws DeniedException if the owner's key cannot be opened without asking somebody
@@ -75,21 +80,40 @@ final class KeyRotation {
    *
    * @throws DeniedException if the owner's key cannot be opened without asking somebody
    */
-  AutoCloseable every(Duration period) {
+  Scheduler.Running every(Duration period, Scheduler scheduler, Clock clock) {
     open().close();
-    ScheduledExecutorService timer =
-        Executors.newSingleThreadScheduledExecutor(
-            Thread.ofPlatform().daemon().name("capsule-rotation").factory());
-    timer.scheduleWithFixedDelay(
-        this::rotateIfPossible, period.toMillis(), period.toMillis(), TimeUnit.MILLISECONDS);
-    return ((ExecutorService) timer)::shutdownNow;
+    AtomicLong newest = new AtomicLong(clock.monotonicNanos());
+    return scheduler.start(
+        "capsule-rotation",
+        () -> {
+          long now = clock.monotonicNanos();
+          if (now - newest.get() >= period.toNanos()) {
+            newest.set(now);
+            rotateIfPossible();
+          }
+          return false;
+        },
+        LOOK_MS);
+  }
+
+  /**
+   * Rotates for a cause, unless that was done, or this was made, a moment ago: one cause may bring
+   * others with it.
+   */
+  void rotateFor(String cause, Clock clock) {
+    long now = clock.monotonicNanos();
+    long before = newestCause.get();
+    if (now - before >= CAUSE_PAUSE_NANOS && newestCause.compareAndSet(before, now)) {
+      EventLog.info("keys.rotating", "cause", cause);
+      rotateIfPossible();
+    }
   }
 
   private void rotateIfPossible() {
     try {
       rotate();
     } catch (CapsuleException e) {
-      // It is tried again after the next period; that the keys grow old has to be seen.
+      // It is tried again the next time; that the keys grow old has to be seen.
       EventLog.error("keys.rotation_failed", e, "code", e.code());
     }
   }

@@ -2,9 +2,11 @@ package io.capsuledb.host.node;
 
 import io.capsuledb.core.capsule.CapsuleMetadata;
 import io.capsuledb.core.capsule.CapsuleName;
+import io.capsuledb.core.capsule.KeyRing;
 import io.capsuledb.core.capsule.MetadataCodec;
 import io.capsuledb.core.capsule.NewCapsule;
 import io.capsuledb.core.crypto.Hash32;
+import io.capsuledb.core.crypto.Secp256k1;
 import io.capsuledb.core.crypto.SecretBytes;
 import io.capsuledb.core.error.CapsuleException;
 import io.capsuledb.core.error.DeniedException;
@@ -34,6 +36,7 @@ import io.capsuledb.host.metrics.MetricsServer;
 import io.capsuledb.host.metrics.PrometheusTelemetry;
 import io.capsuledb.host.replica.LinkKey;
 import io.capsuledb.host.replica.LinkNetwork;
+import io.capsuledb.replication.client.ReplicatedStore;
 import io.capsuledb.replication.router.MulticastClient;
 import io.capsuledb.replication.router.RouterOptions;
 import io.capsuledb.replication.store.RocksStorage;
@@ -41,9 +44,6 @@ import io.capsuledb.replication.store.RocksStorageOptions;
 import io.capsuledb.scl.epoch.WorkerOptions;
 import io.capsuledb.scl.resp.RespServer;
 import io.capsuledb.scl.resp.RespServerOptions;
-import io.capsuledb.core.capsule.KeyRing;
-import io.capsuledb.core.crypto.Secp256k1;
-import io.capsuledb.replication.client.ReplicatedStore;
 import java.net.InetSocketAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -239,10 +239,16 @@ public final class Node implements AutoCloseable {
     } else {
       begin = next -> db.rotate(next, replicated.store()::renewLeader);
     }
-    KeyRotation rotation = new KeyRotation(db, directory.ownerKey(), passphrases, begin);
+    KeyRotation rotation = new KeyRotation(db, directory.ownerKey(), passphrases, begin, clock);
+    SharedWorker sharing = worker;
+    if (sharing != null && options.rotateOnSeal()) {
+      sharing.onWorkerSealed(() -> rotation.rotateFor("a worker was sealed", clock));
+    }
     resp.keyRotation(rotation::rotate, options.rotateEachCall() && !options.shared());
     if (options.rotateHours() > 0) {
-      started("rotation", rotation.every(Duration.ofHours(options.rotateHours())));
+      started(
+          "rotation",
+          rotation.every(Duration.ofHours(options.rotateHours()), new ThreadScheduler(), clock));
     }
   }
 
@@ -250,7 +256,10 @@ public final class Node implements AutoCloseable {
     return generation -> owner.application(APPLICATION, generation);
   }
 
-  /** Ends the writers of older key generations if a rotation was announced; the engine does the rest. */
+  /**
+   * Ends the writers of older key generations if a rotation was announced; the engine does the
+   * rest.
+   */
   private void carryOutRotation(ReplicatedStore store, KeyTree owner) {
     int pending = CapsuleKeys.pendingGeneration(store, Secp256k1.best());
     if (pending > 0) {
@@ -447,7 +456,8 @@ public final class Node implements AutoCloseable {
     CapsuleName name;
     RecordStore records;
     if (names.isEmpty()) {
-      byte[] metadata = NewCapsule.sign(owner, APPLICATION, List.of(), 0, directory(options), entropy);
+      byte[] metadata =
+          NewCapsule.sign(owner, APPLICATION, List.of(), 0, directory(options), entropy);
       name = MetadataCodec.nameOf(metadata);
       records = storage.capsule(name.toBytes());
       records.initialize(metadata);

@@ -294,7 +294,8 @@ final class ReplicatedCapsule implements AutoCloseable {
   private static byte[] found(Context context, KeyTree owner) {
     List<PublicKey> keys = keys(context);
     int quorum = context.options.quorum() == 0 ? keys.size() / 2 + 1 : context.options.quorum();
-    byte[] metadata = NewCapsule.sign(
+    byte[] metadata =
+        NewCapsule.sign(
             owner,
             Node.APPLICATION,
             keys,

@@ -139,6 +139,7 @@ final class SharedWorker implements Sharing, AutoCloseable {
   private volatile @Nullable MulticastClient multicast;
   private volatile Scheduler.@Nullable Running running;
   private volatile Consumer<@Nullable CapsuleException> onOver = failed -> {};
+  private volatile Runnable onWorkerSealed = () -> {};
 
   // The agent's.
   private final WorkerCore core;
@@ -169,8 +170,7 @@ final class SharedWorker implements Sharing, AutoCloseable {
     }
   }
 
-  private SharedWorker(
-      Parts parts, WorkerOptions options, boolean linearizable, KeyRing keys) {
+  private SharedWorker(Parts parts, WorkerOptions options, boolean linearizable, KeyRing keys) {
     this.parts = parts;
     this.options = options;
     this.linearizable = linearizable;
@@ -612,8 +612,24 @@ final class SharedWorker implements Sharing, AutoCloseable {
                     new WorkerInput.SealOverruled(target, beyond);
                 case null -> new WorkerInput.CoordinatorEnded(writer);
               });
+          if (outcome instanceof WriterSealing.Sealed && isWorker(target)) {
+            onWorkerSealed.run();
+          }
         },
         failed -> enqueue(new WorkerInput.CoordinatorEnded(writer)));
+  }
+
+  /** Hears that this node, as coordinator, has sealed a worker that was silent. */
+  void onWorkerSealed(Runnable hears) {
+    onWorkerSealed = hears;
+  }
+
+  private boolean isWorker(long writer) {
+    byte[] first = parts.store().read(writer, 1);
+    return first != null
+        && checks.introduced(RecordCodec.decode(capsule, first).orThrow())
+            instanceof Decoded.Accepted<RosterEntry>(RosterEntry entry)
+        && entry.role() == RosterEntry.Role.WORKER;
   }
 
   /** Runs what blocks on a thread of its own. */

@@ -41,6 +41,7 @@ class ServeOptionsTest {
           Map.entry(ServeSetting.MAX_CLIENTS, "77"),
           Map.entry(ServeSetting.KEY_DIRECTORY, "\"derived\""),
           Map.entry(ServeSetting.ROTATE_HOURS, "24"),
+          Map.entry(ServeSetting.ROTATE_ON_SEAL, "\"yes\""),
           Map.entry(ServeSetting.ROTATE_EACH_CALL, "\"yes\""),
           Map.entry(ServeSetting.LOG_LEVEL, "\"debug\""));
 
@@ -90,6 +91,7 @@ class ServeOptionsTest {
     assertThat(options.derivedKeys()).isTrue();
     assertThat(options.rotateHours()).isEqualTo(24);
     assertThat(options.rotateEachCall()).isTrue();
+    assertThat(options.rotateOnSeal()).isTrue();
     assertThat(options.logLevel()).isEqualTo(EventLog.Detail.DEBUG);
   }
 

@@ -110,8 +110,7 @@ class ReplicatedRotationTest {
         }
         for (int i = 0; i < 2; i++) {
           generation++;
-          assertThat(client.update(ascii("CAPSULE.ROTATE")))
-              .isEqualTo(new Reply.Count(generation));
+          assertThat(client.update(ascii("CAPSULE.ROTATE"))).isEqualTo(new Reply.Count(generation));
           client.update(ascii("SET"), ascii("of " + generation), ascii("value " + generation));
         }
         client.update(ascii("CAPSULE.FLUSH"));

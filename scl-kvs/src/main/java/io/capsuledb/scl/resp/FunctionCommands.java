@@ -22,6 +22,8 @@ import org.jspecify.annotations.Nullable;
  */
 final class FunctionCommands {
 
+  private static final System.Logger LOG = System.getLogger(FunctionCommands.class.getName());
+
   private static final String ENGINE = "DUKTAPE";
   private static final long MAX_PATTERN_WORK = 1 << 22;
 
@@ -342,14 +344,15 @@ final class FunctionCommands {
     if (context.inTransaction()) {
       run.within(context);
     } else {
-      IntSupplier rotation = state.options().keyRotation();
-      boolean afresh = rotation != null && state.options().rotateEachCall() && !readOnly;
+      IntSupplier rotation =
+          state.options().rotateEachCall() && !readOnly ? state.options().keyRotation() : null;
       context.offload(
           Deferred.Lane.PROCEDURES,
           () -> {
-            if (afresh) {
+            if (rotation != null) {
               // First: a call whose keys could not be rotated is not made.
-              rotation.getAsInt();
+              int generation = rotation.getAsInt();
+              LOG.log(System.Logger.Level.DEBUG, "event=procedure.keys generation={0}", generation);
             }
             return run.alone();
           });
