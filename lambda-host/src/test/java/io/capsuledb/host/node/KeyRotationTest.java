@@ -112,6 +112,34 @@ class KeyRotationTest {
   }
 
   @Test
+  void eachCallOfAProcedureHasKeysOfItsOwn() {
+    ServeOptions options =
+        ServeOptions.builder()
+            .set(ServeSetting.DATA, "data", directory)
+            .set(ServeSetting.LISTEN, "127.0.0.1:0", directory)
+            .set(ServeSetting.HTTP, "none", directory)
+            .set(ServeSetting.ROTATE_EACH_CALL, "yes", directory)
+            .set(ServeSetting.MEMTABLE_MB, "32", directory)
+            .build();
+    try (Node node = Node.start(options, NO_PASSPHRASE, "test", () -> {});
+        RespClient client = connect(node)) {
+      client.update(
+          ascii("FUNCTION"),
+          ascii("LOAD"),
+          ascii(
+              "#!js name=count\nregister_function('more', function (keys) {"
+                  + " incr(keys[0], 1); return get(keys[0], 'text') });"));
+      for (int call = 1; call <= 3; call++) {
+        assertThat(
+                client.update(ascii("FCALL"), ascii("more"), ascii("1"), ascii("calls")).text())
+            .isEqualTo(Integer.toString(call));
+      }
+      assertThat(rotate(client)).isEqualTo(4);
+      assertThat(client.query(ascii("GET"), ascii("calls")).text()).isEqualTo("3");
+    }
+  }
+
+  @Test
   void aKeyWhosePassphraseWasTypedInIsNotRotated() {
     AtomicBoolean typed = new AtomicBoolean(true);
     try (Node node =
