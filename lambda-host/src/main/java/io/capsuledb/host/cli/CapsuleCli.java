@@ -92,6 +92,7 @@ public final class CapsuleCli {
     commands.put("backup", () -> new CommandLine(new BackupCommand(context)));
     commands.put("restore", () -> new CommandLine(new RestoreCommand(context)));
     commands.put("keys", () -> new CommandLine(new KeysCommand(context)));
+    commands.put("rotate", () -> new CommandLine(new RotateCommand(context)));
     commands.put("users", () -> new CommandLine(new UsersCommand(context)));
     commands.put(
         "bench",

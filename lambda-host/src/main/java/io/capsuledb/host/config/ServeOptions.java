@@ -17,6 +17,7 @@ public final class ServeOptions {
   private static final int MAX_DEFAULT_CACHE_MB = 1024;
   private static final int MAX_CACHE_MB = 1 << 20;
   private static final int DEFAULT_HISTORY_MINUTES = 10;
+  private static final int MAX_ROTATE_HOURS = 10 * 365 * 24;
   private static final int MAX_HISTORY_MINUTES = 10 * 365 * 24 * 60;
   private static final int DEFAULT_COMPACTION_MB_PER_SECOND = 32;
   private static final int MAX_COMPACTION_MB_PER_SECOND = 1 << 20;
@@ -49,6 +50,10 @@ public final class ServeOptions {
   private final int epochMs;
   private final int leaseMs;
   private final boolean linearizable;
+  private final boolean derivedKeys;
+  private final int rotateHours;
+  private final boolean rotateEachCall;
+  private final boolean rotateOnSeal;
 
   private ServeOptions(Builder builder, LinkSecurity replicaLinks) {
     this.replicas = List.copyOf(builder.replicas);
@@ -75,6 +80,10 @@ public final class ServeOptions {
     this.epochMs = builder.epochMs;
     this.leaseMs = builder.leaseMs;
     this.linearizable = builder.linearizable;
+    this.derivedKeys = builder.derivedKeys;
+    this.rotateHours = builder.rotateHours;
+    this.rotateEachCall = builder.rotateEachCall;
+    this.rotateOnSeal = builder.rotateOnSeal;
   }
 
   public static Builder builder() {
@@ -110,9 +119,21 @@ public final class ServeOptions {
     private int epochMs = 1_000;
     private int leaseMs = 2_000;
     private boolean linearizable;
+    private boolean derivedKeys;
+    private int rotateHours;
+    private boolean rotateEachCall;
+    private boolean rotateOnSeal;
     private @Nullable ServeSetting forWorkers;
 
     private Builder() {}
+
+    private static boolean yes(ServeSetting setting, String value) {
+      return switch (value) {
+        case "no" -> false;
+        case "yes" -> true;
+        default -> throw SettingValues.wrong(setting, value, "yes or no", null);
+      };
+    }
 
     /**
      * The 24th part of the largest heap, which the JVM makes a quarter of the memory there is: six
@@ -187,6 +208,18 @@ public final class ServeOptions {
           leaseMs = SettingValues.number(setting, value, 100, 3_600_000);
           forWorkers = setting;
         }
+        case KEY_DIRECTORY -> {
+          derivedKeys =
+              switch (value) {
+                case "roster" -> false;
+                case "derived" -> true;
+                default -> throw SettingValues.wrong(setting, value, "roster or derived", null);
+              };
+        }
+        case ROTATE_HOURS ->
+            rotateHours = SettingValues.number(setting, value, 0, MAX_ROTATE_HOURS);
+        case ROTATE_EACH_CALL -> rotateEachCall = yes(setting, value);
+        case ROTATE_ON_SEAL -> rotateOnSeal = yes(setting, value);
         case CONSISTENCY -> {
           linearizable =
               switch (value) {
@@ -386,6 +419,26 @@ public final class ServeOptions {
   /** After which silence a worker is replaced. */
   public int leaseMs() {
     return leaseMs;
+  }
+
+  /** Whether a capsule that is founded has derived writers' keys. */
+  public boolean derivedKeys() {
+    return derivedKeys;
+  }
+
+  /** Hours between two key generations; 0: they are begun on demand only. */
+  public int rotateHours() {
+    return rotateHours;
+  }
+
+  /** Whether a key generation begins when a worker was sealed for its silence. */
+  public boolean rotateOnSeal() {
+    return rotateOnSeal;
+  }
+
+  /** Whether a key generation begins before each call of a procedure. */
+  public boolean rotateEachCall() {
+    return rotateEachCall;
   }
 
   /** Whether each command is a transaction among all workers. */

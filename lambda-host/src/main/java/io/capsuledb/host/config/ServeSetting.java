@@ -66,6 +66,20 @@ public enum ServeSetting implements Setting {
       "sessions|linearizable",
       "Whether each command is a transaction among all workers; sessions if not given. For"
           + " workers."),
+  KEY_DIRECTORY(
+      "roster|derived",
+      "How workers know each other's keys, when the data are founded; roster if not given. derived:"
+          + " one stolen worker's key can become the application's, see docs/keys.md."),
+  ROTATE_HOURS(
+      "N",
+      "Begin a new key generation every so many hours; 0, never, if not given. Needs a passphrase"
+          + " that is not asked for."),
+  ROTATE_ON_SEAL(
+      "yes|no",
+      "Begin a new key generation when a worker fell silent and was sealed, at most once a minute;"
+          + " no if not given. For workers."),
+  ROTATE_EACH_CALL(
+      "yes|no", "Begin a new key generation before each FCALL outside MULTI; no if not given."),
   LOG_LEVEL("LEVEL", "How much is logged: error, warn, info (if not given) or debug.");
 
   private final String valueLabel;

@@ -1,9 +1,12 @@
 package io.capsuledb.host.node;
 
+import io.capsuledb.core.capsule.CapsuleMetadata;
 import io.capsuledb.core.capsule.CapsuleName;
+import io.capsuledb.core.capsule.KeyRing;
 import io.capsuledb.core.capsule.MetadataCodec;
 import io.capsuledb.core.capsule.NewCapsule;
 import io.capsuledb.core.crypto.Hash32;
+import io.capsuledb.core.crypto.Secp256k1;
 import io.capsuledb.core.crypto.SecretBytes;
 import io.capsuledb.core.error.CapsuleException;
 import io.capsuledb.core.error.DeniedException;
@@ -23,6 +26,7 @@ import io.capsuledb.core.system.SystemEntropy;
 import io.capsuledb.core.system.ThreadScheduler;
 import io.capsuledb.engine.CapsuleDb;
 import io.capsuledb.engine.CapsuleDbOptions;
+import io.capsuledb.engine.CapsuleKeys;
 import io.capsuledb.engine.CapsulePorts;
 import io.capsuledb.host.config.HostPort;
 import io.capsuledb.host.config.ServeOptions;
@@ -32,6 +36,7 @@ import io.capsuledb.host.metrics.MetricsServer;
 import io.capsuledb.host.metrics.PrometheusTelemetry;
 import io.capsuledb.host.replica.LinkKey;
 import io.capsuledb.host.replica.LinkNetwork;
+import io.capsuledb.replication.client.ReplicatedStore;
 import io.capsuledb.replication.router.MulticastClient;
 import io.capsuledb.replication.router.RouterOptions;
 import io.capsuledb.replication.store.RocksStorage;
@@ -42,6 +47,7 @@ import io.capsuledb.scl.resp.RespServerOptions;
 import java.net.InetSocketAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.List;
@@ -144,13 +150,13 @@ public final class Node implements AutoCloseable {
     DoubleSupplier storeBytes;
     ReplicatedCapsule replicated = null;
     SharedWorker.Appended appended = new SharedWorker.Appended();
-    ApplicationKey workerKey = null;
+    KeyRing workerKeys = null;
     try (KeyTree owner = ownerKey(directory, passphrases)) {
       RecordStore records;
       if (options.replicas().isEmpty()) {
         RocksStorage storage = localStore(directory);
         storeBytes = () -> (double) storage.sizeBytes();
-        records = capsule(directory, storage, owner);
+        records = capsule(options, directory, storage, owner);
       } else {
         requireNoLocalStore(directory);
         ReplicatedCapsule opened =
@@ -164,24 +170,28 @@ public final class Node implements AutoCloseable {
         records = opened.store();
         if (options.shared()) {
           opened.store().onAppended(appended);
-          workerKey = owner.application(APPLICATION, 0);
+          carryOutRotation(opened.store(), owner);
         }
         resp.info("replication", opened::info);
         opened.addMetrics(telemetry);
         replicated = opened;
       }
       db = started("engine", openEngine(options, records, capsuleName(directory), owner));
+      if (options.shared()) {
+        workerKeys = CapsuleKeys.ring(records, Secp256k1.best(), source(owner));
+      }
     }
     if (replicated != null) {
       started("patience", replicated::beginClosing);
     }
     db.onDurable(() -> reportFailure(db));
     addGauges(db, storeBytes);
-    if (replicated != null && workerKey != null) {
-      SharedWorker started = share(options, db, replicated, workerKey, appended);
+    if (replicated != null && workerKeys != null) {
+      SharedWorker started = share(options, db, replicated, workerKeys, appended);
       resp.sharing(started);
       worker = started;
     }
+    rotating(options, directory, passphrases, db, replicated, resp);
     RespServer server =
         started("resp", RespServer.start(db, resp.build(), clock, entropy, telemetry));
     address = server.addresses().getFirst();
@@ -209,12 +219,63 @@ public final class Node implements AutoCloseable {
         seconds(begin));
   }
 
+  private void rotating(
+      ServeOptions options,
+      CapsuleDirectory directory,
+      PassphraseSource passphrases,
+      CapsuleDb db,
+      @Nullable ReplicatedCapsule replicated,
+      RespServerOptions.Builder resp) {
+    Consumer<ApplicationKey> begin;
+    if (replicated == null) {
+      begin = next -> db.rotate(next, key -> {});
+    } else if (options.shared()) {
+      begin =
+          next -> {
+            try (next) {
+              replicated.store().announce(next, Secp256k1.best(), entropy);
+            }
+          };
+    } else {
+      begin = next -> db.rotate(next, replicated.store()::renewLeader);
+    }
+    KeyRotation rotation = new KeyRotation(db, directory.ownerKey(), passphrases, begin, clock);
+    SharedWorker sharing = worker;
+    if (sharing != null && options.rotateOnSeal()) {
+      sharing.onWorkerSealed(() -> rotation.rotateFor("a worker was sealed", clock));
+    }
+    resp.keyRotation(rotation::rotate, options.rotateEachCall() && !options.shared());
+    if (options.rotateHours() > 0) {
+      started(
+          "rotation",
+          rotation.every(Duration.ofHours(options.rotateHours()), new ThreadScheduler(), clock));
+    }
+  }
+
+  private static CapsuleKeys.KeySource source(KeyTree owner) {
+    return generation -> owner.application(APPLICATION, generation);
+  }
+
+  /**
+   * Ends the writers of older key generations if a rotation was announced; the engine does the
+   * rest.
+   */
+  private void carryOutRotation(ReplicatedStore store, KeyTree owner) {
+    int pending = CapsuleKeys.pendingGeneration(store, Secp256k1.best());
+    if (pending > 0) {
+      EventLog.info("keys.rotating", "generation", pending);
+      try (ApplicationKey next = owner.application(APPLICATION, pending)) {
+        store.retire(next, Secp256k1.best(), entropy, records -> {});
+      }
+    }
+  }
+
   /** Waits until this worker has merged what the others have. */
   private SharedWorker share(
       ServeOptions options,
       CapsuleDb db,
       ReplicatedCapsule replicated,
-      ApplicationKey key,
+      KeyRing keys,
       SharedWorker.Appended appended) {
     Scheduler scheduler = new ThreadScheduler();
     List<String> routers = options.join().stream().map(HostPort::toString).toList();
@@ -232,7 +293,7 @@ public final class Node implements AutoCloseable {
                     .pollMs(routers.isEmpty() ? POLL_WITHOUT_ROUTERS_MS : POLL_MS)
                     .build(),
                 options.linearizable(),
-                key,
+                keys,
                 appended,
                 routers.isEmpty()
                     ? null
@@ -357,8 +418,16 @@ public final class Node implements AutoCloseable {
     return java.util.Objects.requireNonNull(directory.name());
   }
 
+  /** The key directory of a capsule that is founded. */
+  static CapsuleMetadata.DirectoryMode directory(ServeOptions options) {
+    return options.derivedKeys()
+        ? CapsuleMetadata.DirectoryMode.DERIVED
+        : CapsuleMetadata.DirectoryMode.ROSTER;
+  }
+
   /** The directory's capsule, founded if the directory is new. */
-  private RecordStore capsule(CapsuleDirectory directory, RocksStorage storage, KeyTree owner) {
+  private RecordStore capsule(
+      ServeOptions options, CapsuleDirectory directory, RocksStorage storage, KeyTree owner) {
     CapsuleName known = directory.name();
     if (known != null) {
       RecordStore records = storage.capsule(known.toBytes());
@@ -387,7 +456,8 @@ public final class Node implements AutoCloseable {
     CapsuleName name;
     RecordStore records;
     if (names.isEmpty()) {
-      byte[] metadata = NewCapsule.sign(owner, APPLICATION, List.of(), 0, entropy);
+      byte[] metadata =
+          NewCapsule.sign(owner, APPLICATION, List.of(), 0, directory(options), entropy);
       name = MetadataCodec.nameOf(metadata);
       records = storage.capsule(name.toBytes());
       records.initialize(metadata);
@@ -419,7 +489,7 @@ public final class Node implements AutoCloseable {
     return CapsuleDb.open(
         engine,
         ports,
-        owner.application(APPLICATION, 0),
+        source(owner),
         replayed -> {
           long now = clock.monotonicNanos();
           if (now - reported[0] >= REPLAY_REPORT_NANOS) {

@@ -213,7 +213,8 @@ final class ReplicatedCapsule implements AutoCloseable {
           started(
               parts, ReplicatedStore.open(cached, client, founding, Secp256k1.best(), progress));
     } else {
-      try (ApplicationKey application = owner.application(Node.APPLICATION, 0)) {
+      List<ApplicationKey> given = new ArrayList<>();
+      try {
         store =
             started(
                 parts,
@@ -222,9 +223,15 @@ final class ReplicatedCapsule implements AutoCloseable {
                     client,
                     founding,
                     Secp256k1.best(),
-                    application,
+                    generation -> {
+                      ApplicationKey taken = owner.application(Node.APPLICATION, generation);
+                      given.add(taken);
+                      return taken;
+                    },
                     context.entropy,
                     progress));
+      } finally {
+        given.forEach(ApplicationKey::close);
       }
     }
     if (founding != null) {
@@ -287,7 +294,14 @@ final class ReplicatedCapsule implements AutoCloseable {
   private static byte[] found(Context context, KeyTree owner) {
     List<PublicKey> keys = keys(context);
     int quorum = context.options.quorum() == 0 ? keys.size() / 2 + 1 : context.options.quorum();
-    byte[] metadata = NewCapsule.sign(owner, Node.APPLICATION, keys, quorum, context.entropy);
+    byte[] metadata =
+        NewCapsule.sign(
+            owner,
+            Node.APPLICATION,
+            keys,
+            quorum,
+            Node.directory(context.options),
+            context.entropy);
     CapsuleName name = MetadataCodec.nameOf(metadata);
     List<String> refusals = new ArrayList<>();
     try (ReplicaCaller caller = call(context)) {

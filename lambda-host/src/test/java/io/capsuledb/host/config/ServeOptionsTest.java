@@ -39,6 +39,10 @@ class ServeOptionsTest {
           Map.entry(ServeSetting.COMPACTION_MB_PER_SECOND, "5"),
           Map.entry(ServeSetting.IO_THREADS, "3"),
           Map.entry(ServeSetting.MAX_CLIENTS, "77"),
+          Map.entry(ServeSetting.KEY_DIRECTORY, "\"derived\""),
+          Map.entry(ServeSetting.ROTATE_HOURS, "24"),
+          Map.entry(ServeSetting.ROTATE_ON_SEAL, "\"yes\""),
+          Map.entry(ServeSetting.ROTATE_EACH_CALL, "\"yes\""),
           Map.entry(ServeSetting.LOG_LEVEL, "\"debug\""));
 
   private Path file(String text) throws IOException {
@@ -84,6 +88,10 @@ class ServeOptionsTest {
     assertThat(options.compactionMbPerSecond()).isEqualTo(5);
     assertThat(options.ioThreads()).isEqualTo(3);
     assertThat(options.maxClients()).isEqualTo(77);
+    assertThat(options.derivedKeys()).isTrue();
+    assertThat(options.rotateHours()).isEqualTo(24);
+    assertThat(options.rotateEachCall()).isTrue();
+    assertThat(options.rotateOnSeal()).isTrue();
     assertThat(options.logLevel()).isEqualTo(EventLog.Detail.DEBUG);
   }
 

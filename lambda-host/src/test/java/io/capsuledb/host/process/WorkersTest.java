@@ -220,6 +220,77 @@ class WorkersTest {
     }
   }
 
+  private int generation(int worker) {
+    try (RespClient client = connect(worker)) {
+      List<Reply> fields = ((Reply.Sequence) ask(client, "CAPSULE.INFO")).elements();
+      for (int i = 0; i + 1 < fields.size(); i += 2) {
+        if ("key_generation".equals(fields.get(i).text())) {
+          return (int) count(fields.get(i + 1));
+        }
+      }
+      return -1;
+    } catch (CapsuleException e) {
+      return -1;
+    }
+  }
+
+  @Test
+  void keysAreRotatedForAllAndNothingAcknowledgedIsLost() throws Exception {
+    startAll(3);
+    AtomicInteger acknowledged = new AtomicInteger();
+    java.util.concurrent.atomic.AtomicBoolean stop =
+        new java.util.concurrent.atomic.AtomicBoolean();
+    CompletableFuture<Void> load =
+        CompletableFuture.runAsync(
+            () -> {
+              while (!stop.get()) {
+                try (RespClient client = connect(1)) {
+                  while (!stop.get()) {
+                    int next = acknowledged.get();
+                    ask(client, "SET", "k" + next, "v" + next);
+                    acknowledged.incrementAndGet();
+                  }
+                } catch (CapsuleException restarting) {
+                  java.util.concurrent.locks.LockSupport.parkNanos(50_000_000);
+                }
+              }
+            },
+            THREADS);
+    for (int round = 1; round <= 2; round++) {
+      int before = acknowledged.get();
+      assertThat(eventually(() -> acknowledged.get() > before + 20)).isTrue();
+      try (RespClient client = connect(0)) {
+        assertThat(count(ask(client, "CAPSULE.ROTATE"))).isEqualTo(round);
+      }
+      for (int i = 0; i < 3; i++) {
+        int worker = i;
+        int wanted = round;
+        assertThat(eventually(() -> generation(worker) == wanted))
+            .as("worker " + i + " in generation " + round)
+            .isTrue();
+      }
+    }
+    int before = acknowledged.get();
+    assertThat(eventually(() -> acknowledged.get() > before + 20)).isTrue();
+    stop.set(true);
+    load.get(60, TimeUnit.SECONDS);
+    for (int i = 0; i < 3; i++) {
+      int worker = i;
+      int last = acknowledged.get() - 1;
+      assertThat(eventually(() -> ("v" + last).equals(get(worker, "k" + last)))).isTrue();
+      try (RespClient client = connect(worker)) {
+        for (int n = 0; n <= last; n++) {
+          assertThat(ask(client, "GET", "k" + n).text()).isEqualTo("v" + n);
+        }
+      }
+    }
+    try (RespClient client = connect(2)) {
+      assertThat(ask(client, "CAPSULE.SYNC", "60000")).isInstanceOf(Reply.Sequence.class);
+      List<Reply> verified = ((Reply.Sequence) ask(client, "CAPSULE.VERIFY")).elements();
+      assertThat(verified.get(1).text()).as(verified.toString()).isEqualTo("yes");
+    }
+  }
+
   private static void kill(ChildProcess child) {
     ProcessHandle.of(child.pid()).ifPresent(ProcessHandle::destroyForcibly);
   }

@@ -849,10 +849,7 @@ public final class QuorumClientCore {
     if (header.header().type() == RecordType.ROSTER
         && header instanceof CapsuleRecord roster
         && RosterCodec.decode(
-                capsule,
-                roster.payload(),
-                List.of(java.util.Objects.requireNonNull(metadata).applicationKey()),
-                curve)
+                capsule, roster.payload(), java.util.Objects.requireNonNull(metadata), curve)
             instanceof Decoded.Accepted<List<RosterEntry>>(List<RosterEntry> entries)) {
       entries.forEach(entry -> writers.putIfAbsent(entry.writer(), entry));
     }

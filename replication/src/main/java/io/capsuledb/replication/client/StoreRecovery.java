@@ -353,7 +353,7 @@ final class StoreRecovery {
     if (RecordCodec.decode(capsule, bytes)
             instanceof Decoded.Accepted<CapsuleRecord>(CapsuleRecord record)
         && record.header().type() == RecordType.ROSTER
-        && RosterCodec.decode(capsule, record.payload(), List.of(metadata.applicationKey()), curve)
+        && RosterCodec.decode(capsule, record.payload(), metadata, curve)
             instanceof Decoded.Accepted<List<RosterEntry>>(List<RosterEntry> entries)) {
       for (RosterEntry entry : entries) {
         if (entry.writer() == writer) {

@@ -23,6 +23,7 @@ final class CommandSummaries {
     {"CAPSULE.INFO", "Describe the capsule this server keeps its data in."},
     {"CAPSULE.PROOF", "Return a proof of the value of a key, or of its absence."},
     {"CAPSULE.RECORD", "Describe a record of the capsule."},
+    {"CAPSULE.ROTATE", "Begin a new key generation."},
     {"CAPSULE.SNAPSHOT", "Return the newest consistent cut of all workers."},
     {"CAPSULE.SYNC", "Have the epoch end now and wait for its consistent cut."},
     {"CAPSULE.TOKEN", "Return what this session has seen, for another worker to wait for."},

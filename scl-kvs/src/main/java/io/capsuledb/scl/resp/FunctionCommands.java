@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
+import java.util.function.IntSupplier;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -20,6 +21,8 @@ import org.jspecify.annotations.Nullable;
  * inside MULTI the whole EXEC does, see {@link Dispatcher}.
  */
 final class FunctionCommands {
+
+  private static final System.Logger LOG = System.getLogger(FunctionCommands.class.getName());
 
   private static final String ENGINE = "DUKTAPE";
   private static final long MAX_PATTERN_WORK = 1 << 22;
@@ -341,7 +344,18 @@ final class FunctionCommands {
     if (context.inTransaction()) {
       run.within(context);
     } else {
-      context.offload(Deferred.Lane.PROCEDURES, run::alone);
+      IntSupplier rotation =
+          state.options().rotateEachCall() && !readOnly ? state.options().keyRotation() : null;
+      context.offload(
+          Deferred.Lane.PROCEDURES,
+          () -> {
+            if (rotation != null) {
+              // First: a call whose keys could not be rotated is not made.
+              int generation = rotation.getAsInt();
+              LOG.log(System.Logger.Level.DEBUG, "event=procedure.keys generation={0}", generation);
+            }
+            return run.alone();
+          });
     }
   }
 
