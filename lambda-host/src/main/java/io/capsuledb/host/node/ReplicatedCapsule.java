@@ -331,6 +331,7 @@ final class ReplicatedCapsule implements AutoCloseable {
     while (true) {
       List<PublicKey> keys = new ArrayList<>();
       List<ReplicaAddress> missing = new ArrayList<>();
+      Map<String, Long> troubles;
       try (ReplicaCaller caller = call(context)) {
         for (ReplicaAddress replica : context.options.replicas()) {
           PublicKey key = caller.keyOf(replica);
@@ -345,14 +346,17 @@ final class ReplicatedCapsule implements AutoCloseable {
             keys.add(key);
           }
         }
+        troubles = caller.troubles();
       }
       if (missing.isEmpty()) {
         return keys;
       }
-      EventLog.info("replicas.awaited", "missing", missing);
+      EventLog.info("replicas.awaited", "missing", missing, "links", troubles);
       if (context.clock.monotonicNanos() - deadline >= 0) {
         throw new UnavailableException(
-            "new data need all their replicas once, and these do not answer: " + missing);
+            "new data need all their replicas once, and these do not answer: "
+                + missing
+                + (troubles.isEmpty() ? "" : "; what became of links: " + troubles));
       }
     }
   }

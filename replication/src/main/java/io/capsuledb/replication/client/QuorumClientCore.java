@@ -415,6 +415,10 @@ public final class QuorumClientCore {
     if (peer == null || !peer.linked || failure != null) {
       return;
     }
+    if (message instanceof Message.AskCapsules) {
+      // A replica that holds nothing yet asks everybody: it cannot know who its peers are.
+      return;
+    }
     if (!(message instanceof Message.Reply reply)) {
       strike(now, peer, "asks a client");
       return;
@@ -1581,7 +1585,11 @@ public final class QuorumClientCore {
     return new UnavailableException(
         full > 0 && current != null && !current.isQuorum(r -> !peer(r).full)
             ? "out of space: " + full + " replicas take no records"
-            : "no quorum of replicas: "
+            : (waits
+                    ? "no quorum of replicas has stated for "
+                        + TimeUnit.NANOSECONDS.toMillis(now - appendings.getFirst().sinceNanos)
+                        + " ms that it holds what was sent: "
+                    : "no quorum of replicas: ")
                 + connected
                 + (current == null
                     ? " answer"
