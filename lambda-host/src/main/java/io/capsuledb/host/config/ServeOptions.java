@@ -45,6 +45,7 @@ public final class ServeOptions {
   private final int maxClients;
   private final EventLog.Detail logLevel;
   private final boolean shared;
+  private final boolean enclave;
   private final List<HostPort> join;
   private final int epochMs;
   private final int leaseMs;
@@ -75,6 +76,7 @@ public final class ServeOptions {
     this.epochMs = builder.epochMs;
     this.leaseMs = builder.leaseMs;
     this.linearizable = builder.linearizable;
+    this.enclave = builder.enclave;
   }
 
   public static Builder builder() {
@@ -106,6 +108,7 @@ public final class ServeOptions {
     private int maxClients = DEFAULT_MAX_CLIENTS;
     private EventLog.Detail logLevel = EventLog.Detail.INFO;
     private boolean shared;
+    private boolean enclave;
     private List<HostPort> join = List.of();
     private int epochMs = 1_000;
     private int leaseMs = 2_000;
@@ -197,6 +200,13 @@ public final class ServeOptions {
               };
           forWorkers = setting;
         }
+        case ENCLAVE ->
+            enclave =
+                switch (value) {
+                  case "none" -> false;
+                  case "process" -> true;
+                  default -> throw SettingValues.wrong(setting, value, "none or process", null);
+                };
         case LOG_LEVEL -> logLevel = SettingValues.detail(setting, value);
       }
       return this;
@@ -222,6 +232,10 @@ public final class ServeOptions {
       if (shared && replicas.isEmpty()) {
         throw new InvalidRequestException(
             "replicas is not set: a worker shares data that are on replicas");
+      }
+      if (shared && enclave) {
+        throw new InvalidRequestException(
+            "enclave is 'process', which is for 'capsule serve' only: leave it out");
       }
       if (!shared && forOthers != null) {
         throw new InvalidRequestException(
@@ -396,5 +410,10 @@ public final class ServeOptions {
   /** How much is logged. */
   public EventLog.Detail logLevel() {
     return logLevel;
+  }
+
+  /** Whether what is trusted has a process of its own. */
+  public boolean enclave() {
+    return enclave;
   }
 }

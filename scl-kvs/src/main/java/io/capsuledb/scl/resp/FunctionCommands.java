@@ -137,7 +137,7 @@ final class FunctionCommands {
     if (!ScriptCommands.isFlush(context)) {
       throw new CommandException("ERR FUNCTION FLUSH only supports SYNC|ASYNC option");
     }
-    if (procedures.catalog().libraries().isEmpty()) {
+    if (procedures.catalog().libraries().isEmpty() && !procedures.isStale()) {
       context.reply().ok();
       return;
     }
@@ -150,6 +150,10 @@ final class FunctionCommands {
   }
 
   private void dump(CommandContext context) {
+    fresh(context, this::dumpFresh);
+  }
+
+  private void dumpFresh(CommandContext context) {
     Procedures.Catalog catalog = procedures.catalog();
     context.waitFor(catalog.fence());
     context
@@ -201,9 +205,14 @@ final class FunctionCommands {
         throw new CommandException("ERR Unknown argument " + echo(word));
       }
     }
+    boolean code = withCode;
+    @Nullable Glob wanted = glob;
+    fresh(context, later -> list(later, wanted, code));
+  }
+
+  private void list(CommandContext context, @Nullable Glob wanted, boolean withCode) {
     Procedures.Catalog catalog = procedures.catalog();
     context.waitFor(catalog.fence());
-    @Nullable Glob wanted = glob;
     List<Procedures.Library> libraries =
         catalog.all().stream()
             .filter(
@@ -260,6 +269,10 @@ final class FunctionCommands {
   // ------------------------------------------------------------------ calls
 
   private void stats(CommandContext context) {
+    fresh(context, this::statsFresh);
+  }
+
+  private void statsFresh(CommandContext context) {
     RespWriter reply = context.reply();
     Procedures.Running running = procedures.longestRunning();
     Procedures.Catalog catalog = procedures.catalog();
@@ -301,7 +314,25 @@ final class FunctionCommands {
     context.reply().ok();
   }
 
+  /** Does it now, or, if another worker has changed libraries, when those are known here. */
+  private void fresh(CommandContext context, CommandSpec.Body body) {
+    if (context.inExec() || !procedures.isStale()) {
+      body.run(context);
+      return;
+    }
+    context.offload(
+        Deferred.Lane.PROCEDURES,
+        () -> {
+          procedures.refresh();
+          return body;
+        });
+  }
+
   private void call(CommandContext context, boolean readOnly) {
+    fresh(context, later -> callFresh(later, readOnly));
+  }
+
+  private void callFresh(CommandContext context, boolean readOnly) {
     Procedures.Catalog catalog = procedures.catalog();
     context.waitFor(catalog.fence());
     Procedures.Bound bound =

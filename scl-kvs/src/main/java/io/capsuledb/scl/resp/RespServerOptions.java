@@ -81,6 +81,7 @@ public final class RespServerOptions {
   private final ProcedureEngine procedures;
   private final Map<String, Supplier<Map<String, String>>> info;
   private final @Nullable Sharing sharing;
+  private final @Nullable ClientStreams door;
 
   private RespServerOptions(Builder builder) {
     this.listen = List.copyOf(builder.listen);
@@ -101,6 +102,7 @@ public final class RespServerOptions {
     this.procedures = builder.procedures;
     this.info = new LinkedHashMap<>(builder.info);
     this.sharing = builder.sharing;
+    this.door = builder.door;
   }
 
   /** Options with their defaults. */
@@ -191,6 +193,11 @@ public final class RespServerOptions {
     return sharing;
   }
 
+  /** Where the sockets are; null where they are the server's own. */
+  @Nullable ClientStreams door() {
+    return door;
+  }
+
   Map<String, Supplier<Map<String, String>>> info() {
     return java.util.Collections.unmodifiableMap(info);
   }
@@ -212,6 +219,7 @@ public final class RespServerOptions {
     private long replyTimeoutMs = 10_000;
     private String version = "unknown";
     private Runnable onShutdown = () -> {};
+    private @Nullable ClientStreams door;
     private ProcedureEngine procedures =
         ProcedureEngine.off("procedures are off: this server was started without them");
     private final Map<String, Supplier<Map<String, String>>> info = new LinkedHashMap<>();
@@ -315,6 +323,17 @@ public final class RespServerOptions {
     /** What SHUTDOWN runs, on a thread of its own. Default: nothing. */
     public Builder onShutdown(Runnable callback) {
       this.onShutdown = callback;
+      return this;
+    }
+
+    /**
+     * Has the server open no socket: another process has them, and listens on {@link #listen}. See
+     * {@link RespServer#clients}.
+     *
+     * @param streams is told what clients are sent
+     */
+    public Builder door(ClientStreams streams) {
+      this.door = streams;
       return this;
     }
 

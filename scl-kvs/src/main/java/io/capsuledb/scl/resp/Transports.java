@@ -9,6 +9,7 @@ import io.netty.channel.ServerChannel;
 import io.netty.channel.epoll.Epoll;
 import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.channel.epoll.EpollServerSocketChannel;
+import io.netty.channel.local.LocalIoHandler;
 import io.netty.channel.nio.NioIoHandler;
 import io.netty.channel.socket.nio.NioServerSocketChannel;
 import io.netty.channel.uring.IoUring;
@@ -89,6 +90,12 @@ final class Transports {
     }
     throw new InvalidRequestException(
         "transport is " + wanted + ", which does not work here; allowed is AUTO or NIO");
+  }
+
+  /** Event loops for channels without sockets. */
+  static EventLoopGroup startWithoutSockets(int threads) {
+    return new MultiThreadIoEventLoopGroup(
+        threads, new DefaultThreadFactory("resp-io"), LocalIoHandler.newFactory());
   }
 
   private static void refused(Transport wanted, Transport transport, @Nullable Throwable cause) {
