@@ -172,10 +172,7 @@ public final class ClientDoor implements ClientStreams, AutoCloseable {
   public void closed(long stream) {
     Guest guest = guests.remove(stream);
     if (guest != null) {
-      guest
-          .channel
-          .writeAndFlush(Unpooled.EMPTY_BUFFER)
-          .addListener(ChannelFutureListener.CLOSE);
+      guest.channel.writeAndFlush(Unpooled.EMPTY_BUFFER).addListener(ChannelFutureListener.CLOSE);
     }
   }
 

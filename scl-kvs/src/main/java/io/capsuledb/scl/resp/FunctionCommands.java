@@ -206,6 +206,9 @@ final class FunctionCommands {
       }
     }
     boolean code = withCode;
+    if (code) {
+      context.requireAdmin("function|list|withcode");
+    }
     @Nullable Glob wanted = glob;
     fresh(context, later -> list(later, wanted, code));
   }

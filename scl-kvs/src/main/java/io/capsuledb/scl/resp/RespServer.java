@@ -109,9 +109,7 @@ public final class RespServer implements AutoCloseable {
     RespServer server =
         new RespServer(
             state,
-            chosen == null
-                ? Transports.startWithoutSockets(options.ioThreads())
-                : chosen.group(),
+            chosen == null ? Transports.startWithoutSockets(options.ioThreads()) : chosen.group(),
             ssl);
     try {
       server.open(chosen);
@@ -136,8 +134,7 @@ public final class RespServer implements AutoCloseable {
                 loop.durableGrew();
               }
             });
-    List<InetSocketAddress> bound =
-        chosen == null ? state.options().listen() : bindAll(chosen);
+    List<InetSocketAddress> bound = chosen == null ? state.options().listen() : bindAll(chosen);
     state.addresses(bound);
     sweptNanos = state.clock().monotonicNanos();
     for (LoopState loop : state.loops()) {

@@ -2,6 +2,8 @@ package io.capsuledb.scl.resp;
 
 import io.capsuledb.core.error.InvalidRequestException;
 import io.capsuledb.scl.resp.RespServerOptions.Transport;
+import io.netty.channel.ChannelId;
+import io.netty.channel.DefaultChannelId;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.IoHandlerFactory;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
@@ -94,6 +96,9 @@ final class Transports {
 
   /** Event loops for channels without sockets. */
   static EventLoopGroup startWithoutSockets(int threads) {
+    // Looks at the machine's network interfaces, once, which a sealed process may not do later.
+    ChannelId first = DefaultChannelId.newInstance();
+    LOG.log(System.Logger.Level.DEBUG, "event=resp.no_sockets channel_id=" + first.asShortText());
     return new MultiThreadIoEventLoopGroup(
         threads, new DefaultThreadFactory("resp-io"), LocalIoHandler.newFactory());
   }
