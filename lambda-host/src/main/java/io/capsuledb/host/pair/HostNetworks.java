@@ -51,41 +51,39 @@ final class HostNetworks implements AutoCloseable {
   /** Answers one question about links. */
   PairWriter answer(PairOp op, PairReader question) {
     PairWriter answer = PairCalls.ok();
-    switch (op) {
+    return switch (op) {
       case NET_START -> {
         int number = numbers.incrementAndGet();
         if (networks.size() >= MAX_OPEN || number > MAX_NETWORKS) {
           throw new InvalidRequestException("too many networks");
         }
         networks.put(number, factory.apply(new Told(number)));
-        return answer.u32(number);
+        yield answer.u32(number);
       }
-      case NET_LISTEN -> {
-        return answer.text(known(question).listen(question.text(MAX_ADDRESS_BYTES)));
-      }
+      case NET_LISTEN -> answer.text(known(question).listen(question.text(MAX_ADDRESS_BYTES)));
       case NET_CONNECT -> {
         int number = question.u32();
         Network network = networks.get(number);
         if (network == null) {
           throw new InvalidRequestException("there is no such network");
         }
-        return answer.u64(outer(number, network.connect(question.text(MAX_ADDRESS_BYTES))));
+        yield answer.u64(outer(number, network.connect(question.text(MAX_ADDRESS_BYTES))));
       }
       case NET_COUNTERS -> {
         Map<String, Long> counters = known(question).counters();
         answer.u32(counters.size());
         counters.forEach((name, value) -> answer.text(name).u64(value));
-        return answer;
+        yield answer;
       }
       case NET_CLOSE -> {
         Network closed = networks.remove(question.u32());
         if (closed != null) {
           closed.close();
         }
-        return answer;
+        yield answer;
       }
       default -> throw new InvalidRequestException("links know no " + op);
-    }
+    };
   }
 
   /** Takes a message about links; false if it is about something else. */
@@ -95,7 +93,7 @@ final class HostNetworks implements AutoCloseable {
       case LINK_SEND -> {
         if (network != null) {
           // Without room there it is lost; either way it is under way no more.
-          boolean unused = network.send(inner(number), body);
+          var _ = network.send(inner(number), body);
           link.send(PairKind.LINK_ROOM, number, new PairWriter().u32(body.length).toBytes());
         }
       }

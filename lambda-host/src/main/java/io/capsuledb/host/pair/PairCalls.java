@@ -107,20 +107,26 @@ final class PairCalls {
     if (status == OK) {
       return answer;
     }
-    int reason = answer.u8();
+    String reason = answer.text(MAX_TEXT_BYTES);
     String text = answer.text(MAX_TEXT_BYTES);
-    Rejection.Reason[] reasons = Rejection.Reason.values();
     throw switch (status) {
       case INVALID_REQUEST -> new InvalidRequestException(text);
       case UNAVAILABLE -> new UnavailableException(text);
       case OUTCOME_UNKNOWN -> new OutcomeUnknownException(text);
       case INTEGRITY ->
-          new IntegrityException(
-              Rejection.of(
-                  reason < reasons.length ? reasons[reason] : Rejection.Reason.UNKNOWN_TYPE, text));
+          new IntegrityException(Rejection.of(reason(reason), text));
       case DENIED -> new DeniedException(text);
       default -> new StorageException(text);
     };
+  }
+
+  private static Rejection.Reason reason(String name) {
+    for (Rejection.Reason known : Rejection.Reason.values()) {
+      if (known.name().equals(name)) {
+        return known;
+      }
+    }
+    return Rejection.Reason.UNKNOWN_TYPE;
   }
 
   /** The body of an answer that went well. */
@@ -131,14 +137,14 @@ final class PairCalls {
   /** The body of an answer that says what went wrong. */
   static PairWriter failed(CapsuleException why) {
     String text = String.valueOf(why.getMessage());
-    int reason = 0;
+    String reason = "";
     int status =
         switch (why) {
           case InvalidRequestException _ -> INVALID_REQUEST;
           case UnavailableException _ -> UNAVAILABLE;
           case OutcomeUnknownException _ -> OUTCOME_UNKNOWN;
           case IntegrityException integrity -> {
-            reason = integrity.rejection().reason().ordinal();
+            reason = integrity.rejection().reason().name();
             text = integrity.rejection().detail();
             yield INTEGRITY;
           }
@@ -147,7 +153,7 @@ final class PairCalls {
         };
     return new PairWriter()
         .u8(status)
-        .u8(reason)
+        .text(reason)
         .text(text.length() > MAX_TEXT_BYTES / 4 ? text.substring(0, MAX_TEXT_BYTES / 4) : text);
   }
 }

@@ -109,7 +109,7 @@ final class PairLink implements AutoCloseable {
    * @throws UnavailableException if the link is over
    */
   void send(PairKind kind, long number, byte[] body) {
-    enqueue(frames(kind, number, body), Thread.currentThread() != receiving);
+    enqueue(frames(kind, number, body), !Thread.currentThread().equals(receiving));
   }
 
   private List<byte[]> frames(PairKind kind, long number, byte[] body) {
@@ -289,7 +289,7 @@ final class PairLink implements AutoCloseable {
   }
 
   private static void join(@Nullable Thread thread) {
-    if (thread != null && thread != Thread.currentThread()) {
+    if (thread != null && !thread.equals(Thread.currentThread())) {
       try {
         thread.join(TimeUnit.SECONDS.toMillis(5));
       } catch (InterruptedException e) {

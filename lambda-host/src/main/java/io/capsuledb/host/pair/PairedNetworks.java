@@ -64,18 +64,16 @@ final class PairedNetworks {
 
   /** Takes a message about links; false if it is about something else. */
   boolean received(PairKind kind, long number, byte[] body) {
-    switch (kind) {
+    return switch (kind) {
       case LINK_OPENED, LINK_RECEIVED, LINK_CLOSED, LINK_ROOM -> {
         Paired network = networks.get(network(number));
         if (network != null) {
           network.received(kind, number, body);
         }
-        return true;
+        yield true;
       }
-      default -> {
-        return false;
-      }
-    }
+      default -> false;
+    };
   }
 
   /** The other process is gone, and every link with it. */

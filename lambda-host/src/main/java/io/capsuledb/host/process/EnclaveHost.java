@@ -205,11 +205,15 @@ public final class EnclaveHost implements AutoCloseable {
       process = started;
       opened.start(started::isAlive);
       side = opened;
-      lost.thenAccept(why -> EventLog.warn("enclave.lost", "reason", why.getMessage()));
       // A side that breaks the rules ends; one that has ended is noticed by its exit, too.
-      lost.thenRun(() -> endSoon(started));
-      int code = started.waitFor();
-      return code;
+      var unused =
+          lost.thenAccept(
+              why -> {
+                EventLog.warn("enclave.lost", "reason", String.valueOf(why.getMessage()));
+                endSoon(started);
+              });
+      assert unused != null;
+      return started.waitFor();
     } finally {
       side = null;
       opened.close();

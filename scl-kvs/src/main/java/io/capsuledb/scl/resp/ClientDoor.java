@@ -118,7 +118,9 @@ public final class ClientDoor implements ClientStreams, AutoCloseable {
   public void desert() {
     listeners.forEach(one -> one.config().setAutoRead(false));
     server = null;
-    List.copyOf(guests.values()).forEach(guest -> guest.channel.close());
+    for (Guest guest : List.copyOf(guests.values())) {
+      var _ = guest.channel.close();
+    }
   }
 
   private void accept(Channel channel) {
@@ -256,7 +258,7 @@ public final class ClientDoor implements ClientStreams, AutoCloseable {
     @Override
     public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
       // A socket that failed is over, whatever it was.
-      context.close();
+      var _ = context.close();
     }
   }
 }

@@ -17,7 +17,6 @@ import io.capsuledb.scl.lock.LockGrant;
 import io.capsuledb.scl.lock.LockMode;
 import io.capsuledb.scl.procedure.ProcedureHost;
 import io.capsuledb.scl.resp.AclUsers.Permission;
-import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -66,42 +65,70 @@ final class StoreView implements ProcedureHost, AutoCloseable {
   /** Most keys one call locks by name. */
   private static final int MAX_LOCKED = 64;
 
-  /** An operand that {@link #merge} was given. */
-  private record Operand(MergeOperator operator, ByteBuffer bytes) {}
+  /** An operand that {@link #merge} was given, in the form it is stored in. */
+  private static final class Operand {
+    private final MergeOperator operator;
+    private final byte[] bytes;
 
-  /**
-   * What the run did to a key.
-   *
-   * @param decided whether it has a value of its own, or none; else it is what there was before
-   * @param value null for a removal
-   * @param operands merged after that, in this order
-   */
-  private record Change(
-      boolean decided, @Nullable ByteBuffer value, long expiryAtMs, List<Operand> operands) {
+    Operand(MergeOperator operator, byte[] bytes) {
+      this.operator = operator;
+      this.bytes = bytes;
+    }
+  }
+
+  /** What the run did to a key. Immutable. */
+  private static final class Change {
+    /** Whether the key has a value of the run's own, or none; else what there was before. */
+    private final boolean decided;
+
+    /** Null for a removal. */
+    private final byte @Nullable [] value;
+
+    private final long expiryAtMs;
+
+    /** Merged after that, in this order. */
+    private final List<Operand> operands;
+
+    private Change(
+        boolean decided, byte @Nullable [] value, long expiryAtMs, List<Operand> operands) {
+      this.decided = decided;
+      this.value = value;
+      this.expiryAtMs = expiryAtMs;
+      this.operands = List.copyOf(operands);
+    }
 
     static Change to(byte @Nullable [] value, long expiryAtMs) {
-      return new Change(true, value == null ? null : ByteBuffer.wrap(value), expiryAtMs, List.of());
+      return new Change(true, value, expiryAtMs, List.of());
+    }
+
+    /** Nothing yet, on top of what there is. */
+    static Change ofNothing() {
+      return new Change(false, null, Expiry.NEVER, List.of());
+    }
+
+    boolean decided() {
+      return decided;
     }
 
     /** With one operand more; one that can be told together with the last is. */
     Change and(MergeOperator operator, byte[] operand) {
       List<Operand> all = new ArrayList<>(operands);
       if (!all.isEmpty() && all.getLast().operator == operator) {
-        byte[] both = operator.apply(operator.typeNumber(), all.getLast().bytes.array(), operand);
+        byte[] both = operator.apply(operator.typeNumber(), all.getLast().bytes, operand);
         if (both.length <= MergeOperator.MAX_OPERAND_BYTES) {
           all.removeLast();
-          all.add(new Operand(operator, ByteBuffer.wrap(both)));
-          return new Change(decided, value, expiryAtMs, List.copyOf(all));
+          all.add(new Operand(operator, both));
+          return new Change(decided, value, expiryAtMs, all);
         }
       }
-      all.add(new Operand(operator, ByteBuffer.wrap(operand)));
-      return new Change(decided, value, expiryAtMs, List.copyOf(all));
+      all.add(new Operand(operator, operand));
+      return new Change(decided, value, expiryAtMs, all);
     }
 
     long bytes(int keyLength) {
-      long bytes = OPERATION_BYTES + keyLength + (value == null ? 0L : value.remaining());
+      long bytes = OPERATION_BYTES + keyLength + (value == null ? 0L : value.length);
       for (Operand operand : operands) {
-        bytes += OPERATION_BYTES + keyLength + operand.bytes.remaining();
+        bytes += OPERATION_BYTES + keyLength + operand.bytes.length;
       }
       return bytes;
     }
@@ -130,10 +157,6 @@ final class StoreView implements ProcedureHost, AutoCloseable {
       watched = new MultiState.Watched(key, lookup);
       // Two workers' changes may be of one Lamport time, and operands come below other changes.
       digest = shared ? digest(lookup) : null;
-    }
-
-    byte[] key() {
-      return watched.key();
     }
 
     boolean touched(Transaction now) {
@@ -342,8 +365,7 @@ final class StoreView implements ProcedureHost, AutoCloseable {
     changes.forEach(
         (key, change) -> {
           if (!change.decided) {
-            change.operands.forEach(
-                operand -> target.merge(key, operand.operator, operand.bytes.array()));
+            change.operands.forEach(operand -> target.merge(key, operand.operator, operand.bytes));
             return;
           }
           Typed settled = settle(change, null);
@@ -360,13 +382,13 @@ final class StoreView implements ProcedureHost, AutoCloseable {
   /** What a key has after a change of what was below. */
   private static Typed settle(Change change, @Nullable Lookup below) {
     int type = ValueType.STRING.number();
-    byte[] value = change.value == null ? null : change.value.array();
+    byte[] value = change.value;
     if (!change.decided && below != null && below.found()) {
       type = below.type().number();
       value = below.value();
     }
     for (Operand operand : change.operands) {
-      value = operand.operator.apply(type, value, operand.bytes.array());
+      value = operand.operator.apply(type, value, operand.bytes);
       type = operand.operator.typeNumber();
     }
     return new Typed(type, value);
@@ -685,7 +707,7 @@ final class StoreView implements ProcedureHost, AutoCloseable {
       Typed now = settle(before, null);
       requireFits(known, now.typeNumber, now.value);
     }
-    Change base = before == null ? new Change(false, null, Expiry.NEVER, List.of()) : before;
+    Change base = before == null ? Change.ofNothing() : before;
     change(key, base.and(known, canonical));
     return null;
   }

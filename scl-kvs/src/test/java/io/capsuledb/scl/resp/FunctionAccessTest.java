@@ -75,7 +75,7 @@ class FunctionAccessTest {
 
   @Test
   void codeAndKeysOfLibrariesAreForAdministrators() throws IOException {
-    PasswordHash secret = PasswordHash.of("s".toCharArray(), new SystemEntropy());
+    PasswordHash secret = PasswordHash.create(new byte[] {(byte) 's'}, new SystemEntropy());
     AclUsers users =
         AclUsers.builder()
             .user("default", secret, EnumSet.of(Permission.READ, Permission.WRITE))
