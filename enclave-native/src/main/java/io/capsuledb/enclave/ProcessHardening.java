@@ -19,9 +19,9 @@ import org.jspecify.annotations.Nullable;
 /**
  * Makes it harder to take keys out of this process: it leaves no core dump, cannot be read or
  * traced by other processes of the same user, and nothing it starts gains privileges; a process of
- * its own for keys also locks its memory and opens nothing more ({@link #seal}). On Linux, by {@code
- * prctl(2)}, {@code setrlimit(2)}, {@code madvise(2)}, {@code mlockall(2)} and {@code seccomp(2)};
- * elsewhere nothing is done, and {@link #apply} says so.
+ * its own for keys also locks its memory and opens nothing more ({@link #seal}). On Linux, by
+ * {@code prctl(2)}, {@code setrlimit(2)}, {@code madvise(2)}, {@code mlockall(2)} and {@code
+ * seccomp(2)}; elsewhere nothing is done, and {@link #apply} says so.
  *
  * <p>This is defence in depth against the rest of the machine. It does not stop root, and it is not
  * what an enclave gives.
@@ -127,8 +127,7 @@ public final class ProcessHardening {
         return "the limit on locked memory (ulimit -l) is not unlimited";
       }
       MethodHandle mlockall =
-          function(
-              "mlockall", FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.JAVA_INT));
+          function("mlockall", FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.JAVA_INT));
       int result = (int) mlockall.invokeExact(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT);
       return result == 0 ? null : "mlockall answered " + result;
     } catch (Throwable e) {

@@ -19,8 +19,8 @@ import org.jspecify.annotations.Nullable;
  * killed, so that Java code gets an exception where it tries.
  *
  * <p>Not allowed are therefore: opening files, sockets, programs, other processes' memory, tracing,
- * signals to others, io_uring, namespaces, loading of kernel code. What is open stays open: standard
- * output and error, the jars, the memory shared with the host.
+ * signals to others, io_uring, namespaces, loading of kernel code. What is open stays open:
+ * standard output and error, the jars, the memory shared with the host.
  *
  * <p>The program is classic BPF over {@code struct seccomp_data}, see seccomp(2): the architecture
  * is checked first, since numbers differ.

@@ -81,8 +81,7 @@ public final class CapsuleCli {
     commands.put(
         "enclave",
         () ->
-            new CommandLine(new EnclaveCommand())
-                .addSubcommand(new EnclaveStatusCommand(context)));
+            new CommandLine(new EnclaveCommand()).addSubcommand(new EnclaveStatusCommand(context)));
     commands.put(
         "fn",
         () ->

@@ -6,8 +6,8 @@ import java.io.IOException;
 import java.io.InputStream;
 
 /**
- * Watches the pipe from the host process of a pair: told to, this process ends in order; if the pipe
- * closes without a word, the host has died.
+ * Watches the pipe from the host process of a pair: told to, this process ends in order; if the
+ * pipe closes without a word, the host has died.
  */
 final class HostWatch {
 

@@ -103,7 +103,8 @@ final class ServeCommand implements Callable<Integer> {
         EventLog.warn("process.not_hardened", "measure", measure.name(), "reason", failure);
       }
       report.put(
-          "enclave_" + measure.name().replace('-', '_'), failure == null ? "on" : "off: " + failure);
+          "enclave_" + measure.name().replace('-', '_'),
+          failure == null ? "on" : "off: " + failure);
     }
     return report;
   }

@@ -122,8 +122,7 @@ public final class MetricsServer implements AutoCloseable {
     };
   }
 
-  private static void metrics(HttpExchange exchange, Supplier<byte[]> metrics)
-      throws IOException {
+  private static void metrics(HttpExchange exchange, Supplier<byte[]> metrics) throws IOException {
     byte[] body;
     try {
       body = metrics.get();

@@ -175,8 +175,7 @@ final class ReplicatedCapsule implements AutoCloseable {
             LinkNetwork.start(
                 key.identity(),
                 context.outside.links(context.options.replicaLinks(), context.telemetry),
-                new Messenger.Ports(
-                    context.clock, context.entropy, scheduler, context.telemetry),
+                new Messenger.Ports(context.clock, context.entropy, scheduler, context.telemetry),
                 links));
     QuorumClient client =
         started(

@@ -227,8 +227,7 @@ public final class EnclaveSide implements Outside, AutoCloseable {
     }
     if (op == PairOp.METRICS) {
       byte[] metrics = node.metrics().get();
-      return PairCalls.ok()
-          .bytes(metrics.length > MAX_METRICS_BYTES ? new byte[0] : metrics);
+      return PairCalls.ok().bytes(metrics.length > MAX_METRICS_BYTES ? new byte[0] : metrics);
     }
     if (op == PairOp.HEALTH) {
       CapsuleException trouble = node.trouble().get();

@@ -78,8 +78,7 @@ public final class HostSide implements AutoCloseable {
    * @param onReady told when it serves
    * @param onLost told when it is gone, or breaks the rules; on the link's thread
    */
-  public static HostSide prepare(
-      Means means, Runnable onReady, Consumer<CapsuleException> onLost) {
+  public static HostSide prepare(Means means, Runnable onReady, Consumer<CapsuleException> onLost) {
     RingOptions size = new RingOptions(PairLayout.RING_BYTES, PairLayout.MAX_FRAME_BYTES);
     Ring toHost = Ring.create(size);
     boolean made = false;
@@ -248,5 +247,4 @@ public final class HostSide implements AutoCloseable {
       default -> stores.answer(op, question);
     };
   }
-
 }

@@ -93,8 +93,7 @@ final class HostStores {
         answer.u32(findings.size());
         findings.forEach(answer::text);
       }
-      default ->
-          throw new io.capsuledb.core.error.InvalidRequestException("stores know no " + op);
+      default -> throw new io.capsuledb.core.error.InvalidRequestException("stores know no " + op);
     }
     return answer;
   }

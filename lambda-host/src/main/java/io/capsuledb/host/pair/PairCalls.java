@@ -113,8 +113,7 @@ final class PairCalls {
       case INVALID_REQUEST -> new InvalidRequestException(text);
       case UNAVAILABLE -> new UnavailableException(text);
       case OUTCOME_UNKNOWN -> new OutcomeUnknownException(text);
-      case INTEGRITY ->
-          new IntegrityException(Rejection.of(reason(reason), text));
+      case INTEGRITY -> new IntegrityException(Rejection.of(reason(reason), text));
       case DENIED -> new DeniedException(text);
       default -> new StorageException(text);
     };

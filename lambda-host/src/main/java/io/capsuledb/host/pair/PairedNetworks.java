@@ -14,12 +14,12 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.AtomicLong;
 
 /**
- * Links to replicas that the other process has. A frame that finds no room there or here is lost, as
- * it may be on the way. Links are numbered there; to tell links of different networks apart, each
- * number is that of the network, 16 bits, and its own.
+ * Links to replicas that the other process has. A frame that finds no room there or here is lost,
+ * as it may be on the way. Links are numbered there; to tell links of different networks apart,
+ * each number is that of the network, 16 bits, and its own.
  *
- * <p>What happens on links is told on a thread of each network's own: who is told may be waiting for
- * an answer that comes over the same ring. Thread-safe.
+ * <p>What happens on links is told on a thread of each network's own: who is told may be waiting
+ * for an answer that comes over the same ring. Thread-safe.
  */
 final class PairedNetworks {
 

@@ -2,6 +2,7 @@ package io.capsuledb.host.process;
 
 import io.capsuledb.core.error.CapsuleException;
 import io.capsuledb.core.error.UnavailableException;
+import io.capsuledb.core.port.Telemetry;
 import io.capsuledb.host.config.ServeOptions;
 import io.capsuledb.host.log.EventLog;
 import io.capsuledb.host.metrics.MetricsServer;
@@ -9,7 +10,6 @@ import io.capsuledb.host.node.LocalOutside;
 import io.capsuledb.host.pair.CapsuleStores;
 import io.capsuledb.host.pair.HostSide;
 import io.capsuledb.scl.resp.ClientDoor;
-import io.capsuledb.core.port.Telemetry;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.net.InetSocketAddress;
@@ -183,10 +183,7 @@ public final class EnclaveHost implements AutoCloseable {
     HostSide opened =
         HostSide.prepare(
             new HostSide.Means(
-                stores,
-                local.links(options.replicaLinks(), Telemetry.NONE),
-                door,
-                httpAddress()),
+                stores, local.links(options.replicaLinks(), Telemetry.NONE), door, httpAddress()),
             firstReady::countDown,
             lost::complete);
     try {

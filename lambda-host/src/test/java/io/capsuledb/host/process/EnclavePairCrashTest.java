@@ -41,6 +41,7 @@ class EnclavePairCrashTest {
       """
       #!js name=count
       register_function('up', function (keys) { return incr(keys[0], 1) });
+      register_function('half', function () { put('h:1', 'x'); put('h:2', 'x'); while (1); });
       """;
 
   @TempDir private Path directory;
@@ -188,6 +189,37 @@ class EnclavePairCrashTest {
     host.stop();
     assertThat(host.awaitEnd(60)).as("had to be killed").isFalse();
     assertThat(host.describeEnd()).isEqualTo("ended with exit code 0");
+  }
+
+  @Test
+  void aCallThatIsCutOffLeavesNothing() throws Exception {
+    start();
+    assertThat(ask("FUNCTION", "LOAD", LIBRARY)).isEqualTo("count");
+    try (RespClient caller = connect()) {
+      caller.send(
+          RespClient.ascii("FCALL"), RespClient.ascii("half"), RespClient.ascii("0"));
+      caller.flush();
+      assertThat(
+              within(
+                  PATIENCE_NANOS,
+                  () -> {
+                    try (RespClient client = connect()) {
+                      // Where a running function is described, or nothing.
+                      return ask(client, "FUNCTION", "STATS")
+                              instanceof Reply.Sequence(List<Reply> stats)
+                          && stats.get(1) instanceof Reply.Sequence;
+                    }
+                  }))
+          .isTrue();
+      enclave().destroyForcibly();
+    } catch (CapsuleException e) {
+      assertThat(e.code()).isNotNull();
+    }
+    assertThat(within(PATIENCE_NANOS, () -> "PONG".equals(ask("PING")))).isTrue();
+    try (RespClient client = connect()) {
+      assertThat(ask(client, "EXISTS", "h:1", "h:2")).isEqualTo(new Reply.Count(0));
+      assertThat(ask(client, "FCALL", "up", "1", "n")).isEqualTo(new Reply.Count(1));
+    }
   }
 
   @Test

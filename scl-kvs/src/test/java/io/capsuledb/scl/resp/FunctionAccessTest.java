@@ -40,6 +40,10 @@ class FunctionAccessTest {
             }));
   }
 
+  private static String lines(String words) {
+    return words.replace(" ", "\r\n") + "\r\n";
+  }
+
   @Test
   void repliesHaveTheTypesOfTheProtocol() throws IOException {
     try (LiveServer live = new LiveServer(RespServerOptions.builder().procedures(engine()));
@@ -47,13 +51,10 @@ class FunctionAccessTest {
       peer.send(load());
       assertThat(peer.reply()).isEqualTo("$3\r\nlib\r\n");
       assertThat(peer.ask("FCALL all 0"))
-          .isEqualTo(
-              "*8\r\n$1\r\na\r\n:1\r\n$1\r\nb\r\n$3\r\n1.5\r\n$1\r\nc\r\n$-1\r\n$1\r\nd\r\n"
-                  + "*1\r\n:7\r\n");
+          .isEqualTo(lines("*8 $1 a :1 $1 b $3 1.5 $1 c $-1 $1 d *1 :7"));
       assertThat(peer.ask("HELLO 3")).startsWith("%");
       assertThat(peer.ask("FCALL all 0"))
-          .isEqualTo(
-              "%4\r\n$1\r\na\r\n#t\r\n$1\r\nb\r\n,1.5\r\n$1\r\nc\r\n_\r\n$1\r\nd\r\n*1\r\n:7\r\n");
+          .isEqualTo(lines("%4 $1 a #t $1 b ,1.5 $1 c _ $1 d *1 :7"));
     }
   }
 
