@@ -50,10 +50,11 @@ public final class EnclaveSide implements Outside, AutoCloseable {
       PairLink link,
       Consumer<CapsuleException> onLost,
       Supplier<Map<String, String>> sealing,
+      long answerMs,
       ThreadPoolExecutor answering) {
     this.sealing = sealing;
     this.link = link;
-    this.calls = new PairCalls(link);
+    this.calls = new PairCalls(link, answerMs);
     this.streams = new PairStreams(link);
     this.networks = new PairedNetworks(link, calls);
     this.onLost = onLost;
@@ -77,13 +78,24 @@ public final class EnclaveSide implements Outside, AutoCloseable {
       BooleanSupplier hostLives,
       Supplier<Map<String, String>> sealing,
       Consumer<CapsuleException> onLost) {
+    return open(in, out, hostLives, sealing, onLost, PairCalls.ANSWER_MS);
+  }
+
+  /** As the public method, with a bound of the caller's for the host's answers. */
+  static EnclaveSide open(
+      Path in,
+      Path out,
+      BooleanSupplier hostLives,
+      Supplier<Map<String, String>> sealing,
+      Consumer<CapsuleException> onLost,
+      long answerMs) {
     Ring reading = Ring.open(in);
     boolean opened = false;
     try {
       PairLink link = new PairLink("enclave", reading, Ring.open(out), hostLives);
       EnclaveSide side =
           new EnclaveSide(
-              link, onLost, sealing, pool("enclave-answer", ANSWER_THREADS, ANSWER_QUEUE));
+              link, onLost, sealing, answerMs, pool("enclave-answer", ANSWER_THREADS, ANSWER_QUEUE));
       link.start(side.new Incoming());
       opened = true;
       return side;

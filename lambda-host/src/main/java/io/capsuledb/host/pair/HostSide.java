@@ -107,7 +107,7 @@ public final class HostSide implements AutoCloseable {
   public void start(BooleanSupplier enclaveLives) {
     PairLink made = new PairLink("host", toHost, toEnclave, enclaveLives);
     link = made;
-    calls = new PairCalls(made);
+    calls = new PairCalls(made, PairCalls.ANSWER_MS);
     networks = new HostNetworks(made, means.links());
     made.start(new Incoming());
   }

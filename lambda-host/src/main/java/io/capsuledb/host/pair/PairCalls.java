@@ -33,14 +33,16 @@ final class PairCalls {
   private static final int MAX_TEXT_BYTES = 4 << 10;
 
   /** How long one waits for an answer: a disk may be slow, but not for ever. */
-  private static final long ANSWER_MS = 120_000;
+  static final long ANSWER_MS = 120_000;
 
   private final PairLink link;
+  private final long answerMs;
   private final Map<Long, CompletableFuture<byte[]>> asked = new ConcurrentHashMap<>();
   private final AtomicLong numbers = new AtomicLong();
 
-  PairCalls(PairLink link) {
+  PairCalls(PairLink link, long answerMs) {
     this.link = link;
+    this.answerMs = answerMs;
   }
 
   /**
@@ -64,7 +66,7 @@ final class PairCalls {
         // It may have ended before it knew of this question.
         answer.completeExceptionally(gone());
       }
-      return read(answer.get(ANSWER_MS, TimeUnit.MILLISECONDS));
+      return read(answer.get(answerMs, TimeUnit.MILLISECONDS));
     } catch (TimeoutException e) {
       throw new StorageException("the host process does not answer " + op, e);
     } catch (ExecutionException e) {

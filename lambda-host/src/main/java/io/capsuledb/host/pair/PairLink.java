@@ -52,7 +52,8 @@ final class PairLink implements AutoCloseable {
   /** Beyond so much that could not wait, the other side is not taking anything, on purpose. */
   private static final int MAX_POSTED_BYTES = 96 << 20;
 
-  private static final long LOOK_MS = 1_000;
+  /** How long it takes a waiting thread to see that all is over. */
+  private static final long LOOK_MS = 500;
 
   private final String name;
   private final Ring in;
@@ -191,6 +192,14 @@ final class PairLink implements AutoCloseable {
       }
     } catch (CapsuleException e) {
       fail(e);
+    } finally {
+      // The other side is to know at once. Nobody else writes any more: all look first.
+      lock.lock();
+      try {
+        writer.close();
+      } finally {
+        lock.unlock();
+      }
     }
   }
 
@@ -246,6 +255,8 @@ final class PairLink implements AutoCloseable {
       System.getLogger(PairLink.class.getName())
           .log(System.Logger.Level.ERROR, "event=pair.defect", e);
       fail(new UnavailableException("the link between the processes failed", e));
+    } finally {
+      reader.close();
     }
   }
 
@@ -276,13 +287,9 @@ final class PairLink implements AutoCloseable {
     wakeAll();
     join(receiving);
     join(sending);
-    lock.lock();
-    try {
-      // Nobody writes any more: all look first whether it is over.
+    if (receiving == null) {
       reader.close();
       writer.close();
-    } finally {
-      lock.unlock();
     }
     in.close();
     out.close();

@@ -196,8 +196,7 @@ class EnclavePairCrashTest {
     start();
     assertThat(ask("FUNCTION", "LOAD", LIBRARY)).isEqualTo("count");
     try (RespClient caller = connect()) {
-      caller.send(
-          RespClient.ascii("FCALL"), RespClient.ascii("half"), RespClient.ascii("0"));
+      caller.send(RespClient.ascii("FCALL"), RespClient.ascii("half"), RespClient.ascii("0"));
       caller.flush();
       assertThat(
               within(
