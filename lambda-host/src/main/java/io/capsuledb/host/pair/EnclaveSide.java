@@ -95,7 +95,11 @@ public final class EnclaveSide implements Outside, AutoCloseable {
       PairLink link = new PairLink("enclave", reading, Ring.open(out), hostLives);
       EnclaveSide side =
           new EnclaveSide(
-              link, onLost, sealing, answerMs, pool("enclave-answer", ANSWER_THREADS, ANSWER_QUEUE));
+              link,
+              onLost,
+              sealing,
+              answerMs,
+              pool("enclave-answer", ANSWER_THREADS, ANSWER_QUEUE));
       link.start(side.new Incoming());
       opened = true;
       return side;

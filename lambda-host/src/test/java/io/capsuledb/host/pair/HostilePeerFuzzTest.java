@@ -114,8 +114,7 @@ class HostilePeerFuzzTest {
       Path toEnclave = host.toEnclave();
       Path toHost = host.toHost();
       try (EnclaveSide enclave =
-          EnclaveSide.open(
-              toEnclave, toHost, () -> true, Map::of, lost::complete, ANSWER_MS)) {
+          EnclaveSide.open(toEnclave, toHost, () -> true, Map::of, lost::complete, ANSWER_MS)) {
         host.start(() -> true);
         CompletableFuture<Void> scribbler = new CompletableFuture<>();
         CompletableFuture<Void> traffic = new CompletableFuture<>();
