@@ -375,7 +375,12 @@ final class FunctionCommands {
     if (context.inTransaction()) {
       run.within(context);
     } else {
-      context.offload(Deferred.Lane.PROCEDURES, run::alone);
+      CommandSpec.Body done = run.quick();
+      if (done == null) {
+        context.offload(Deferred.Lane.PROCEDURES, run::alone);
+      } else {
+        done.run(context);
+      }
     }
   }
 

@@ -13,6 +13,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One FCALL: runs the function, makes what it wrote visible as one transaction, and says what to
@@ -68,6 +69,38 @@ final class ProcedureRun {
     this.user = user;
     this.db = state.db();
     this.catalogFence = catalog.fence();
+  }
+
+  /**
+   * Runs outside any transaction, on an event loop, if that is short and nobody has to be waited
+   * for.
+   *
+   * @return null if it has to be run by {@link #alone} after all; then nothing has happened
+   */
+  CommandSpec.@Nullable Body quick() {
+    if (procedures.shared() || !bound.pace().isShort()) {
+      return null;
+    }
+    long id = procedures.began(bound.function().name(), call);
+    try (CallLocks locks = procedures.locks();
+        StoreView view = StoreView.quick(db, user, readOnly, procedures.clock(), locks)) {
+      ProcedureOutcome outcome = call.tryRun(view);
+      if (outcome == null || view.gaveUp()) {
+        bound.pace().wasLong();
+        return null;
+      }
+      if (!(outcome instanceof ProcedureOutcome.Returned(ProcedureValue value))) {
+        return failing(view, outcome, id, false);
+      }
+      long fence = publish(view);
+      if (fence == StoreView.CONFLICT) {
+        return null;
+      }
+      keepLines(view, "");
+      return returning(value, fence);
+    } finally {
+      procedures.ended(id);
+    }
   }
 
   /** Runs outside any transaction. */

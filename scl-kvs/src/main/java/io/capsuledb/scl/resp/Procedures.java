@@ -67,7 +67,32 @@ final class Procedures implements AutoCloseable {
   }
 
   /** A function and where it comes from. */
-  record Bound(ProcedureLibrary library, ProcedureFunction function) {}
+  record Bound(ProcedureLibrary library, ProcedureFunction function, Pace pace) {}
+
+  /**
+   * Whether calls of a function are short enough for an event loop: one that was not, or that
+   * others spoilt, has the next ones run on the pool. Thread-safe; a call counted wrong does no
+   * harm.
+   */
+  static final class Pace {
+    private static final int CALLS = 64;
+    private volatile int onPool;
+
+    /** Whether the next call may be tried on the event loop. */
+    boolean isShort() {
+      int left = onPool;
+      if (left > 0) {
+        onPool = left - 1;
+        return false;
+      }
+      return true;
+    }
+
+    /** It took too long. */
+    void wasLong() {
+      onPool = CALLS;
+    }
+  }
 
   /**
    * Everything that is loaded.
@@ -128,6 +153,11 @@ final class Procedures implements AutoCloseable {
     this.engine = engine;
     this.clock = clock;
     this.sharing = sharing;
+  }
+
+  /** Whether other workers share the capsule. */
+  boolean shared() {
+    return sharing != null;
   }
 
   /** Locks for one call, none of them taken yet. */
@@ -305,7 +335,7 @@ final class Procedures implements AutoCloseable {
       ProcedureLibrary compiled = library.compiled();
       if (compiled != null) {
         for (ProcedureFunction function : compiled.functions()) {
-          if (functions.put(function.name(), new Bound(compiled, function)) != null) {
+          if (functions.put(function.name(), new Bound(compiled, function, new Pace())) != null) {
             throw new CommandException("ERR Function " + function.name() + " already exists");
           }
         }

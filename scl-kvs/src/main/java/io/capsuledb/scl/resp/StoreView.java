@@ -57,6 +57,9 @@ final class StoreView implements ProcedureHost, AutoCloseable {
   /** Most lines one run prints: older ones are dropped. */
   private static final int MAX_LINES = FunctionLogs.MAX_LINES;
 
+  /** The same for a run on an event loop. */
+  private static final int QUICK_LOOKED = 256;
+
   private static final int WALK_KEYS = 128;
 
   /** What an operation costs in a record beyond key and value, at most. */
@@ -224,6 +227,7 @@ final class StoreView implements ProcedureHost, AutoCloseable {
   private @Nullable List<Undo> undo;
   private long changedBytes;
   private int looked;
+  private int mostLooked = MAX_LOOKED;
   private long fence;
 
   private StoreView(
@@ -239,6 +243,14 @@ final class StoreView implements ProcedureHost, AutoCloseable {
     this.readOnly = readOnly;
     this.nowMs = nowMs;
     this.transaction = transaction;
+  }
+
+  /** A view for a run that must be short: what looks at much is given up. */
+  static StoreView quick(
+      CapsuleDb db, AclUser user, boolean readOnly, Clock clock, CallLocks locks) {
+    StoreView view = optimistic(db, user, readOnly, clock, locks);
+    view.mostLooked = QUICK_LOOKED;
+    return view;
   }
 
   /** A view for a run that keeps nobody waiting but those who want one of its locks. */
@@ -262,6 +274,11 @@ final class StoreView implements ProcedureHost, AutoCloseable {
   /** What the run printed. */
   List<String> lines() {
     return List.copyOf(lines);
+  }
+
+  /** Whether the run lacked a lock, or looked at more than a quick one may. */
+  boolean gaveUp() {
+    return wanted != null || looked > mostLooked;
   }
 
   /** The key whose lock the run lacks: it is to be run again with it. Null if it lacks none. */
@@ -345,6 +362,8 @@ final class StoreView implements ProcedureHost, AutoCloseable {
     if (!shared && read.time() == db.committedTime()) {
       return true;
     }
+    // What was looked at is bounded, and is looked at once more.
+    mostLooked = Integer.MAX_VALUE;
     for (Seen one : seen.values()) {
       if (one.touched(own)) {
         return false;
@@ -435,8 +454,8 @@ final class StoreView implements ProcedureHost, AutoCloseable {
 
   private void count(int keys) {
     looked += keys;
-    if (looked > MAX_LOOKED) {
-      throw new InvalidRequestException("one call looks at " + MAX_LOOKED + " keys at most");
+    if (looked > mostLooked) {
+      throw new InvalidRequestException("one call looks at " + mostLooked + " keys at most");
     }
   }
 
