@@ -79,6 +79,10 @@ public final class CapsuleCli {
                 .addSubcommand(new AttestVerifyCommand(context))
                 .addSubcommand(new AttestShowCommand(context)));
     commands.put(
+        "enclave",
+        () ->
+            new CommandLine(new EnclaveCommand()).addSubcommand(new EnclaveStatusCommand(context)));
+    commands.put(
         "fn",
         () ->
             new CommandLine(new FnCommand())

@@ -46,6 +46,7 @@ public final class ServeOptions {
   private final int maxClients;
   private final EventLog.Detail logLevel;
   private final boolean shared;
+  private final boolean enclave;
   private final List<HostPort> join;
   private final int epochMs;
   private final int leaseMs;
@@ -84,6 +85,7 @@ public final class ServeOptions {
     this.rotateHours = builder.rotateHours;
     this.rotateEachCall = builder.rotateEachCall;
     this.rotateOnSeal = builder.rotateOnSeal;
+    this.enclave = builder.enclave;
   }
 
   public static Builder builder() {
@@ -115,6 +117,7 @@ public final class ServeOptions {
     private int maxClients = DEFAULT_MAX_CLIENTS;
     private EventLog.Detail logLevel = EventLog.Detail.INFO;
     private boolean shared;
+    private boolean enclave;
     private List<HostPort> join = List.of();
     private int epochMs = 1_000;
     private int leaseMs = 2_000;
@@ -230,6 +233,13 @@ public final class ServeOptions {
               };
           forWorkers = setting;
         }
+        case ENCLAVE ->
+            enclave =
+                switch (value) {
+                  case "none" -> false;
+                  case "process" -> true;
+                  default -> throw SettingValues.wrong(setting, value, "none or process", null);
+                };
         case LOG_LEVEL -> logLevel = SettingValues.detail(setting, value);
       }
       return this;
@@ -255,6 +265,10 @@ public final class ServeOptions {
       if (shared && replicas.isEmpty()) {
         throw new InvalidRequestException(
             "replicas is not set: a worker shares data that are on replicas");
+      }
+      if (shared && enclave) {
+        throw new InvalidRequestException(
+            "enclave is 'process', which is for 'capsule serve' only: leave it out");
       }
       if (!shared && forOthers != null) {
         throw new InvalidRequestException(
@@ -449,5 +463,10 @@ public final class ServeOptions {
   /** How much is logged. */
   public EventLog.Detail logLevel() {
     return logLevel;
+  }
+
+  /** Whether what is trusted has a process of its own. */
+  public boolean enclave() {
+    return enclave;
   }
 }

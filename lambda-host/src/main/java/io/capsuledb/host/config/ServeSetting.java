@@ -51,6 +51,10 @@ public enum ServeSetting implements Setting {
           + " keeps none."),
   COMPACTION_MB_PER_SECOND(
       "N", "Most MiB a second that compaction writes; 32 if not given, 0 for no limit."),
+  ENCLAVE(
+      "none|process",
+      "Whether keys, memory and procedures have a process of their own, without sockets, files and"
+          + " most system calls, beside one that has them; none if not given."),
   IO_THREADS("N", "Threads that serve clients; half of the processors if not given, at most 8."),
   MAX_CLIENTS("N", "Most clients connected at once; 10000 if not given."),
   JOIN(

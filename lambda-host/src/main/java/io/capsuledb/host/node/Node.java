@@ -32,16 +32,16 @@ import io.capsuledb.host.config.HostPort;
 import io.capsuledb.host.config.ServeOptions;
 import io.capsuledb.host.config.UsersFile;
 import io.capsuledb.host.log.EventLog;
-import io.capsuledb.host.metrics.MetricsServer;
 import io.capsuledb.host.metrics.PrometheusTelemetry;
+import io.capsuledb.host.pair.CapsuleStores;
+import io.capsuledb.host.pair.Outside;
 import io.capsuledb.host.replica.LinkKey;
 import io.capsuledb.host.replica.LinkNetwork;
 import io.capsuledb.replication.client.ReplicatedStore;
 import io.capsuledb.replication.router.MulticastClient;
 import io.capsuledb.replication.router.RouterOptions;
-import io.capsuledb.replication.store.RocksStorage;
-import io.capsuledb.replication.store.RocksStorageOptions;
 import io.capsuledb.scl.epoch.WorkerOptions;
+import io.capsuledb.scl.resp.ClientStreams;
 import io.capsuledb.scl.resp.RespServer;
 import io.capsuledb.scl.resp.RespServerOptions;
 import java.net.InetSocketAddress;
@@ -115,10 +115,28 @@ public final class Node implements AutoCloseable {
    */
   public static Node start(
       ServeOptions options, PassphraseSource passphrases, String version, Runnable onShutdown) {
+    LocalOutside outside = new LocalOutside(options);
+    return start(options, outside, outside, passphrases, version, onShutdown);
+  }
+
+  /**
+   * As {@link #start(ServeOptions, PassphraseSource, String, Runnable)}, with an outside of the
+   * caller's.
+   *
+   * @param closes the outside, when the node is closed
+   */
+  public static Node start(
+      ServeOptions options,
+      Outside outside,
+      AutoCloseable closes,
+      PassphraseSource passphrases,
+      String version,
+      Runnable onShutdown) {
     Node node = new Node();
+    node.started("outside", closes);
     boolean started = false;
     try {
-      node.startParts(options, passphrases, version, onShutdown);
+      node.startParts(options, outside, passphrases, version, onShutdown);
       started = true;
       return node;
     } finally {
@@ -129,7 +147,11 @@ public final class Node implements AutoCloseable {
   }
 
   private void startParts(
-      ServeOptions options, PassphraseSource passphrases, String version, Runnable onShutdown) {
+      ServeOptions options,
+      Outside outside,
+      PassphraseSource passphrases,
+      String version,
+      Runnable onShutdown) {
     long begin = clock.monotonicNanos();
     CapsuleDirectory directory = new CapsuleDirectory(options.data());
     EventLog.info(
@@ -141,8 +163,9 @@ public final class Node implements AutoCloseable {
         "data",
         options.data().toAbsolutePath());
     // Everything that can be wrong with what the user wrote is found before anything is opened.
-    RespServerOptions.Builder resp = respOptions(options, version, onShutdown);
+    RespServerOptions.Builder resp = respOptions(options, outside, version, onShutdown);
     resp.procedures(DuktapeProcedures.open(clock, entropy));
+    resp.info("enclave", outside::info);
     resp.build();
     directory.create();
     CapsuleDb db;
@@ -154,16 +177,17 @@ public final class Node implements AutoCloseable {
     try (KeyTree owner = ownerKey(directory, passphrases)) {
       RecordStore records;
       if (options.replicas().isEmpty()) {
-        RocksStorage storage = localStore(directory);
+        CapsuleStores storage = started("store", outside.stores(false));
         storeBytes = () -> (double) storage.sizeBytes();
         records = capsule(options, directory, storage, owner);
       } else {
-        requireNoLocalStore(directory);
+        directory.requireNoLocalStore();
         ReplicatedCapsule opened =
             started(
                 "replicas",
                 ReplicatedCapsule.open(
-                    new ReplicatedCapsule.Context(options, directory, clock, entropy, telemetry),
+                    new ReplicatedCapsule.Context(
+                        options, outside, directory, clock, entropy, telemetry),
                     owner,
                     newOwner));
         storeBytes = opened::cacheBytes;
@@ -197,14 +221,12 @@ public final class Node implements AutoCloseable {
     address = server.addresses().getFirst();
     addGauges(server);
     ReplicatedCapsule capsule = replicated;
-    if (options.http().isPresent()) {
-      MetricsServer http =
-          started(
-              "http",
-              MetricsServer.start(
-                  options.http().get().resolve(), telemetry, () -> trouble(db, capsule)));
-      httpAddress = http.address();
-    }
+    httpAddress =
+        outside.serving(
+            new Outside.Serving(
+                outside.door() == null ? null : server.clients(),
+                telemetry::text,
+                () -> trouble(db, capsule)));
     EventLog.info(
         "node.ready",
         "listen",
@@ -329,38 +351,25 @@ public final class Node implements AutoCloseable {
     return failure != null || capsule == null ? failure : capsule.unavailable();
   }
 
-  private RocksStorage localStore(CapsuleDirectory directory) {
-    if (Files.exists(directory.cache()) && !Files.exists(directory.store())) {
-      throw new InvalidRequestException(
-          "the data of " + directory.path() + " are on replicas: name them with --replicas");
-    }
-    return started("store", RocksStorage.open(directory.store(), RocksStorageOptions.defaults()));
-  }
-
-  private static void requireNoLocalStore(CapsuleDirectory directory) {
-    if (Files.exists(directory.store())) {
-      throw new InvalidRequestException(
-          "the data of "
-              + directory.path()
-              + " are on this disk, and stay there: leave out --replicas, or begin in a new"
-              + " directory");
-    }
-  }
-
   private <T extends AutoCloseable> T started(String name, T part) {
     parts.push(new Part(name, part));
     return part;
   }
 
   private static RespServerOptions.Builder respOptions(
-      ServeOptions options, String version, Runnable onShutdown) {
+      ServeOptions options, Outside outside, String version, Runnable onShutdown) {
+    List<InetSocketAddress> listen = outside.listen(List.of(options.listen().resolve()));
     RespServerOptions.Builder resp =
         RespServerOptions.builder()
-            .listen(options.listen().resolve())
+            .listen(listen.toArray(InetSocketAddress[]::new))
             .ioThreads(options.ioThreads())
             .maxClients(options.maxClients())
             .version(version)
             .onShutdown(onShutdown);
+    ClientStreams door = outside.door();
+    if (door != null) {
+      resp.door(door);
+    }
     options.users().ifPresent(file -> resp.users(UsersFile.read(file).toAclUsers()));
     if (options.tlsCert().isPresent() && options.tlsKey().isPresent()) {
       resp.tls(
@@ -427,7 +436,7 @@ public final class Node implements AutoCloseable {
 
   /** The directory's capsule, founded if the directory is new. */
   private RecordStore capsule(
-      ServeOptions options, CapsuleDirectory directory, RocksStorage storage, KeyTree owner) {
+      ServeOptions options, CapsuleDirectory directory, CapsuleStores storage, KeyTree owner) {
     CapsuleName known = directory.name();
     if (known != null) {
       RecordStore records = storage.capsule(known.toBytes());

@@ -22,6 +22,8 @@ import io.capsuledb.host.config.ReplicaAddress;
 import io.capsuledb.host.config.ServeOptions;
 import io.capsuledb.host.log.EventLog;
 import io.capsuledb.host.metrics.PrometheusTelemetry;
+import io.capsuledb.host.pair.CapsuleStores;
+import io.capsuledb.host.pair.Outside;
 import io.capsuledb.host.replica.CapsuleView;
 import io.capsuledb.host.replica.LinkKey;
 import io.capsuledb.host.replica.LinkNetwork;
@@ -72,14 +74,14 @@ final class ReplicatedCapsule implements AutoCloseable {
   private static final double NANOS = 1e-9;
 
   private final Deque<AutoCloseable> parts = new ArrayDeque<>();
-  private final RocksStorage cache;
+  private final CapsuleStores cache;
   private final QuorumClient client;
   private final ReplicatedStore store;
   private final Messenger messenger;
 
   private ReplicatedCapsule(
       Deque<AutoCloseable> parts,
-      RocksStorage cache,
+      CapsuleStores cache,
       QuorumClient client,
       ReplicatedStore store,
       Messenger messenger) {
@@ -93,6 +95,7 @@ final class ReplicatedCapsule implements AutoCloseable {
   /** What it needs from the node. */
   record Context(
       ServeOptions options,
+      Outside outside,
       CapsuleDirectory directory,
       Clock clock,
       Entropy entropy,
@@ -162,7 +165,7 @@ final class ReplicatedCapsule implements AutoCloseable {
       founding = found(context, owner);
       name = MetadataCodec.nameOf(founding);
     }
-    RocksStorage cache = started(parts, openCache(directory.cache()));
+    CapsuleStores cache = started(parts, context.outside.stores(true));
     LinkKey key = started(parts, LinkKey.draw(context.entropy));
     MessengerLinks links = new MessengerLinks();
     Scheduler scheduler = new ThreadScheduler();
@@ -171,11 +174,8 @@ final class ReplicatedCapsule implements AutoCloseable {
             parts,
             LinkNetwork.start(
                 key.identity(),
-                context.options.replicaLinks(),
-                context.clock,
-                context.entropy,
-                scheduler,
-                context.telemetry,
+                context.outside.links(context.options.replicaLinks(), context.telemetry),
+                new Messenger.Ports(context.clock, context.entropy, scheduler, context.telemetry),
                 links));
     QuorumClient client =
         started(
@@ -283,7 +283,10 @@ final class ReplicatedCapsule implements AutoCloseable {
   }
 
   private static ReplicaCaller call(Context context) {
-    return ReplicaCaller.open(context.options.replicas(), context.options.replicaLinks(), CALL_MS);
+    return ReplicaCaller.open(
+        context.options.replicas(),
+        context.outside.links(context.options.replicaLinks(), Telemetry.NONE),
+        CALL_MS);
   }
 
   /**

@@ -289,10 +289,17 @@ final class CapsuleCommands {
   private static void proof(CommandContext context) {
     byte[] key = Operands.key(context, 1);
     CapsuleDb db = context.db();
+    AclUser user = context.session().user();
     context.offload(
         Deferred.Lane.JOBS,
         () -> {
           byte[] proof = db.proof(key);
+          // It shows the neighbours of the key, with their values.
+          if (!user.mayAdminister() && ReservedKeys.occurIn(proof)) {
+            throw new CommandException(
+                "NOPERM the proof would show keys of the server's own, which lie beside this one:"
+                    + " that takes an administrator");
+          }
           return later -> later.reply().bulk(proof, 0, proof.length);
         });
   }

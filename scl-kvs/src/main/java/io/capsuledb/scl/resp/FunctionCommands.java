@@ -140,7 +140,7 @@ final class FunctionCommands {
     if (!ScriptCommands.isFlush(context)) {
       throw new CommandException("ERR FUNCTION FLUSH only supports SYNC|ASYNC option");
     }
-    if (procedures.catalog().libraries().isEmpty()) {
+    if (procedures.catalog().libraries().isEmpty() && !procedures.isStale()) {
       context.reply().ok();
       return;
     }
@@ -153,6 +153,10 @@ final class FunctionCommands {
   }
 
   private void dump(CommandContext context) {
+    fresh(context, this::dumpFresh);
+  }
+
+  private void dumpFresh(CommandContext context) {
     Procedures.Catalog catalog = procedures.catalog();
     context.waitFor(catalog.fence());
     context
@@ -204,9 +208,17 @@ final class FunctionCommands {
         throw new CommandException("ERR Unknown argument " + echo(word));
       }
     }
+    boolean code = withCode;
+    if (code) {
+      context.requireAdmin("function|list|withcode");
+    }
+    @Nullable Glob wanted = glob;
+    fresh(context, later -> list(later, wanted, code));
+  }
+
+  private void list(CommandContext context, @Nullable Glob wanted, boolean withCode) {
     Procedures.Catalog catalog = procedures.catalog();
     context.waitFor(catalog.fence());
-    @Nullable Glob wanted = glob;
     List<Procedures.Library> libraries =
         catalog.all().stream()
             .filter(
@@ -263,6 +275,10 @@ final class FunctionCommands {
   // ------------------------------------------------------------------ calls
 
   private void stats(CommandContext context) {
+    fresh(context, this::statsFresh);
+  }
+
+  private void statsFresh(CommandContext context) {
     RespWriter reply = context.reply();
     Procedures.Running running = procedures.longestRunning();
     Procedures.Catalog catalog = procedures.catalog();
@@ -304,7 +320,25 @@ final class FunctionCommands {
     context.reply().ok();
   }
 
+  /** Does it now, or, if another worker has changed libraries, when those are known here. */
+  private void fresh(CommandContext context, CommandSpec.Body body) {
+    if (context.inExec() || !procedures.isStale()) {
+      body.run(context);
+      return;
+    }
+    context.offload(
+        Deferred.Lane.PROCEDURES,
+        () -> {
+          procedures.refresh();
+          return body;
+        });
+  }
+
   private void call(CommandContext context, boolean readOnly) {
+    fresh(context, later -> callFresh(later, readOnly));
+  }
+
+  private void callFresh(CommandContext context, boolean readOnly) {
     Procedures.Catalog catalog = procedures.catalog();
     context.waitFor(catalog.fence());
     Procedures.Bound bound =
@@ -346,6 +380,11 @@ final class FunctionCommands {
     } else {
       IntSupplier rotation =
           state.options().rotateEachCall() && !readOnly ? state.options().keyRotation() : null;
+      CommandSpec.Body done = rotation == null ? run.quick() : null;
+      if (done != null) {
+        done.run(context);
+        return;
+      }
       context.offload(
           Deferred.Lane.PROCEDURES,
           () -> {

@@ -84,6 +84,7 @@ public final class RespServerOptions {
   private final @Nullable Sharing sharing;
   private final @Nullable IntSupplier keyRotation;
   private final boolean rotateEachCall;
+  private final @Nullable ClientStreams door;
 
   private RespServerOptions(Builder builder) {
     this.listen = List.copyOf(builder.listen);
@@ -106,6 +107,7 @@ public final class RespServerOptions {
     this.sharing = builder.sharing;
     this.keyRotation = builder.keyRotation;
     this.rotateEachCall = builder.rotateEachCall;
+    this.door = builder.door;
   }
 
   /** Options with their defaults. */
@@ -206,6 +208,11 @@ public final class RespServerOptions {
     return rotateEachCall;
   }
 
+  /** Where the sockets are; null where they are the server's own. */
+  @Nullable ClientStreams door() {
+    return door;
+  }
+
   Map<String, Supplier<Map<String, String>>> info() {
     return java.util.Collections.unmodifiableMap(info);
   }
@@ -227,6 +234,7 @@ public final class RespServerOptions {
     private long replyTimeoutMs = 10_000;
     private String version = "unknown";
     private Runnable onShutdown = () -> {};
+    private @Nullable ClientStreams door;
     private ProcedureEngine procedures =
         ProcedureEngine.off("procedures are off: this server was started without them");
     private final Map<String, Supplier<Map<String, String>>> info = new LinkedHashMap<>();
@@ -344,6 +352,17 @@ public final class RespServerOptions {
     public Builder keyRotation(IntSupplier rotation, boolean eachCall) {
       this.keyRotation = rotation;
       this.rotateEachCall = eachCall;
+      return this;
+    }
+
+    /**
+     * Has the server open no socket: another process has them, and listens on {@link #listen}. See
+     * {@link RespServer#clients}.
+     *
+     * @param streams is told what clients are sent
+     */
+    public Builder door(ClientStreams streams) {
+      this.door = streams;
       return this;
     }
 
