@@ -46,6 +46,7 @@ public final class ServeOptions {
   private final EventLog.Detail logLevel;
   private final boolean shared;
   private final List<HostPort> join;
+  private final @Nullable HostPort router;
   private final int epochMs;
   private final int leaseMs;
   private final boolean linearizable;
@@ -72,6 +73,7 @@ public final class ServeOptions {
     this.logLevel = builder.logLevel;
     this.shared = builder.shared;
     this.join = List.copyOf(builder.join);
+    this.router = builder.router;
     this.epochMs = builder.epochMs;
     this.leaseMs = builder.leaseMs;
     this.linearizable = builder.linearizable;
@@ -107,6 +109,7 @@ public final class ServeOptions {
     private EventLog.Detail logLevel = EventLog.Detail.INFO;
     private boolean shared;
     private List<HostPort> join = List.of();
+    private @Nullable HostPort router;
     private int epochMs = 1_000;
     private int leaseMs = 2_000;
     private boolean linearizable;
@@ -179,6 +182,10 @@ public final class ServeOptions {
           join = SettingValues.hostPorts(setting, value, RouterProcessOptions.MAX_PARENTS);
           forWorkers = setting;
         }
+        case ROUTER -> {
+          router = SettingValues.hostPort(setting, value, "");
+          forWorkers = setting;
+        }
         case EPOCH_MS -> {
           epochMs = SettingValues.number(setting, value, 10, 3_600_000);
           forWorkers = setting;
@@ -187,19 +194,28 @@ public final class ServeOptions {
           leaseMs = SettingValues.number(setting, value, 100, 3_600_000);
           forWorkers = setting;
         }
-        case CONSISTENCY -> {
-          linearizable =
-              switch (value) {
-                case "sessions" -> false;
-                case "linearizable" -> true;
-                default ->
-                    throw SettingValues.wrong(setting, value, "sessions or linearizable", null);
-              };
-          forWorkers = setting;
-        }
+        case CONSISTENCY ->
+            linearizable =
+                switch (value) {
+                  case "sessions" -> false;
+                  case "linearizable" -> true;
+                  default ->
+                      throw SettingValues.wrong(setting, value, "sessions or linearizable", null);
+                };
         case LOG_LEVEL -> logLevel = SettingValues.detail(setting, value);
       }
       return this;
+    }
+
+    private static void requireLoopback(String setting, HostPort address) {
+      if (!address.resolve().getAddress().isLoopbackAddress()) {
+        throw new InvalidRequestException(
+            setting
+                + ": "
+                + address
+                + " is not on loopback, and replica-transport is 'plain', which everybody on the"
+                + " way can read: use tls");
+      }
     }
 
     private boolean replicaLinksAreTls() {
@@ -229,15 +245,14 @@ public final class ServeOptions {
                 + " is set, which is for 'capsule worker': a server alone has no others");
       }
       if (!replicaLinksAreTls()) {
-        for (HostPort router : join) {
-          if (!router.resolve().getAddress().isLoopbackAddress()) {
-            throw new InvalidRequestException(
-                "join: "
-                    + router
-                    + " is not on loopback, and replica-transport is 'plain', which everybody on"
-                    + " the way can read: use tls");
-          }
+        join.forEach(address -> requireLoopback("join", address));
+        if (router != null) {
+          requireLoopback("router", router);
         }
+      } else if (router != null && (replicaTlsCert == null || replicaTlsKey == null)) {
+        throw new InvalidRequestException(
+            "router is set without replica-tls-cert and replica-tls-key: who is a router shows a"
+                + " certificate");
       }
       if ((tlsCert == null) != (tlsKey == null)) {
         throw new InvalidRequestException(
@@ -376,6 +391,11 @@ public final class ServeOptions {
   /** Routers to hear the others through. */
   public List<HostPort> join() {
     return join;
+  }
+
+  /** Where this worker is a router for others, too. */
+  public Optional<HostPort> router() {
+    return Optional.ofNullable(router);
   }
 
   /** Between two consistent cuts. */
