@@ -31,7 +31,11 @@ import picocli.CommandLine.Spec;
       "Workers share data that are on replicas: each serves Redis clients, and each sees what the",
       "others wrote, soon. Commands that read before they write run as transactions among all of",
       "them. Each needs a data directory of its own with a copy of the same owner.key. The first",
-      "one founds the data: start it alone, and the others when it is ready.",
+      "one founds the data: start it alone, and the others when it is ready. 'capsule serve",
+      "--workers N' does all of that on one machine.",
+      "",
+      "Workers hear each other through routers: see 'capsule router', or let one worker be one with",
+      "--router. The others join there.",
       "",
       "A worker that was silent for too long is replaced by the others. It begins anew by itself;",
       "its clients are disconnected meanwhile.",
@@ -40,7 +44,9 @@ import picocli.CommandLine.Spec;
     footer = {
       "",
       "Examples:",
+      "  capsule router --listen 127.0.0.1:7500",
       "  capsule worker --data w1 --replicas @replicas.txt --join 127.0.0.1:7500",
+      "  mkdir w2; cp w1/owner.key w2",
       "  capsule worker --data w2 --replicas @replicas.txt --join 127.0.0.1:7500 \\",
       "    --listen 127.0.0.1:6381 --http none --consistency linearizable"
     })

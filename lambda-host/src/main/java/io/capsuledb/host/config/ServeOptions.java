@@ -108,6 +108,7 @@ public final class ServeOptions {
     private int maxClients = DEFAULT_MAX_CLIENTS;
     private EventLog.Detail logLevel = EventLog.Detail.INFO;
     private boolean shared;
+    private boolean manyWorkers;
     private List<HostPort> join = List.of();
     private @Nullable HostPort router;
     private int epochMs = 1_000;
@@ -222,6 +223,13 @@ public final class ServeOptions {
       return replicaTransport == LinkSecurity.Transport.TLS;
     }
 
+    /** Whether these are the options of a group of workers, which gets a router of its own. */
+    public Builder manyWorkers(boolean several) {
+      manyWorkers = several;
+      shared = several;
+      return this;
+    }
+
     /** Whether other workers write the same data; not by default. */
     public Builder shared(boolean others) {
       shared = others;
@@ -238,6 +246,11 @@ public final class ServeOptions {
       if (shared && replicas.isEmpty()) {
         throw new InvalidRequestException(
             "replicas is not set: a worker shares data that are on replicas");
+      }
+      if (shared && !manyWorkers && join.isEmpty() && router == null) {
+        throw new InvalidRequestException(
+            "join is not set: a worker hears the others through routers; name one that 'capsule"
+                + " router' runs, or another worker's --router, or set router to be one itself");
       }
       if (!shared && forOthers != null) {
         throw new InvalidRequestException(

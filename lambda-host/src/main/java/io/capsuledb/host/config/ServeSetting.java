@@ -56,7 +56,7 @@ public enum ServeSetting implements Setting {
   JOIN(
       "LIST",
       "Routers to hear the other workers through, HOST:PORT with commas between, the best first;"
-          + " not given: the replicas are asked. Only for 'capsule worker'."),
+          + " those after it are for when that one is gone. Only for workers."),
   ROUTER(
       "HOST:PORT",
       "Be a router for other workers, too, on this address, below the routers of join if there are"

@@ -93,6 +93,7 @@ public final class LocalWorkers implements AutoCloseable {
     private @Nullable ChildProcess child;
     private long begun;
     private int tries;
+    private boolean away;
 
     Kept(String name, List<String> arguments, String event) {
       this.name = name;
@@ -123,7 +124,7 @@ public final class LocalWorkers implements AutoCloseable {
 
     private void ended(ChildProcess process) {
       synchronized (LocalWorkers.this) {
-        if (closing || !ready) {
+        if (closing || !ready || away) {
           return;
         }
       }
@@ -330,6 +331,34 @@ public final class LocalWorkers implements AutoCloseable {
   /** Where Redis clients connect, in the order of the workers. */
   public List<HostPort> addresses() {
     return List.copyOf(addresses);
+  }
+
+  /**
+   * Stops a worker in order, has something done, and starts it again.
+   *
+   * @param worker from 0
+   * @return milliseconds from its start until it served
+   */
+  public long away(int worker, Runnable meanwhile) {
+    Kept one;
+    synchronized (this) {
+      one =
+          kept.stream()
+              .filter(process -> process.name.equals("worker-" + (worker + 1)))
+              .findFirst()
+              .orElseThrow();
+      one.away = true;
+    }
+    one.stop();
+    one.finish();
+    meanwhile.run();
+    long begin = System.nanoTime();
+    synchronized (this) {
+      one.away = false;
+    }
+    String line = one.start();
+    addresses.set(worker, HostPort.parse(field(one, line, "listen")));
+    return TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - begin);
   }
 
   /** Process numbers of the workers that run, in their order. */
