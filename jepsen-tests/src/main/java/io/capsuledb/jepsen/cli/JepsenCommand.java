@@ -315,9 +315,7 @@ final class JepsenCommand implements Callable<Integer> {
           case "sessions" -> false;
           default ->
               throw new IllegalArgumentException(
-                  "--consistency is '"
-                      + consistency
-                      + "': allowed are sessions and linearizable");
+                  "--consistency is '" + consistency + "': allowed are sessions and linearizable");
         };
     return workers == 0
         ? CapsuleSystem.Serving.ALONE

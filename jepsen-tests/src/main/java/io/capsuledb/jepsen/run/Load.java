@@ -224,7 +224,9 @@ final class Load implements AutoCloseable {
         return;
       }
       Endpoint next =
-          current.get((current.indexOf(open.endpoint()) + 1 + random.nextInt(current.size() - 1)) % current.size());
+          current.get(
+              (current.indexOf(open.endpoint()) + 1 + random.nextInt(current.size() - 1))
+                  % current.size());
       try {
         String token = open.call("CAPSULE.TOKEN").text();
         disconnect();

@@ -24,8 +24,8 @@ import java.util.random.RandomGenerator;
 
 /**
  * Replicas and a server over them, or several workers and routers, each a process of {@code
- * capsule}, with a network between them that can be cut. Faults hit at most as many replicas as may fail, but for those that say that
- * they hit a majority.
+ * capsule}, with a network between them that can be cut. Faults hit at most as many replicas as may
+ * fail, but for those that say that they hit a majority.
  */
 public final class CapsuleSystem implements SystemUnderTest {
 
@@ -263,8 +263,7 @@ public final class CapsuleSystem implements SystemUnderTest {
     report.accept(first + " is ready on " + listening.get(first));
     for (String server : servers.subList(1, servers.size())) {
       Files.createDirectories(directory(server));
-      Files.copy(
-          directory(first).resolve(OWNER_KEY), directory(server).resolve(OWNER_KEY));
+      Files.copy(directory(first).resolve(OWNER_KEY), directory(server).resolve(OWNER_KEY));
       child(server).begin();
     }
     for (String server : servers.subList(1, servers.size())) {
@@ -625,10 +624,8 @@ public final class CapsuleSystem implements SystemUnderTest {
         rest.remove(one);
         yield apart(List.of(one), rest, 2);
       }
-      case "mesh-loss" ->
-          loss(all(all(replicas, servers), routers), 1 + random.nextInt(30));
-      case "mesh-delay" ->
-          delay(all(all(replicas, servers), routers), 5 + random.nextInt(95));
+      case "mesh-loss" -> loss(all(all(replicas, servers), routers), 1 + random.nextInt(30));
+      case "mesh-delay" -> delay(all(all(replicas, servers), routers), 5 + random.nextInt(95));
       case "all-kill" -> Faults.major("kill -9 everything", this::killAll, this::startEverything);
       default -> throw new IllegalArgumentException("there is no fault '" + kind + "'");
     };
@@ -675,7 +672,9 @@ public final class CapsuleSystem implements SystemUnderTest {
             + some
             + " | "
             + others
-            + (direction == 0 ? ": they are not heard" : direction == 1 ? ": they do not hear" : ""),
+            + (direction == 0
+                ? ": they are not heard"
+                : direction == 1 ? ": they do not hear" : ""),
         () -> {
           for (String one : some) {
             for (String other : others) {

@@ -159,8 +159,7 @@ public final class SclBench {
       several.add(this::transactions);
     }
     if (!several.isEmpty()) {
-      with(
-          Math.clamp(most, 2, 4), workers -> several.forEach(part -> part.accept(workers)));
+      with(Math.clamp(most, 2, 4), workers -> several.forEach(part -> part.accept(workers)));
     }
     if (options.parts().contains(Part.CATCH_UP)) {
       with(2, this::catchUp);
@@ -185,8 +184,7 @@ public final class SclBench {
     }
     report.accept("starting " + REPLICAS + " replicas and " + count + " workers");
     try (LocalCluster cluster =
-            LocalCluster.start(
-                new LocalCluster.Options(directory, REPLICAS, 0, null), line -> {});
+            LocalCluster.start(new LocalCluster.Options(directory, REPLICAS, 0, null), line -> {});
         LocalWorkers workers =
             LocalWorkers.start(
                 new LocalWorkers.Options(
@@ -249,7 +247,7 @@ public final class SclBench {
         if (e.getCause() instanceof CapsuleException failure) {
           throw failure;
         }
-        throw new StorageException("the bench met a defect", e.getCause());
+        throw new StorageException("the bench met a defect", e);
       } catch (TimeoutException e) {
         throw new UnavailableException("a part of the bench did not end in time", e);
       } catch (InterruptedException e) {
@@ -407,8 +405,7 @@ public final class SclBench {
         });
     double seconds = (clock.monotonicNanos() - begin) / 1e9;
     percentiles(Part.TRANSACTIONS, "INCR of a key that all " + count + " workers use", shared);
-    figure(
-        Part.TRANSACTIONS, "INCR of it, all workers together", shared.length / seconds, "/s");
+    figure(Part.TRANSACTIONS, "INCR of it, all workers together", shared.length / seconds, "/s");
     try (RespClient client = connect(workers, 0)) {
       Reply sum = client.query(ascii("INCRBY"), ascii("shared"), ascii("0"));
       if (!(sum instanceof Reply.Count(long value) && value == shared.length)) {
@@ -442,8 +439,8 @@ public final class SclBench {
       }
     }
     figure(Part.CATCH_UP, "operations that a worker missed", options.missed(), "");
-    figure(Part.CATCH_UP, "records of the chain they are in", records[0], "");
-    figure(Part.CATCH_UP, "until it serves again, from its start", ms, "ms");
+    figure(Part.CATCH_UP, "records of the chain they are in", (double) records[0], "");
+    figure(Part.CATCH_UP, "until it serves again, from its start", (double) ms, "ms");
   }
 
   private static long head(LocalWorkers workers) {
@@ -465,6 +462,7 @@ public final class SclBench {
     double[] sorted = ms.clone();
     Arrays.sort(sorted);
     figure(part, what + ", p50", sorted[sorted.length / 2], "ms");
-    figure(part, what + ", p99", sorted[Math.min(sorted.length - 1, sorted.length * 99 / 100)], "ms");
+    figure(
+        part, what + ", p99", sorted[Math.min(sorted.length - 1, sorted.length * 99 / 100)], "ms");
   }
 }

@@ -155,7 +155,8 @@ final class BenchSclCommand implements Callable<Integer> {
               Locale.ROOT,
               "%-58s %14s %s",
               figure.what(),
-              String.format(Locale.ROOT, figure.value() >= 1000 ? "%,.0f" : "%,.2f", figure.value()),
+              String.format(
+                  Locale.ROOT, figure.value() >= 1000 ? "%,.0f" : "%,.2f", figure.value()),
               figure.unit()));
     }
   }

@@ -171,9 +171,7 @@ final class ServeCommand implements Callable<Integer> {
         case DATA, LISTEN, HTTP, JOIN, ROUTER -> {}
         default ->
             SettingFlags.apply(
-                spec,
-                setting,
-                value -> arguments.addAll(List.of("--" + setting.key(), value)));
+                spec, setting, value -> arguments.addAll(List.of("--" + setting.key(), value)));
       }
     }
     return arguments;

@@ -1,6 +1,8 @@
 package io.capsuledb.host.cli;
 
 import io.capsuledb.core.error.CapsuleException;
+import io.capsuledb.core.error.DeniedException;
+import io.capsuledb.core.error.InvalidRequestException;
 import io.capsuledb.core.error.UnavailableException;
 import io.capsuledb.host.config.ServeOptions;
 import io.capsuledb.host.config.ServeOptionsFile;
@@ -52,11 +54,12 @@ import picocli.CommandLine.Spec;
     })
 final class WorkerCommand implements Callable<Integer> {
 
-  /** Times it begins anew before it gives up, if it does not work for a while in between. */
-  private static final int MAX_TRIES = 8;
+  /** Times it begins anew before it gives up, if it does not serve for a while in between. */
+  private static final int MAX_TRIES = 32;
 
-  private static final long LASTING_NANOS = TimeUnit.MINUTES.toNanos(5);
+  private static final long LASTING_NANOS = TimeUnit.SECONDS.toNanos(30);
   private static final long FIRST_PAUSE_MS = 250;
+  private static final int MOST_DOUBLINGS = 5;
 
   @Option(
       names = "--config",
@@ -110,7 +113,10 @@ final class WorkerCommand implements Callable<Integer> {
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();
         return ExitCodes.OK;
-      } catch (UnavailableException e) {
+      } catch (InvalidRequestException | DeniedException e) {
+        throw e;
+      } catch (CapsuleException e) {
+        // It may have been replaced before it was ready, or storage may come back.
         if (tries == 0) {
           throw e;
         }
@@ -123,7 +129,7 @@ final class WorkerCommand implements Callable<Integer> {
       }
       EventLog.info("worker.begins_anew", "try", tries);
       try {
-        TimeUnit.MILLISECONDS.sleep(FIRST_PAUSE_MS << Math.min(tries, 4));
+        TimeUnit.MILLISECONDS.sleep(FIRST_PAUSE_MS << Math.min(tries - 1, MOST_DOUBLINGS));
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();
         return ExitCodes.OK;

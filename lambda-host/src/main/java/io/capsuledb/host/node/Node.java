@@ -220,7 +220,8 @@ public final class Node implements AutoCloseable {
       ApplicationKey key,
       SharedWorker.Appended appended) {
     Scheduler scheduler = new ThreadScheduler();
-    List<String> routers = new ArrayList<>(options.join().stream().map(HostPort::toString).toList());
+    List<String> routers =
+        new ArrayList<>(options.join().stream().map(HostPort::toString).toList());
     if (options.router().isPresent()) {
       routers.addFirst(embeddedRouter(options, options.router().get(), routers, scheduler));
     }

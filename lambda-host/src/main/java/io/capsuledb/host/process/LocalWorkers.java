@@ -29,9 +29,9 @@ public final class LocalWorkers implements AutoCloseable {
 
   private static final long START_SECONDS = 180;
   private static final long STOP_SECONDS = 30;
-  private static final int MAX_TRIES = 8;
+  private static final int MAX_TRIES = 32;
   private static final long FIRST_PAUSE_MS = 250;
-  private static final long LASTING_NANOS = TimeUnit.MINUTES.toNanos(5);
+  private static final long LASTING_NANOS = TimeUnit.SECONDS.toNanos(30);
   private static final String OWNER_KEY = "owner.key";
   private static final String NONE = "none";
 
@@ -44,7 +44,7 @@ public final class LocalWorkers implements AutoCloseable {
    *     the port is 0
    * @param http where the first serves metrics, the others at the ports after it; null: nowhere
    * @param join routers; empty: one is started
-   * @param arguments of {@code worker} beside those
+   * @param arguments of the command beside those
    */
   public record Options(
       Path directory,
@@ -110,10 +110,7 @@ public final class LocalWorkers implements AutoCloseable {
         begun = System.nanoTime();
         started =
             ChildProcess.start(
-                name,
-                arguments,
-                options.directory().resolve("log").resolve(name + ".log"),
-                event);
+                name, arguments, options.directory().resolve("log").resolve(name + ".log"), event);
         child = started;
         kept.remove(this);
         kept.add(this);
@@ -212,8 +209,7 @@ public final class LocalWorkers implements AutoCloseable {
       kept.remove(router);
       ChildProcess running = router.child;
       Kept again =
-          new Kept(
-              "router", List.of("router", "--listen", join, "--http", NONE), "router.ready");
+          new Kept("router", List.of("router", "--listen", join, "--http", NONE), "router.ready");
       again.child = running;
       kept.add(again);
       if (running != null) {

@@ -46,8 +46,7 @@ final class MergeCommands {
       now = context.merge(key, operator, operand(context, operator));
     } catch (InvalidRequestException e) {
       String message = String.valueOf(e.getMessage());
-      throw new CommandException(
-          message.startsWith("WRONGTYPE") ? message : "ERR " + message);
+      throw new CommandException(message.startsWith("WRONGTYPE") ? message : "ERR " + message);
     }
     switch (operator) {
       case MIN, MAX -> context.reply().bulk(now.value());
@@ -57,8 +56,7 @@ final class MergeCommands {
           context
               .reply()
               .integer(
-                  CollectionCodec.decode(
-                          ValueType.SET, now.buffer(), now.offset(), now.length())
+                  CollectionCodec.decode(ValueType.SET, now.buffer(), now.offset(), now.length())
                       .orThrow()
                       .count());
     }
