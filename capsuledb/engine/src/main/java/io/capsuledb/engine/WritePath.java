@@ -287,14 +287,18 @@ final class WritePath {
    */
   void merged(long time, Map<Long, Hash32> heads) {
     List<Waiter> reached;
+    boolean grew;
     synchronized (monitor) {
       // Whoever began the batch has told the sealer of it.
       closeOpen();
       unjoined.putAll(heads);
       mergedTime = time;
-      reached = advance(durableTime);
+      long before = durableTime;
+      reached = advance(before);
+      grew = durableTime > before;
     }
-    if (!reached.isEmpty()) {
+    if (grew) {
+      // Somebody may have read what was merged before it counted as durable here.
       tellListeners();
       reached.forEach(w -> w.future.complete(null));
     }

@@ -104,7 +104,8 @@ public final class CapsuleCli {
             new CommandLine(new BenchCommand(context))
                 .addSubcommand(new BenchEngineCommand(context))
                 .addSubcommand(new BenchReplicationCommand(context))
-                .addSubcommand(new BenchProceduresCommand(context)));
+                .addSubcommand(new BenchProceduresCommand(context))
+                .addSubcommand(new BenchSclCommand(context)));
     commands.put("version", () -> new CommandLine(new VersionCommand(context)));
     commands.put("rehearse", () -> new CommandLine(new RehearseCommand(context)));
     CommandLine root = new CommandLine(new RootCommand());

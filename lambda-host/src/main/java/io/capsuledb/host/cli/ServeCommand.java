@@ -11,10 +11,12 @@ import io.capsuledb.host.node.LocalOutside;
 import io.capsuledb.host.node.Node;
 import io.capsuledb.host.pair.EnclaveSide;
 import io.capsuledb.host.process.EnclaveHost;
+import io.capsuledb.host.process.LocalWorkers;
 import io.capsuledb.host.terminal.Passphrase;
 import java.io.PrintStream;
 import java.net.InetSocketAddress;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -46,6 +48,7 @@ import picocli.CommandLine.Spec;
       "  capsule serve",
       "  capsule serve --data /var/lib/capsule --passphrase-file /etc/capsule/passphrase",
       "  capsule serve --listen 0.0.0.0:6380 --tls-cert cert.pem --tls-key key.pem --users users.toml",
+      "  capsule serve --workers 4 --replicas @replicas.txt",
       "  capsule serve --config capsule.toml",
       "",
       "In the file every option stands by its name, without dashes before it:",
@@ -63,6 +66,14 @@ final class ServeCommand implements Callable<Integer> {
       paramLabel = "FILE",
       description = "TOML file with any of the other options.")
   private @Nullable Path config;
+
+  @Option(
+      names = "--workers",
+      paramLabel = "N",
+      description =
+          "Several servers on the same data, 2 to 64, each a 'capsule worker' of its own, with a"
+              + " router between them; needs replicas. They listen at the ports from listen on.")
+  private int workers = 1;
 
   @Option(
       names = ParentWatch.FLAG,
@@ -116,6 +127,9 @@ final class ServeCommand implements Callable<Integer> {
     String pair = rings;
     if (pair != null) {
       return trusted(options, pair);
+    }
+    if (workers != 1) {
+      return serveByWorkers(options);
     }
     if (options.enclave()) {
       return host(options);
@@ -228,8 +242,63 @@ final class ServeCommand implements Callable<Integer> {
     Runtime.getRuntime().halt(ExitCodes.UNAVAILABLE);
   }
 
+  /** Looks after workers, which are processes of their own. */
+  private Integer serveByWorkers(ServeOptions options) {
+    LocalWorkers.Options local =
+        new LocalWorkers.Options(
+            options.data(),
+            workers,
+            options.listen(),
+            options.http().orElse(null),
+            options.join(),
+            workerArguments());
+    // Not in a try: it lives until the process ends, and the hook closes it.
+    @SuppressWarnings("resource")
+    LocalWorkers running =
+        LocalWorkers.start(local, line -> EventLog.info("workers", "report", line));
+    Runtime.getRuntime()
+        .addShutdownHook(
+            new Thread(
+                () -> {
+                  EventLog.info("node.stopping");
+                  running.close();
+                  EventLog.info("node.stopped");
+                  Runtime.getRuntime().halt(ExitCodes.OK);
+                },
+                "capsule-stop"));
+    PrintStream out = context.streams().out();
+    out.println(
+        "capsule is ready for Redis clients on "
+            + String.join(", ", running.addresses().stream().map(Object::toString).toList()));
+    out.flush();
+    EventLog.info("node.ready", "listen", running.addresses().getFirst(), "workers", workers);
+    if (untilInputEnds) {
+      ParentWatch.start(context.streams().in());
+    }
+    running.awaitEnd();
+    return ExitCodes.FAILED;
+  }
+
+  /** What was given to this command and is for each worker. */
+  private List<String> workerArguments() {
+    List<String> arguments = new ArrayList<>();
+    Path file = config;
+    if (file != null) {
+      arguments.addAll(List.of("--config", file.toString()));
+    }
+    for (ServeSetting setting : ServeSetting.values()) {
+      switch (setting) {
+        case DATA, LISTEN, HTTP, JOIN, ROUTER -> {}
+        default ->
+            SettingFlags.apply(
+                spec, setting, value -> arguments.addAll(List.of("--" + setting.key(), value)));
+      }
+    }
+    return arguments;
+  }
+
   private ServeOptions options() {
-    ServeOptions.Builder builder = ServeOptions.builder();
+    ServeOptions.Builder builder = ServeOptions.builder().manyWorkers(workers != 1);
     Path file = config;
     if (file != null) {
       ServeOptionsFile.apply(file, builder);

@@ -48,6 +48,7 @@ public final class ServeOptions {
   private final boolean shared;
   private final boolean enclave;
   private final List<HostPort> join;
+  private final @Nullable HostPort router;
   private final int epochMs;
   private final int leaseMs;
   private final boolean linearizable;
@@ -78,6 +79,7 @@ public final class ServeOptions {
     this.logLevel = builder.logLevel;
     this.shared = builder.shared;
     this.join = List.copyOf(builder.join);
+    this.router = builder.router;
     this.epochMs = builder.epochMs;
     this.leaseMs = builder.leaseMs;
     this.linearizable = builder.linearizable;
@@ -118,7 +120,9 @@ public final class ServeOptions {
     private EventLog.Detail logLevel = EventLog.Detail.INFO;
     private boolean shared;
     private boolean enclave;
+    private boolean manyWorkers;
     private List<HostPort> join = List.of();
+    private @Nullable HostPort router;
     private int epochMs = 1_000;
     private int leaseMs = 2_000;
     private boolean linearizable;
@@ -203,6 +207,10 @@ public final class ServeOptions {
           join = SettingValues.hostPorts(setting, value, RouterProcessOptions.MAX_PARENTS);
           forWorkers = setting;
         }
+        case ROUTER -> {
+          router = SettingValues.hostPort(setting, value, "");
+          forWorkers = setting;
+        }
         case EPOCH_MS -> {
           epochMs = SettingValues.number(setting, value, 10, 3_600_000);
           forWorkers = setting;
@@ -231,7 +239,6 @@ public final class ServeOptions {
                 default ->
                     throw SettingValues.wrong(setting, value, "sessions or linearizable", null);
               };
-          forWorkers = setting;
         }
         case ENCLAVE ->
             enclave =
@@ -245,8 +252,26 @@ public final class ServeOptions {
       return this;
     }
 
+    private static void requireLoopback(String setting, HostPort address) {
+      if (!address.resolve().getAddress().isLoopbackAddress()) {
+        throw new InvalidRequestException(
+            setting
+                + ": "
+                + address
+                + " is not on loopback, and replica-transport is 'plain', which everybody on the"
+                + " way can read: use tls");
+      }
+    }
+
     private boolean replicaLinksAreTls() {
       return replicaTransport == LinkSecurity.Transport.TLS;
+    }
+
+    /** Whether these are the options of a group of workers, which gets a router of its own. */
+    public Builder manyWorkers(boolean several) {
+      manyWorkers = several;
+      shared = several;
+      return this;
     }
 
     /** Whether other workers write the same data; not by default. */
@@ -270,21 +295,25 @@ public final class ServeOptions {
         throw new InvalidRequestException(
             "enclave is 'process', which is for 'capsule serve' only: leave it out");
       }
+      if (shared && !manyWorkers && join.isEmpty() && router == null) {
+        throw new InvalidRequestException(
+            "join is not set: a worker hears the others through routers; name one that 'capsule"
+                + " router' runs, or another worker's --router, or set router to be one itself");
+      }
       if (!shared && forOthers != null) {
         throw new InvalidRequestException(
             forOthers.key()
                 + " is set, which is for 'capsule worker': a server alone has no others");
       }
       if (!replicaLinksAreTls()) {
-        for (HostPort router : join) {
-          if (!router.resolve().getAddress().isLoopbackAddress()) {
-            throw new InvalidRequestException(
-                "join: "
-                    + router
-                    + " is not on loopback, and replica-transport is 'plain', which everybody on"
-                    + " the way can read: use tls");
-          }
+        join.forEach(address -> requireLoopback("join", address));
+        if (router != null) {
+          requireLoopback("router", router);
         }
+      } else if (router != null && (replicaTlsCert == null || replicaTlsKey == null)) {
+        throw new InvalidRequestException(
+            "router is set without replica-tls-cert and replica-tls-key: who is a router shows a"
+                + " certificate");
       }
       if ((tlsCert == null) != (tlsKey == null)) {
         throw new InvalidRequestException(
@@ -423,6 +452,11 @@ public final class ServeOptions {
   /** Routers to hear the others through. */
   public List<HostPort> join() {
     return join;
+  }
+
+  /** Where this worker is a router for others, too. */
+  public Optional<HostPort> router() {
+    return Optional.ofNullable(router);
   }
 
   /** Between two consistent cuts. */

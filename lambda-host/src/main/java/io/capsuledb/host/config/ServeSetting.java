@@ -60,7 +60,11 @@ public enum ServeSetting implements Setting {
   JOIN(
       "LIST",
       "Routers to hear the other workers through, HOST:PORT with commas between, the best first;"
-          + " not given: the replicas are asked. Only for 'capsule worker'."),
+          + " those after it are for when that one is gone. Only for workers."),
+  ROUTER(
+      "HOST:PORT",
+      "Be a router for other workers, too, on this address, below the routers of join if there are"
+          + " any; the others then join here. Only for 'capsule worker'."),
   EPOCH_MS("N", "Milliseconds between two consistent cuts; 1000 if not given. For workers."),
   LEASE_MS(
       "N",
@@ -68,8 +72,8 @@ public enum ServeSetting implements Setting {
           + " For workers, the same for all."),
   CONSISTENCY(
       "sessions|linearizable",
-      "Whether each command is a transaction among all workers; sessions if not given. For"
-          + " workers."),
+      "Whether each command is a transaction among all workers; sessions if not given. A server"
+          + " alone is linearizable in any case."),
   KEY_DIRECTORY(
       "roster|derived",
       "How workers know each other's keys, when the data are founded; roster if not given. derived:"

@@ -40,6 +40,7 @@ import io.capsuledb.host.replica.LinkNetwork;
 import io.capsuledb.replication.client.ReplicatedStore;
 import io.capsuledb.replication.router.MulticastClient;
 import io.capsuledb.replication.router.RouterOptions;
+import io.capsuledb.replication.router.RouterServer;
 import io.capsuledb.scl.epoch.WorkerOptions;
 import io.capsuledb.scl.resp.ClientStreams;
 import io.capsuledb.scl.resp.RespServer;
@@ -49,6 +50,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
@@ -213,6 +215,7 @@ public final class Node implements AutoCloseable {
     if (replicated != null && workerKeys != null) {
       SharedWorker started = share(options, db, replicated, workerKeys, appended);
       resp.sharing(started);
+      resp.info("workers", started::info);
       worker = started;
     }
     rotating(options, directory, passphrases, db, replicated, resp);
@@ -300,7 +303,11 @@ public final class Node implements AutoCloseable {
       KeyRing keys,
       SharedWorker.Appended appended) {
     Scheduler scheduler = new ThreadScheduler();
-    List<String> routers = options.join().stream().map(HostPort::toString).toList();
+    List<String> routers =
+        new ArrayList<>(options.join().stream().map(HostPort::toString).toList());
+    if (options.router().isPresent()) {
+      routers.addFirst(embeddedRouter(options, options.router().get(), routers, scheduler));
+    }
     LinkKey linkKey = started("link-key", LinkKey.draw(entropy));
     SharedWorker joined =
         started(
@@ -335,6 +342,27 @@ public final class Node implements AutoCloseable {
               "this worker could not merge what the others wrote within " + READY_MS / 1000 + " s");
     }
     return joined;
+  }
+
+  /** A router in this process; returns where it listens. */
+  private String embeddedRouter(
+      ServeOptions options, HostPort listen, List<String> parents, Scheduler scheduler) {
+    RouterOptions routing = RouterOptions.defaults();
+    RouterServer router =
+        started(
+            "router",
+            RouterServer.start(
+                routing,
+                started("router-key", LinkKey.draw(entropy)).identity(),
+                listen.toString(),
+                "",
+                List.copyOf(parents),
+                new RouterServer.Ports(clock, entropy, scheduler, telemetry),
+                LinkNetwork.ofRouters(
+                    options.replicaLinks(), RouterServer.links(routing).maxLinks(), telemetry)));
+    HostPort listening = LinkNetwork.listening(router.address());
+    EventLog.info("router.ready", "listen", listening, "parents", parents.size());
+    return listening.toString();
   }
 
   /** Hears once that this node's worker is over, and it has to be started anew. */

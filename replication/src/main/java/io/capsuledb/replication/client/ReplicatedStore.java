@@ -298,7 +298,16 @@ public final class ReplicatedStore implements RecordStore {
           fencing = Fencing.take(metadata, curve, client, takeover.entropy, takeover.keys);
         }
         limits.clear();
-        new StoreRecovery(metadata, curve, cache, client, this, READ_TIMEOUT_NANOS, progress).run();
+        new StoreRecovery(
+                metadata,
+                curve,
+                cache,
+                client,
+                this,
+                takeover == null,
+                READ_TIMEOUT_NANOS,
+                progress)
+            .run();
         recovered = true;
       } catch (CapsuleException e) {
         if (!StoreRecovery.isPassing(e)) {

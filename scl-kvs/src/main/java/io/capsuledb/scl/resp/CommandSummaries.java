@@ -21,6 +21,7 @@ final class CommandSummaries {
     {"CAPSULE.HEAD", "Return the newest durable record of this node's chain."},
     {"CAPSULE.HISTORY", "Return the versions of a key, newest first, and what vouches for them."},
     {"CAPSULE.INFO", "Describe the capsule this server keeps its data in."},
+    {"CAPSULE.MERGE", "Merge into a number or set so that all workers' merges count."},
     {"CAPSULE.PROOF", "Return a proof of the value of a key, or of its absence."},
     {"CAPSULE.RECORD", "Describe a record of the capsule."},
     {"CAPSULE.ROTATE", "Begin a new key generation."},
