@@ -130,8 +130,7 @@ class KeyRotationTest {
               "#!js name=count\nregister_function('more', function (keys) {"
                   + " incr(keys[0], 1); return get(keys[0], 'text') });"));
       for (int call = 1; call <= 3; call++) {
-        assertThat(
-                client.update(ascii("FCALL"), ascii("more"), ascii("1"), ascii("calls")).text())
+        assertThat(client.update(ascii("FCALL"), ascii("more"), ascii("1"), ascii("calls")).text())
             .isEqualTo(Integer.toString(call));
       }
       assertThat(rotate(client)).isEqualTo(4);
