@@ -352,10 +352,6 @@ class WorkersTest {
     }
   }
 
-  private static void kill(ChildProcess child) {
-    ProcessHandle.of(child.pid()).ifPresent(ProcessHandle::destroyForcibly);
-  }
-
   @Test
   void aCoordinatorThatWasStoppedIsReplacedAndBeginsAnew() throws Exception {
     startAll(3, "--consistency", "linearizable");
