@@ -326,6 +326,7 @@ public final class CapsuleDb implements AutoCloseable {
               source,
               curve,
               ports.store(),
+              tree,
               survey,
               indexes,
               tips,
@@ -467,6 +468,7 @@ public final class CapsuleDb implements AutoCloseable {
       KeySource source,
       Secp256k1 curve,
       RecordStore store,
+      Tree tree,
       Survey survey,
       WriterIndexes indexes,
       List<Hash32> tips,
@@ -484,18 +486,37 @@ public final class CapsuleDb implements AutoCloseable {
                   + generation
                   + " have ended yet: repeat");
         }
-        Birth born =
-            Birth.of(
-                name,
-                taken,
-                indexes.draw(),
-                epoch,
-                time,
-                tips,
-                store,
-                curve,
-                () -> rotation(keys, taken, survey.finals().ends(generation)));
-        keys.advance(taken);
+        List<Birth> births = new ArrayList<>();
+        // A flush during the replay may have begun a chain of the tree, which the survey does not
+        // know of: the chain ends where it is now, and what it released stays superfluous.
+        tree.renew(
+            endedTree -> {
+              List<Hash32> parents = new ArrayList<>(tips);
+              long from = time;
+              if (endedTree != null) {
+                parents.add(endedTree.hash());
+                from = Math.max(from, endedTree.lamport() + 1);
+              }
+              births.add(
+                  Birth.of(
+                      name,
+                      taken,
+                      indexes.draw(),
+                      epoch,
+                      from,
+                      parents,
+                      store,
+                      curve,
+                      () ->
+                          rotation(
+                              keys,
+                              taken,
+                              shared
+                                  ? survey.finals().ends(generation)
+                                  : CapsuleKeys.ends(store, curve, generation))));
+              keys.advance(taken);
+            });
+        Birth born = births.getFirst();
         next = null;
         LOG.log(
             System.Logger.Level.INFO,
