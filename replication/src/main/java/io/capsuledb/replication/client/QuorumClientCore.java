@@ -486,19 +486,47 @@ public final class QuorumClientCore {
     if (said.membership() > newestMembership().version()) {
       describe(now, peer);
     }
+    boolean refuses = false;
     if (kind == Statement.Kind.FRONTIER) {
-      chains.values().forEach(chain -> suspect(now, peer, chain));
+      for (ChainWindow chain : chains.values()) {
+        suspect(now, peer, chain);
+        refuses |= isPastItsSeal(peer, chain);
+      }
       recountAll(now);
     } else {
       for (Statement.Entry entry : said.entries()) {
         ChainWindow chain = chains.get(entry.writer());
         if (chain != null) {
           suspect(now, peer, chain);
+          refuses |= isPastItsSeal(peer, chain);
           recount(now, chain);
         }
       }
     }
+    if (refuses) {
+      judgeRefusals();
+    }
     judgeRounds();
+    return true;
+  }
+
+  /**
+   * Whether a replica says that it will not take what is appended here. One that already holds it,
+   * from before it promised, is sent nothing more, and would never be heard to refuse it.
+   */
+  private static boolean isPastItsSeal(ReplicaPeer peer, ChainWindow chain) {
+    long writer = chain.writer();
+    SealState seal = peer.seal(writer);
+    if (chain.durable() >= chain.newest() || seal.limit() >= chain.newest()) {
+      return false;
+    }
+    peer.refusing.putIfAbsent(
+        writer,
+        Refusal.SEALED
+            + ": its writer is sealed at "
+            + seal.limit()
+            + " by "
+            + Long.toHexString(seal.promised().sealer()));
     return true;
   }
 
@@ -1689,6 +1717,14 @@ public final class QuorumClientCore {
         peer.pollAtNanos = now + HEAL_POLL_NANOS;
         ask(now, peer);
       } else if (recoveries.stream().anyMatch(r -> !r.answers.containsKey(peer.key))) {
+        ask(now, peer);
+      } else if (now - peer.pollAtNanos >= 0
+          && peer.flights.isEmpty()
+          && now - peer.restUntilNanos >= 0
+          && !appendings.isEmpty()
+          && now - appendings.getFirst().sinceNanos >= timeout) {
+        // What it said was of another time: what it has promised since may be all that is missing.
+        peer.pollAtNanos = now + HEAL_POLL_NANOS;
         ask(now, peer);
       }
     }

@@ -654,6 +654,45 @@ class QuorumClientCoreTest {
     }
   }
 
+  /**
+   * A replica held a record, and then accepted a final head below it: it is sent nothing more that
+   * it could refuse, and nobody tells. Whoever waits asks again, and takes its word for a refusal.
+   */
+  @Test
+  void whoPromisedAfterItsAnswerIsAskedAgain() {
+    FakeCluster cluster = new FakeCluster(53, 3, 2);
+    List<StoredRecord> chain = cluster.chain(W, Role.WORKER, 5);
+    cluster.start();
+    cluster.append(chain.subList(0, 4));
+    assertThat(cluster.until(() -> cluster.replicas.stream().allMatch(r -> r.held(W) == 4)))
+        .isTrue();
+    cluster.unlink(cluster.replica(0));
+    cluster.unlink(cluster.replica(2));
+    cluster.append(chain.subList(4, 5));
+    assertThat(cluster.until(() -> cluster.replica(1).held(W) == 5)).isTrue();
+    cluster.run(10);
+    try (SampleCapsule.Chain sealer = cluster.capsule.chain(3, Role.COORDINATOR)) {
+      StoredRecord fourth = chain.get(3);
+      ChainHead last = new ChainHead(fourth.sequence(), fourth.hash());
+      List<Blob> orders =
+          List.of(
+              Blob.of(FakeCluster.stored(sealer.first()).bytes()),
+              Blob.of(
+                  order(sealer, new SealOrder(SealOrder.Kind.PREPARE, W, 1, ChainHead.NONE))
+                      .bytes()),
+              Blob.of(order(sealer, new SealOrder(SealOrder.Kind.FINAL, W, 1, last)).bytes()));
+      for (int sealed : new int[] {0, 1}) {
+        cluster.replica(sealed).handle(new Message.Append(4711, cluster.capsule.name, orders));
+        assertThat(cluster.replica(sealed).seal(W).last()).isEqualTo(last);
+      }
+    }
+    // One of three stays away; the link to the other never broke.
+    cluster.link(cluster.replica(0));
+    assertThat(cluster.until(() -> stopped(cluster))).isTrue();
+    assertThat(((IntegrityException) cluster.core.failure()).rejection().reason())
+        .isEqualTo(Reason.SEALED_WRITER);
+  }
+
   @Test
   void aHigherBallotOverrules() {
     FakeCluster cluster = new FakeCluster(51, 3, 2);
