@@ -32,6 +32,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
+import java.util.function.Predicate;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -223,24 +224,76 @@ class TamperTest {
         .isEqualTo(VERIFY_FOUND_DAMAGE);
   }
 
+  /** Where nothing that was flushed can be read, the server runs, says so and takes writes. */
+  @Test
+  void aServerOfWhichEveryBlockIsDamagedStillStarts() throws Exception {
+    Path served = directory.resolve("served");
+    Path log = directory.resolve("log");
+    try (ServerProcess server = ServerProcess.start(served, log, List.of())) {
+      try (RespClient client = server.connect()) {
+        Random random = new Random(7);
+        for (int i = 0; i < 200; i++) {
+          byte[] value = new byte[100];
+          random.nextBytes(value);
+          assertThat(client.query(bytes("SET"), bytes("key" + i), value))
+              .isInstanceOf(Reply.Text.class);
+        }
+        assertThat(client.query(bytes("CAPSULE.FLUSH"))).isInstanceOf(Reply.Text.class);
+      }
+      assertThat(server.stop()).isZero();
+    }
+    damage(served.resolve("store"), place -> place.value.length > 4 << 10);
+    try (ServerProcess server = ServerProcess.start(served, log, List.of())) {
+      try (RespClient client = server.connect()) {
+        for (String[] command :
+            new String[][] {
+              {"GET", "key0"}, {"FCALL", "f", "0"}, {"FUNCTION", "LIST"}, {"GET", "key199"}
+            }) {
+          client.send(
+              java.util.Arrays.stream(command).map(TamperTest::bytes).toArray(byte[][]::new));
+          client.flush();
+          assertThat(client.receive())
+              .as(String.join(" ", command))
+              .isInstanceOfSatisfying(
+                  Reply.Failure.class,
+                  failure -> assertThat(failure.message()).startsWith("INTEGRITY "));
+        }
+        assertThat(client.query(bytes("SET"), bytes("more"), bytes("1")))
+            .isInstanceOf(Reply.Text.class);
+      }
+      assertThat(server.stop()).isZero();
+    }
+  }
+
   /**
    * Flips a byte of the largest value: records of single writes are smaller than any full block.
    */
   private static void damageLargest(Path store) throws Exception {
     List<Place> places = new ArrayList<>();
     raw(store, (family, handle, db) -> places.addAll(all(family, handle, db)));
-    Place largest =
-        places.stream()
-            .max(java.util.Comparator.comparingInt((Place place) -> place.value.length))
-            .orElseThrow();
-    assertThat(largest.value.length).isGreaterThan(4 << 10);
-    byte[] flipped = largest.value.clone();
-    flipped[flipped.length / 2] ^= 1;
+    int largest = places.stream().mapToInt(place -> place.value.length).max().orElseThrow();
+    assertThat(largest).isGreaterThan(4 << 10);
+    boolean[] done = {false};
+    damage(
+        store,
+        place -> {
+          boolean first = !done[0] && place.value.length == largest;
+          done[0] |= first;
+          return first;
+        });
+  }
+
+  /** Flips a byte of each value that is chosen. */
+  private static void damage(Path store, Predicate<Place> chosen) throws Exception {
     raw(
         store,
         (family, handle, db) -> {
-          if (java.util.Arrays.equals(family, largest.family)) {
-            db.put(handle, largest.key, flipped);
+          for (Place place : all(family, handle, db)) {
+            if (chosen.test(place)) {
+              byte[] flipped = place.value.clone();
+              flipped[flipped.length / 2] ^= 1;
+              db.put(handle, place.key, flipped);
+            }
           }
         });
   }

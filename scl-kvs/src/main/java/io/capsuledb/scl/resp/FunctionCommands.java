@@ -1,5 +1,6 @@
 package io.capsuledb.scl.resp;
 
+import io.capsuledb.core.error.IntegrityException;
 import io.capsuledb.core.error.UnavailableException;
 import io.capsuledb.scl.procedure.ProcedureFunction;
 import io.capsuledb.scl.resp.CommandSpec.Flag;
@@ -140,7 +141,9 @@ final class FunctionCommands {
     if (!ScriptCommands.isFlush(context)) {
       throw new CommandException("ERR FUNCTION FLUSH only supports SYNC|ASYNC option");
     }
-    if (procedures.catalog().libraries().isEmpty() && !procedures.isStale()) {
+    if (procedures.catalog().libraries().isEmpty()
+        && procedures.unread() == null
+        && !procedures.isStale()) {
       context.reply().ok();
       return;
     }
@@ -322,7 +325,7 @@ final class FunctionCommands {
 
   /** Does it now, or, if another worker has changed libraries, when those are known here. */
   private void fresh(CommandContext context, CommandSpec.Body body) {
-    if (context.inExec() || !procedures.isStale()) {
+    if (context.inExec() || (procedures.unread() == null && !procedures.isStale())) {
       body.run(context);
       return;
     }
@@ -344,6 +347,10 @@ final class FunctionCommands {
     Procedures.Bound bound =
         catalog.functions().get(new String(context.argument(1), StandardCharsets.UTF_8));
     if (bound == null) {
+      IntegrityException unread = procedures.unread();
+      if (unread != null) {
+        throw unread;
+      }
       String reason = procedures.engine().unavailable();
       if (reason != null && !catalog.libraries().isEmpty()) {
         throw new UnavailableException(reason);

@@ -5,6 +5,7 @@ import io.capsuledb.core.error.IntegrityException;
 import io.capsuledb.core.error.InvalidRequestException;
 import io.capsuledb.core.port.Clock;
 import io.capsuledb.engine.CapsuleDb;
+import io.capsuledb.engine.Cursor;
 import io.capsuledb.engine.Lookup;
 import io.capsuledb.engine.Snapshot;
 import io.capsuledb.engine.Transaction;
@@ -145,6 +146,7 @@ final class Procedures implements AutoCloseable {
   private final ConcurrentSkipListMap<Long, Running> running = new ConcurrentSkipListMap<>();
   private final AtomicLong calls = new AtomicLong();
   private volatile Catalog catalog = new Catalog(Map.of(), Map.of(), 0, 0);
+  private volatile @Nullable IntegrityException unread;
   private final @Nullable Sharing sharing;
   private final CallLocks.Local localLocks = new CallLocks.Local();
 
@@ -191,13 +193,30 @@ final class Procedures implements AutoCloseable {
     return ReservedKeys.key(library.getBytes(StandardCharsets.US_ASCII));
   }
 
-  /** Compiles what the capsule holds. What cannot be compiled stays, and is said to the log. */
+  /**
+   * Compiles what the capsule holds. What cannot be compiled stays, and is said to the log; so is
+   * damage, which those who call a function or change libraries are told.
+   */
   synchronized void open() {
-    refresh();
+    try {
+      refresh();
+    } catch (IntegrityException damaged) {
+      unread = damaged;
+      LOG.log(
+          System.Logger.Level.ERROR,
+          "event=library.unreadable detail={0} consequence=\"functions cannot be called\"",
+          damaged.getMessage());
+      return;
+    }
     int count = catalog.libraries().size();
     if (count > 0) {
       LOG.log(System.Logger.Level.INFO, "event=library.loaded count={0}", count);
     }
+  }
+
+  /** Why the capsule's libraries could not be read; null if they were. */
+  @Nullable IntegrityException unread() {
+    return unread;
   }
 
   /**
@@ -246,6 +265,7 @@ final class Procedures implements AutoCloseable {
       made = new Catalog(old.libraries(), old.functions(), fence, mark);
     }
     catalog = made;
+    unread = null;
     logs.keepOnly(made.functions().keySet());
     for (Library library : libraries.values()) {
       if (!library.equals(made.libraries().get(library.stored().name()))) {
@@ -261,6 +281,9 @@ final class Procedures implements AutoCloseable {
 
   /** Has no other worker change libraries, and knows what they are. To be closed. */
   private CallLocks changing() {
+    if (unread != null) {
+      refresh();
+    }
     CallLocks locks = locks();
     if (sharing == null) {
       return locks;
@@ -282,19 +305,13 @@ final class Procedures implements AutoCloseable {
 
   private static List<byte[]> keys(Snapshot snapshot) {
     List<byte[]> keys = new ArrayList<>();
-    byte[] at = ReservedKeys.prefix();
-    while (at != null && keys.size() < LibraryLayout.MAX_LIBRARIES) {
-      at =
-          snapshot.walk(
-              at,
-              LibraryLayout.MAX_LIBRARIES,
-              (key, type) -> {
-                if (ReservedKeys.isReserved(key) && !Arrays.equals(key, MARK)) {
-                  keys.add(key);
-                }
-              });
-      if (at != null && !ReservedKeys.isReserved(at)) {
-        at = null;
+    Cursor cursor = snapshot.prefix(ReservedKeys.prefix());
+    for (boolean there = cursor.seekToFirst();
+        there && keys.size() < LibraryLayout.MAX_LIBRARIES;
+        there = cursor.next()) {
+      byte[] key = cursor.key();
+      if (!Arrays.equals(key, MARK)) {
+        keys.add(key);
       }
     }
     return keys;

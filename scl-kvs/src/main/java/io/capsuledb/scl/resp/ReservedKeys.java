@@ -1,6 +1,7 @@
 package io.capsuledb.scl.resp;
 
 import io.capsuledb.engine.CapsuleDb;
+import io.capsuledb.engine.Cursor;
 import io.capsuledb.engine.Snapshot;
 import java.util.Arrays;
 import java.util.HexFormat;
@@ -66,25 +67,13 @@ final class ReservedKeys {
   }
 
   private static long count(CapsuleDb db) {
-    long[] count = {0};
+    long count = 0;
     try (Snapshot snapshot = db.snapshot()) {
-      boolean[] beyond = {false};
-      byte[] at = PREFIX;
-      while (at != null && !beyond[0]) {
-        at =
-            snapshot.walk(
-                at,
-                Long.SIZE,
-                (key, type) -> {
-                  if (isReserved(key)) {
-                    count[0]++;
-                  } else {
-                    beyond[0] = true;
-                  }
-                });
-        beyond[0] |= at != null && !isReserved(at);
+      Cursor cursor = snapshot.prefix(PREFIX);
+      for (boolean there = cursor.seekToFirst(); there; there = cursor.next()) {
+        count++;
       }
     }
-    return count[0];
+    return count;
   }
 }
