@@ -513,8 +513,8 @@ public final class CapsuleSystem implements SystemUnderTest {
         }
       }
       case "delay", "worker-delay", "mesh-delay" -> {
-        if (namespaces && !NamespaceNetwork.hasNetem()) {
-          obstacles.add("this kernel has no netem to delay packets: use --network proxy");
+        if (namespaces) {
+          obstacles.addAll(NamespaceNetwork.delayObstacles());
         }
       }
       default -> {}

@@ -140,6 +140,17 @@ public final class Backup {
    * @throws IntegrityException if something in the backup does not verify
    */
   public static CapsuleCopy.Summary restore(Path from, Path data, CapsuleCopy.Progress progress) {
+    return restore(from, data, false, progress);
+  }
+
+  /**
+   * The same, perhaps for a capsule that replicas are to hold again.
+   *
+   * @param forReplicas whether the records become the cache of a server or worker with replicas,
+   *     which brings to them what they do not have
+   */
+  public static CapsuleCopy.Summary restore(
+      Path from, Path data, boolean forReplicas, CapsuleCopy.Progress progress) {
     BackupMark mark = BackupMark.read(from);
     if (mark == null) {
       throw new InvalidRequestException(
@@ -160,11 +171,11 @@ public final class Backup {
       Path part = data.resolve(RESTORING);
       CapsuleCopy.Summary summary =
           copy(source, part, name, mark.heads(), true, heads -> {}, progress);
+      Path into = forReplicas ? directory.cache() : directory.store();
       try {
-        Files.move(part, directory.store(), StandardCopyOption.ATOMIC_MOVE);
+        Files.move(part, into, StandardCopyOption.ATOMIC_MOVE);
       } catch (IOException e) {
-        throw new StorageException(
-            "cannot move " + part + " to " + directory.store() + " (" + e + ")", e);
+        throw new StorageException("cannot move " + part + " to " + into + " (" + e + ")", e);
       }
       // Makes the directory's entries durable, the moved one too.
       directory.name(name);

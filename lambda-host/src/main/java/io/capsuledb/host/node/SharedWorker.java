@@ -126,6 +126,7 @@ final class SharedWorker implements Sharing, AutoCloseable {
   private final AtomicLong framesLost = new AtomicLong();
   private final AtomicLong framesRefused = new AtomicLong();
   private final AtomicLong framesRelayed = new AtomicLong();
+  private final AtomicLong locksAsked = new AtomicLong();
   private final AtomicLong tickets = new AtomicLong();
   private final AtomicInteger busy = new AtomicInteger();
   private final Map<Long, Heard<Object>> asked = new ConcurrentHashMap<>();
@@ -505,6 +506,9 @@ final class SharedWorker implements Sharing, AutoCloseable {
    * what is durable is said of records, and they are pulled.
    */
   private void send(long receiver, SclMessage message) {
+    if (message instanceof SclMessage.LockRequest(_, _, List<LockGrant> locks)) {
+      locksAsked.addAndGet(locks.size());
+    }
     MulticastClient network = multicast;
     boolean joined = network != null && network.isJoined();
     if (network != null && joined) {
@@ -775,6 +779,7 @@ final class SharedWorker implements Sharing, AutoCloseable {
     fields.put("stable_time", Long.toString(parts.db().stableTime()));
     fields.put("chains", Integer.toString(core.writers().size()));
     fields.put("locks", Integer.toString(core.heldLocks().size()));
+    fields.put("locks_asked", Long.toString(locksAsked.get()));
     fields.put(
         "lease_ms",
         Long.toString(

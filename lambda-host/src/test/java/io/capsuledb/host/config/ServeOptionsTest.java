@@ -45,6 +45,7 @@ class ServeOptionsTest {
           Map.entry(ServeSetting.ROTATE_EACH_CALL, "\"yes\""),
           Map.entry(ServeSetting.ENCLAVE, "\"none\""),
           Map.entry(ServeSetting.JOIN, "\"127.0.0.1:4\""),
+          Map.entry(ServeSetting.ROUTER, "\"127.0.0.1:5\""),
           Map.entry(ServeSetting.EPOCH_MS, "500"),
           Map.entry(ServeSetting.LEASE_MS, "1500"),
           Map.entry(ServeSetting.CONSISTENCY, "\"linearizable\""),
@@ -72,6 +73,7 @@ class ServeOptionsTest {
     ServeOptionsFile.apply(file(text.toString()), builder);
     ServeOptions options = builder.build();
     assertThat(options.join()).containsExactly(new HostPort("127.0.0.1", 4));
+    assertThat(options.router()).contains(new HostPort("127.0.0.1", 5));
     assertThat(options.linearizable()).isTrue();
     assertThat(options.enclave()).isFalse();
     assertThat(read("enclave = \"process\"").enclave()).isTrue();

@@ -29,8 +29,11 @@ class FrameRelayTest {
   private record Said(boolean needy, long request, long at) {}
 
   private final List<Sent> sent = new ArrayList<>();
-  private final FrameRelay relay =
-      new FrameRelay(
+  private FrameRelay relay = relay();
+  private long now = 1;
+
+  private FrameRelay relay() {
+    return new FrameRelay(
           new ReplicaOutbox() {
             @Override
             public void send(long link, Message message) {
@@ -47,7 +50,7 @@ class FrameRelayTest {
               throw new AssertionError("a frame is not a read");
             }
           });
-  private long now = 1;
+  }
 
   private List<Sent> taken() {
     List<Sent> taken = List.copyOf(sent);
@@ -59,6 +62,7 @@ class FrameRelayTest {
   @Property(tries = 200)
   void eachFrameGoesToAllOthersThatListen(@ForAll long seed) {
     Random random = new Random(seed);
+    relay = relay();
     List<Map<Long, Said>> model = List.of(new HashMap<>(), new HashMap<>());
     for (int i = 0; i < 300; i++) {
       now += random.nextLong(FrameRelay.LISTEN_NANOS / 4);
