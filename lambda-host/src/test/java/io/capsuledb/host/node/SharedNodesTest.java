@@ -77,7 +77,8 @@ class SharedNodesTest {
     return nodes.stream().map(r -> r.address().toString()).collect(Collectors.joining(","));
   }
 
-  private Node worker(String name) throws IOException {
+  /** A worker, with a lease that a machine which does much else keeps, or one that is soon over. */
+  private Node worker(String name, int leaseMs) throws IOException {
     Path data = directory.resolve(name);
     Path key = directory.resolve("first").resolve("owner.key");
     Files.createDirectories(data);
@@ -92,8 +93,7 @@ class SharedNodesTest {
                 .set(ServeSetting.LISTEN, "127.0.0.1:0", directory)
                 .set(ServeSetting.HTTP, "none", directory)
                 .set(ServeSetting.MEMTABLE_MB, "16", directory)
-                // A machine that does much else may be slow to answer.
-                .set(ServeSetting.LEASE_MS, "10000", directory)
+                .set(ServeSetting.LEASE_MS, Integer.toString(leaseMs), directory)
                 .set(
                     ServeSetting.REPLICAS,
                     replicas.stream()
@@ -164,8 +164,8 @@ class SharedNodesTest {
   @Test
   void transactionsSyncsAndBackupsWorkWithNothingButReplicas() throws Exception {
     startReplicas("old-");
-    Node first = worker("first");
-    Node second = worker("second");
+    Node first = worker("first", 5_000);
+    Node second = worker("second", 5_000);
     CapsuleName capsule;
     Hash32 early;
     try (RespClient one = connect(first);
@@ -198,7 +198,7 @@ class SharedNodesTest {
     Backup.restore(
         directory.resolve("early"), directory.resolve("restored"), true, (r, t, b) -> {});
     startReplicas("new-");
-    Node restored = worker("restored");
+    Node restored = worker("restored", 500);
     try (RespClient client = connect(restored)) {
       assertThat(ask(client, "GET", "counter").text()).isEqualTo("20");
       assertThat(ask(client, "GET", "once").text()).isEqualTo("a");
