@@ -117,7 +117,9 @@ final class JepsenCommand implements Callable<Integer> {
   @Option(
       names = "--routers",
       paramLabel = "N",
-      description = "Routers between the workers, 1 to 8; 2 if not given.")
+      description =
+          "Routers between the workers, 1 to 8, or 0: replicas relay what workers say; 2 if not"
+              + " given.")
   private int routers = 2;
 
   @Option(

@@ -128,7 +128,7 @@ public final class CapsuleSystem implements SystemUnderTest {
    * What serves clients.
    *
    * @param workers how many on one capsule, 0: one server that has it for itself
-   * @param routers between them, 1 or more with workers
+   * @param routers between them; 0: replicas relay what workers say
    * @param linearizable whether each command is a transaction among all workers
    */
   public record Serving(int workers, int routers, boolean linearizable) {
@@ -141,9 +141,9 @@ public final class CapsuleSystem implements SystemUnderTest {
       if (workers < 0 || workers > 16) {
         throw new IllegalArgumentException("--workers is " + workers + ": allowed are 0 to 16");
       }
-      if (workers > 0 ? routers < 1 || routers > 8 : routers != 0) {
+      if (routers < 0 || routers > (workers > 0 ? 8 : 0)) {
         throw new IllegalArgumentException(
-            "--routers is " + routers + ": allowed are 1 to 8, with workers");
+            "--routers is " + routers + ": allowed are 0 to 8, with workers");
       }
     }
   }
@@ -298,10 +298,11 @@ public final class CapsuleSystem implements SystemUnderTest {
         String router = routers.get((servers.indexOf(server) + i) % routers.size());
         join.add(network.address(server, router));
       }
+      if (!join.isEmpty()) {
+        command.addAll(List.of("--join", String.join(",", join)));
+      }
       command.addAll(
           List.of(
-              "--join",
-              String.join(",", join),
               "--consistency",
               options.serving.linearizable ? "linearizable" : "sessions",
               "--memtable-mb",
@@ -494,6 +495,9 @@ public final class CapsuleSystem implements SystemUnderTest {
     if (ofWorkers(kind) && serving.workers < 2) {
       obstacles.add("there are not several workers: use --workers 2 or more");
     }
+    if ((kind.startsWith("router") || kind.equals("worker-deaf")) && serving.routers == 0) {
+      obstacles.add("there are no routers: use --routers 1 or more");
+    }
     if (kind.contains("serve") && serving.workers > 0) {
       obstacles.add("there is no server but workers: use worker-kill and the like");
     }
@@ -509,8 +513,8 @@ public final class CapsuleSystem implements SystemUnderTest {
         }
       }
       case "delay", "worker-delay", "mesh-delay" -> {
-        if (namespaces && !NamespaceNetwork.hasNetem()) {
-          obstacles.add("this kernel has no netem to delay packets: use --network proxy");
+        if (namespaces) {
+          obstacles.addAll(NamespaceNetwork.delayObstacles());
         }
       }
       default -> {}

@@ -10,25 +10,39 @@ import java.security.Key;
 import java.security.KeyStore;
 import java.util.ArrayList;
 import java.util.Base64;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.concurrent.ThreadLocalRandom;
 
 /**
  * A network of namespaces: each node in one of its own, at a port of a bridge that is in one of its
  * own, too, so that nothing of the machine's own network is touched but for one interface. The node
  * that clients talk to stays in the machine's namespace. What one node sends to another is dropped
- * or lost by rules of the bridge. Needs root and the programs {@code ip} and {@code nft}.
+ * or lost by rules of the bridge, and delayed where it is sent ({@link PacketDelays}). Needs root
+ * and the programs {@code ip} and {@code nft}.
  */
 final class NamespaceNetwork implements Network {
 
   private static final int PORT = 7400;
+
+  /** Numbers of queues for packets begin here, in each namespace. */
+  private static final int FIRST_QUEUE = 4100;
+
   private static final String STORE_PASSWORD = "testbed";
 
   private final List<String> nodes;
   private final String outside;
   private final String id;
   private final String subnet;
+
+  /** One for each node whose packets were ever delayed. */
+  private final Map<String, PacketDelays> delays = new HashMap<>();
+
+  private final List<Delaying> delaying = new ArrayList<>();
+
+  private record Delaying(String node, List<String> rule) {}
 
   private NamespaceNetwork(List<String> nodes, String outside) {
     this.nodes = List.copyOf(nodes);
@@ -71,22 +85,23 @@ final class NamespaceNetwork implements Network {
     return obstacles;
   }
 
-  /** Whether the kernel can delay packets. */
-  static boolean hasNetem() {
-    String probe = "cjnetem" + ProcessHandle.current().pid();
+  /** Why packets cannot be delayed here, or nothing. */
+  static List<String> delayObstacles() {
+    if (!Commands.exists("iptables")) {
+      return List.of("there is no program iptables to delay packets: use --network proxy");
+    }
+    String probe = "cjdelay" + ProcessHandle.current().pid();
     try {
       Commands.run(List.of("ip", "netns", "add", probe));
-      try {
-        Commands.run(
-            List.of(
-                "ip", "netns", "exec", probe, "tc", "qdisc", "add", "dev", "lo", "root", "netem",
-                "delay", "1ms"));
-        return true;
+      try (PacketDelays delays = PacketDelays.start(probe)) {
+        assert delays != null;
+        inside(probe, "iptables", "-A", "OUTPUT", "-j", "NFQUEUE", "--queue-num", "0");
+        return List.of();
       } finally {
         Commands.run(List.of("ip", "netns", "delete", probe));
       }
     } catch (IOException e) {
-      return false;
+      return List.of("this kernel cannot queue packets: use --network proxy: " + e.getMessage());
     }
   }
 
@@ -274,20 +289,34 @@ final class NamespaceNetwork implements Network {
   }
 
   @Override
-  public void delay(String from, String to, int delayMs, int jitterMs) throws IOException {
-    // Of the port that leads to the receiver: for both ends of a link that is the sum of both.
-    inside(
-        id + "b",
-        "tc",
-        "qdisc",
-        "replace",
-        "dev",
-        port(to),
-        "root",
-        "netem",
-        "delay",
-        delayMs + "ms",
-        jitterMs + "ms");
+  public synchronized void delay(String from, String to, int delayMs, int jitterMs)
+      throws IOException {
+    PacketDelays sending = delays.get(from);
+    if (sending == null) {
+      sending = PacketDelays.start(from.equals(outside) ? null : id + from);
+      delays.put(from, sending);
+    }
+    int queue = FIRST_QUEUE + nodes.indexOf(to);
+    sending.delay(queue, delayMs, jitterMs);
+    List<String> rule =
+        List.of(
+            "OUTPUT",
+            "-d",
+            host(to),
+            "-j",
+            "NFQUEUE",
+            "--queue-num",
+            Integer.toString(queue),
+            "--queue-bypass");
+    iptables(from, "-A", rule);
+    delaying.add(new Delaying(from, rule));
+  }
+
+  private void iptables(String node, String what, List<String> rule) throws IOException {
+    List<String> command = new ArrayList<>(launcher(node));
+    command.addAll(List.of("iptables", what));
+    command.addAll(rule);
+    Commands.run(command);
   }
 
   @Override
@@ -301,17 +330,23 @@ final class NamespaceNetwork implements Network {
   }
 
   @Override
-  public void heal() throws IOException {
+  public synchronized void heal() throws IOException {
     nft("flush chain bridge cut forward");
-    for (String node : nodes) {
-      Commands.outcome(
-          List.of("ip", "netns", "exec", id + "b", "tc", "qdisc", "del", "dev", port(node), "root"),
-          java.util.Map.of());
+    stopDelaying();
+  }
+
+  private void stopDelaying() throws IOException {
+    for (Delaying rule : delaying) {
+      iptables(rule.node, "-D", rule.rule);
     }
+    delaying.clear();
   }
 
   @Override
-  public void close() throws IOException {
+  public synchronized void close() throws IOException {
+    stopDelaying();
+    delays.values().forEach(PacketDelays::close);
+    delays.clear();
     for (String node : nodes) {
       if (!node.equals(outside)) {
         Commands.outcome(List.of("ip", "netns", "delete", id + node), java.util.Map.of());

@@ -47,6 +47,37 @@ final class NamespaceNetworkTest {
     }
   }
 
+  @Test
+  void whatIsDelayedArrivesLater() throws IOException {
+    List<String> obstacles = new ArrayList<>(NamespaceNetwork.obstaclesAtAll());
+    obstacles.addAll(NamespaceNetwork.delayObstacles());
+    assumeTrue(obstacles.isEmpty(), obstacles::toString);
+    try (NamespaceNetwork network =
+        NamespaceNetwork.open(List.of("serve", "r1", "r2"), "serve", directory)) {
+      String serve = network.listen("serve");
+      String host = serve.substring(0, serve.lastIndexOf(':'));
+      try (ServerSocket server = new ServerSocket(0, 20, InetAddress.getByName(host))) {
+        network.delay("r1", "serve", 400, 0);
+        network.delay("r2", "serve", 0, 0);
+        // The first packet may pass before the queue is there.
+        boolean late = false;
+        for (int i = 0; i < 20 && !late; i++) {
+          long begin = System.nanoTime();
+          assertThat(reaches(network, "r1", host, server.getLocalPort())).isTrue();
+          late = System.nanoTime() - begin >= 400_000_000L;
+        }
+        assertThat(late).isTrue();
+        assertThat(reaches(network, "r2", host, server.getLocalPort())).isTrue();
+
+        network.heal();
+        network.delay("r1", "serve", 5_000, 0);
+        assertThat(reaches(network, "r1", host, server.getLocalPort())).isFalse();
+        network.heal();
+        assertThat(reaches(network, "r1", host, server.getLocalPort())).isTrue();
+      }
+    }
+  }
+
   /** Whether a connection can be made within two seconds. */
   private static boolean reaches(NamespaceNetwork network, String node, String host, int port)
       throws IOException {

@@ -77,6 +77,7 @@ public final class SclBench {
    * @param operations of each measurement of throughput
    * @param samples of each measurement of latency
    * @param missed operations that the worker that was away has missed
+   * @param missedAlone whether each of them is a record of its own
    * @param epochMs between two consistent cuts
    */
   public record Options(
@@ -86,6 +87,7 @@ public final class SclBench {
       int operations,
       int samples,
       int missed,
+      boolean missedAlone,
       int epochMs) {
 
     /** Checks the ranges. */
@@ -417,16 +419,20 @@ public final class SclBench {
 
   /** A worker is away while others write, comes back, and serves when it has all of it. */
   private void catchUp(LocalWorkers workers) {
+    boolean alone = options.missedAlone();
     Workload sets =
         new Workload(
-            Workload.Operation.SET, LOAD_PIPELINE, VALUE_BYTES, Math.max(KEYS, options.missed()));
+            Workload.Operation.SET,
+            alone ? 1 : LOAD_PIPELINE,
+            VALUE_BYTES,
+            Math.max(KEYS, options.missed()));
     long[] records = new long[1];
     long ms =
         workers.away(
             1,
             () -> {
               long before = head(workers);
-              new LoadGenerator(address(workers, 0), LOAD_CLIENTS, clock)
+              new LoadGenerator(address(workers, 0), alone ? 1 : LOAD_CLIENTS, clock)
                   .measure(sets, options.missed());
               records[0] = head(workers) - before;
               try (RespClient client = connect(workers, 0)) {
@@ -441,6 +447,7 @@ public final class SclBench {
     figure(Part.CATCH_UP, "operations that a worker missed", options.missed(), "");
     figure(Part.CATCH_UP, "records of the chain they are in", (double) records[0], "");
     figure(Part.CATCH_UP, "until it serves again, from its start", (double) ms, "ms");
+    figure(Part.CATCH_UP, "records caught up with in a second", records[0] * 1e3 / ms, "/s");
   }
 
   private static long head(LocalWorkers workers) {

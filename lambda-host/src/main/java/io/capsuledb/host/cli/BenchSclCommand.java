@@ -76,6 +76,13 @@ final class BenchSclCommand implements Callable<Integer> {
   private int missed = 1_000_000;
 
   @Option(
+      names = "--records",
+      description =
+          "One client makes the missed SETs, one after the other, so that each is a record of its"
+              + " own; else many share a record.")
+  private boolean records;
+
+  @Option(
       names = "--epoch-ms",
       paramLabel = "N",
       description = "Milliseconds between two consistent cuts; 1000 if not given.")
@@ -132,6 +139,7 @@ final class BenchSclCommand implements Callable<Integer> {
             quick ? QUICK_OPERATIONS : operations,
             quick ? QUICK_SAMPLES : samples,
             quick ? QUICK_MISSED : missed,
+            records,
             epochMs);
     List<SclBench.Figure> figures =
         new SclBench(

@@ -53,10 +53,15 @@ final class LinkOptions {
       throw new InvalidRequestException(
           "--timeout is " + timeoutSeconds + ": allowed are 1 to " + MAX_TIMEOUT_SECONDS);
     }
+    return ReplicaCaller.open(replicas, security(replicas), 1000L * timeoutSeconds);
+  }
+
+  /** What carries links to these replicas. */
+  LinkSecurity security(List<ReplicaAddress> replicas) {
     LinkSecurity security =
         LinkSecurity.of("--", LinkSecurity.parse(transport), tlsCert, tlsKey, tlsCa);
     LinkSecurity.requireLoopbackWithoutTls("REPLICAS", replicas, security);
-    return ReplicaCaller.open(replicas, security, 1000L * timeoutSeconds);
+    return security;
   }
 
   /**

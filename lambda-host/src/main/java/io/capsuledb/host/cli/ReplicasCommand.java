@@ -9,7 +9,7 @@ import picocli.CommandLine.Spec;
 /** Commands about replicas that run. */
 @Command(
     name = "replicas",
-    header = "Look at replicas that run, and change which of them hold a capsule.",
+    header = "Look at replicas that run, back up what they hold, change which of them hold it.",
     description = {
       "",
       "REPLICAS is HOST:PORT or HOST:PORT=KEY, more of them with commas between, or @FILE with one",
@@ -23,6 +23,7 @@ import picocli.CommandLine.Spec;
       "Examples:",
       "  capsule replicas status 127.0.0.1:7400,127.0.0.1:7401,127.0.0.1:7402",
       "  capsule replicas evidence @replicas.txt --out evidence",
+      "  capsule replicas backup @replicas.txt /mnt/backup",
       "  capsule replicas add @replicas.txt d.example:7400=02ab… --owner-key owner.key"
     })
 final class ReplicasCommand implements Runnable {
@@ -35,6 +36,7 @@ final class ReplicasCommand implements Runnable {
     return new CommandLine(new ReplicasCommand())
         .addSubcommand(new ReplicasStatusCommand(context))
         .addSubcommand(new ReplicasEvidenceCommand(context))
+        .addSubcommand(new ReplicasBackupCommand(context))
         .addSubcommand(new ReplicasChangeCommand.Add(context))
         .addSubcommand(new ReplicasChangeCommand.Remove(context))
         .addSubcommand(new ReplicasChangeCommand.Replace(context))

@@ -17,6 +17,9 @@ import picocli.CommandLine.Parameters;
       "Verifies hash, chain and signature of each record on the way, and needs no key. The directory",
       "has to be new or empty, so that nothing is ever overwritten. Interrupted, the command can be",
       "run again, and goes on where it was; until it has ended, no server starts in the directory.",
+      "A capsule that replicas hold is served with replicas only: with --for-replicas the records are",
+      "put where 'serve --replicas' and 'worker' keep copies, and these bring to the replicas, empty",
+      "ones with the keys they had, whatever they lack.",
       ""
     },
     footer = {
@@ -24,6 +27,7 @@ import picocli.CommandLine.Parameters;
       "Examples:",
       "  capsule restore /mnt/backup capsule-data",
       "  capsule restore /mnt/backup capsule-data --json",
+      "  capsule restore /mnt/backup worker-data --for-replicas",
       "",
       "Then put the owner.key of the capsule into the directory, or make it again from its words:",
       "capsule keys new capsule-data/owner.key --words-file FILE"
@@ -39,6 +43,11 @@ final class RestoreCommand implements Callable<Integer> {
       description = "The data directory to make: new, empty, or of an interrupted restore.")
   private Path directory = Path.of("");
 
+  @Option(
+      names = "--for-replicas",
+      description = "Make a directory for a server or worker that has replicas.")
+  private boolean forReplicas;
+
   @Option(names = "--json", description = "Print what was done as a JSON object.")
   private boolean json;
 
@@ -52,7 +61,7 @@ final class RestoreCommand implements Callable<Integer> {
   public Integer call() {
     CapsuleCopy.Summary copied =
         CopyReport.during(
-            "restore", context, progress -> Backup.restore(from, directory, progress));
+            "restore", context, progress -> Backup.restore(from, directory, forReplicas, progress));
     CopyReport.print(copied, json, context);
     if (!json) {
       context

@@ -298,7 +298,7 @@ final class ServeCommand implements Callable<Integer> {
   }
 
   private ServeOptions options() {
-    ServeOptions.Builder builder = ServeOptions.builder().manyWorkers(workers != 1);
+    ServeOptions.Builder builder = ServeOptions.builder().shared(workers != 1);
     Path file = config;
     if (file != null) {
       ServeOptionsFile.apply(file, builder);

@@ -120,7 +120,6 @@ public final class ServeOptions {
     private EventLog.Detail logLevel = EventLog.Detail.INFO;
     private boolean shared;
     private boolean enclave;
-    private boolean manyWorkers;
     private List<HostPort> join = List.of();
     private @Nullable HostPort router;
     private int epochMs = 1_000;
@@ -267,13 +266,6 @@ public final class ServeOptions {
       return replicaTransport == LinkSecurity.Transport.TLS;
     }
 
-    /** Whether these are the options of a group of workers, which gets a router of its own. */
-    public Builder manyWorkers(boolean several) {
-      manyWorkers = several;
-      shared = several;
-      return this;
-    }
-
     /** Whether other workers write the same data; not by default. */
     public Builder shared(boolean others) {
       shared = others;
@@ -294,11 +286,6 @@ public final class ServeOptions {
       if (shared && enclave) {
         throw new InvalidRequestException(
             "enclave is 'process', which is for 'capsule serve' only: leave it out");
-      }
-      if (shared && !manyWorkers && join.isEmpty() && router == null) {
-        throw new InvalidRequestException(
-            "join is not set: a worker hears the others through routers; name one that 'capsule"
-                + " router' runs, or another worker's --router, or set router to be one itself");
       }
       if (!shared && forOthers != null) {
         throw new InvalidRequestException(

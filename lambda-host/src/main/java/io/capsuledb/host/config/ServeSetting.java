@@ -60,7 +60,8 @@ public enum ServeSetting implements Setting {
   JOIN(
       "LIST",
       "Routers to hear the other workers through, HOST:PORT with commas between, the best first;"
-          + " those after it are for when that one is gone. Only for workers."),
+          + " those after it are for when that one is gone. Only for workers; without any, replicas"
+          + " relay what workers say to each other, and are asked for the rest, which is slower."),
   ROUTER(
       "HOST:PORT",
       "Be a router for other workers, too, on this address, below the routers of join if there are"

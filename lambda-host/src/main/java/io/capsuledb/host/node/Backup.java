@@ -54,11 +54,7 @@ public final class Backup {
   public static CapsuleCopy.Summary backUp(Path data, Path to, CapsuleCopy.Progress progress) {
     CapsuleDirectory directory = new CapsuleDirectory(data);
     directory.requireExisting();
-    BackupMark mark = BackupMark.read(to);
-    if (mark == null && !list(to).isEmpty()) {
-      throw new InvalidRequestException(
-          to + " holds something that is no backup: name a new or empty directory");
-    }
+    BackupMark mark = markIn(to, "");
     try (RocksStorage source =
         RocksStorage.openReadOnly(directory.store(), RocksStorageOptions.defaults())) {
       CapsuleName name = only(source, data);
@@ -69,29 +65,71 @@ public final class Backup {
                 Rejection.Reason.MISSING_RECORD,
                 "capsule " + known + " belongs into " + data + ", and " + name + " is there"));
       }
-      if (mark != null && !mark.capsule().equals(name)) {
-        throw new InvalidRequestException(
-            to + " is a backup of capsule " + mark.capsule() + ", and not of " + name);
-      }
+      requireOf(mark, to, name);
       new CapsuleDirectory(to).create();
-      boolean afresh = mark != null && !mark.complete();
-      new BackupMark(name, false, mark == null ? List.of() : mark.heads()).write(to);
-      List<ChainVerifier.Head> reached = new ArrayList<>();
-      CapsuleCopy.Summary summary =
-          copy(
-              source,
-              to.resolve(STORE),
-              name,
-              null,
-              afresh,
-              heads -> {
-                reached.addAll(heads);
-                new BackupMark(name, false, heads).write(to);
-              },
-              progress);
-      new BackupMark(name, true, reached).write(to);
-      return summary;
+      return copyTo(source, to, name, null, mark, progress);
     }
+  }
+
+  /**
+   * The mark of what is to become a backup of a capsule, or a newer one; makes the directory.
+   *
+   * @param beside what may lie in it though it never was a backup
+   * @throws InvalidRequestException if it holds something else
+   */
+  static @Nullable BackupMark markFor(Path to, CapsuleName name, String beside) {
+    BackupMark mark = markIn(to, beside);
+    requireOf(mark, to, name);
+    new CapsuleDirectory(to).create();
+    return mark;
+  }
+
+  private static @Nullable BackupMark markIn(Path to, String beside) {
+    BackupMark mark = BackupMark.read(to);
+    if (mark == null && !Set.of(beside).containsAll(list(to))) {
+      throw new InvalidRequestException(
+          to + " holds something that is no backup: name a new or empty directory");
+    }
+    return mark;
+  }
+
+  private static void requireOf(@Nullable BackupMark mark, Path to, CapsuleName name) {
+    if (mark != null && !mark.capsule().equals(name)) {
+      throw new InvalidRequestException(
+          to + " is a backup of capsule " + mark.capsule() + ", and not of " + name);
+    }
+  }
+
+  /**
+   * Copies a store to a backup.
+   *
+   * @param upTo where the chains end; null for all there is
+   * @param mark of the backup as it is; null if it is new
+   */
+  static CapsuleCopy.Summary copyTo(
+      RocksStorage source,
+      Path to,
+      CapsuleName name,
+      @Nullable List<ChainVerifier.Head> upTo,
+      @Nullable BackupMark mark,
+      CapsuleCopy.Progress progress) {
+    boolean afresh = mark != null && !mark.complete();
+    new BackupMark(name, false, mark == null ? List.of() : mark.heads()).write(to);
+    List<ChainVerifier.Head> reached = new ArrayList<>();
+    CapsuleCopy.Summary summary =
+        copy(
+            source,
+            to.resolve(STORE),
+            name,
+            upTo,
+            afresh,
+            heads -> {
+              reached.addAll(heads);
+              new BackupMark(name, false, heads).write(to);
+            },
+            progress);
+    new BackupMark(name, true, reached).write(to);
+    return summary;
   }
 
   /**
@@ -102,6 +140,17 @@ public final class Backup {
    * @throws IntegrityException if something in the backup does not verify
    */
   public static CapsuleCopy.Summary restore(Path from, Path data, CapsuleCopy.Progress progress) {
+    return restore(from, data, false, progress);
+  }
+
+  /**
+   * The same, perhaps for a capsule that replicas are to hold again.
+   *
+   * @param forReplicas whether the records become the cache of a server or worker with replicas,
+   *     which brings to them what they do not have
+   */
+  public static CapsuleCopy.Summary restore(
+      Path from, Path data, boolean forReplicas, CapsuleCopy.Progress progress) {
     BackupMark mark = BackupMark.read(from);
     if (mark == null) {
       throw new InvalidRequestException(
@@ -122,11 +171,11 @@ public final class Backup {
       Path part = data.resolve(RESTORING);
       CapsuleCopy.Summary summary =
           copy(source, part, name, mark.heads(), true, heads -> {}, progress);
+      Path into = forReplicas ? directory.cache() : directory.store();
       try {
-        Files.move(part, directory.store(), StandardCopyOption.ATOMIC_MOVE);
+        Files.move(part, into, StandardCopyOption.ATOMIC_MOVE);
       } catch (IOException e) {
-        throw new StorageException(
-            "cannot move " + part + " to " + directory.store() + " (" + e + ")", e);
+        throw new StorageException("cannot move " + part + " to " + into + " (" + e + ")", e);
       }
       // Makes the directory's entries durable, the moved one too.
       directory.name(name);

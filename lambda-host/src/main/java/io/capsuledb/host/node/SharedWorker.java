@@ -16,6 +16,7 @@ import io.capsuledb.core.epoch.SyncCodec;
 import io.capsuledb.core.error.CapsuleException;
 import io.capsuledb.core.error.Decoded;
 import io.capsuledb.core.error.InvalidRequestException;
+import io.capsuledb.core.error.Rejection;
 import io.capsuledb.core.error.StorageException;
 import io.capsuledb.core.error.UnavailableException;
 import io.capsuledb.core.port.Clock;
@@ -124,6 +125,8 @@ final class SharedWorker implements Sharing, AutoCloseable {
   private final AtomicLong arrivedBytes = new AtomicLong();
   private final AtomicLong framesLost = new AtomicLong();
   private final AtomicLong framesRefused = new AtomicLong();
+  private final AtomicLong framesRelayed = new AtomicLong();
+  private final AtomicLong locksAsked = new AtomicLong();
   private final AtomicLong tickets = new AtomicLong();
   private final AtomicInteger busy = new AtomicInteger();
   private final Map<Long, Heard<Object>> asked = new ConcurrentHashMap<>();
@@ -147,6 +150,9 @@ final class SharedWorker implements Sharing, AutoCloseable {
   private @Nullable Map<Long, ChainHead> toCompact;
   private final LinkedHashMap<Long, PublicKey> givers = new LinkedHashMap<>();
   private long nextTick;
+
+  /** Whether replicas were told that this worker hears the others only by them. */
+  private boolean needsRelays = true;
 
   /** What the store made durable before this was there, and from then on what it makes durable. */
   static final class Appended implements Consumer<List<StoredRecord>> {
@@ -195,7 +201,7 @@ final class SharedWorker implements Sharing, AutoCloseable {
    *
    * @param keys cleared with the worker
    * @param appended hears what the store appends, since before the engine was opened
-   * @param network joins the multicast, given who hears frames; or null: replicas are asked
+   * @param network joins the multicast, given who hears frames; or null: replicas relay them
    */
   static SharedWorker start(
       Parts parts,
@@ -207,6 +213,7 @@ final class SharedWorker implements Sharing, AutoCloseable {
     SharedWorker worker = new SharedWorker(parts, options, linearizable, keys);
     appended.attach(worker::appended);
     worker.multicast = network == null ? null : network.apply(worker::arrived);
+    parts.client().listen(worker::arrived, true);
     parts.db().onDurable(worker::looked);
     worker.running =
         parts
@@ -361,6 +368,9 @@ final class SharedWorker implements Sharing, AutoCloseable {
   }
 
   private void arrived(Blob frame) {
+    if (over.getCount() == 0) {
+      return;
+    }
     if (arrivedBytes.addAndGet(frame.length()) > MAX_FRAME_BYTES_WAITING) {
       arrivedBytes.addAndGet(-frame.length());
       framesLost.incrementAndGet();
@@ -416,7 +426,13 @@ final class SharedWorker implements Sharing, AutoCloseable {
         case Decoded.Accepted<Frame>(Frame opened) -> {
           return new WorkerInput.Received(opened.sender(), opened.message());
         }
-        case Decoded.Rejected<Frame> _ -> framesRefused.incrementAndGet();
+        case Decoded.Rejected<Frame>(Rejection rejection) -> {
+          // For another worker, or come by two ways: nothing is wrong with it.
+          if (rejection.reason() != Rejection.Reason.MISPLACED
+              && rejection.reason() != Rejection.Reason.SEQUENCE_GAP) {
+            framesRefused.incrementAndGet();
+          }
+        }
       }
     }
     return null;
@@ -431,10 +447,7 @@ final class SharedWorker implements Sharing, AutoCloseable {
   private void perform(WorkerOutput output) {
     switch (output) {
       case WorkerOutput.Send(long receiver, SclMessage message) -> {
-        MulticastClient network = multicast;
-        if (network != null) {
-          network.send(frames.seal(receiver, message));
-        }
+        send(receiver, message);
       }
       case WorkerOutput.Merge(List<CapsuleRecord> records) -> {
         adopt(records);
@@ -485,6 +498,33 @@ final class SharedWorker implements Sharing, AutoCloseable {
         }
       }
       case WorkerOutput.Stopped(CapsuleException why) -> end(why);
+    }
+  }
+
+  /**
+   * Through routers, and through replicas if this worker or another one has no router: then only
+   * what is durable is said of records, and they are pulled.
+   */
+  private void send(long receiver, SclMessage message) {
+    if (message instanceof SclMessage.LockRequest(_, _, List<LockGrant> locks)) {
+      locksAsked.addAndGet(locks.size());
+    }
+    MulticastClient network = multicast;
+    boolean joined = network != null && network.isJoined();
+    if (network != null && joined) {
+      network.send(frames.seal(receiver, message));
+    }
+    if (!joined || parts.client().othersNeedRelays()) {
+      SclMessage said =
+          message instanceof SclMessage.Records(long writer, long from, long to, _)
+              ? new SclMessage.Records(writer, from, to, List.of())
+              : message;
+      parts.client().relay(frames.seal(receiver, said));
+      framesRelayed.incrementAndGet();
+    }
+    if (joined == needsRelays) {
+      needsRelays = !joined;
+      parts.client().listen(this::arrived, needsRelays);
     }
   }
 
@@ -739,6 +779,7 @@ final class SharedWorker implements Sharing, AutoCloseable {
     fields.put("stable_time", Long.toString(parts.db().stableTime()));
     fields.put("chains", Integer.toString(core.writers().size()));
     fields.put("locks", Integer.toString(core.heldLocks().size()));
+    fields.put("locks_asked", Long.toString(locksAsked.get()));
     fields.put(
         "lease_ms",
         Long.toString(
@@ -746,6 +787,7 @@ final class SharedWorker implements Sharing, AutoCloseable {
                 0, TimeUnit.NANOSECONDS.toMillis(leaseUntil - parts.clock().monotonicNanos()))));
     MulticastClient network = multicast;
     fields.put("router", network == null ? "none" : network.isJoined() ? "joined" : "lost");
+    fields.put("frames_relayed", Long.toString(framesRelayed.get()));
     fields.put("frames_refused", Long.toString(framesRefused.get() + framesLost.get()));
     info = fields;
     token = core.token();

@@ -122,14 +122,17 @@ class WorkersTest {
                 data.toString(),
                 "--replicas",
                 "@" + directory.resolve("replicas.txt"),
-                join.isEmpty() ? "--router" : "--join",
-                join.isEmpty() ? routing : join,
                 "--listen",
                 "127.0.0.1:0",
                 "--http",
                 "none",
                 "--memtable-mb",
                 "16"));
+    if (!join.isEmpty()) {
+      arguments.addAll(List.of("--join", join));
+    } else if (!routing.isEmpty()) {
+      arguments.addAll(List.of("--router", routing));
+    }
     arguments.addAll(List.of(more));
     return child("worker-" + i, arguments, "node.ready");
   }
@@ -425,6 +428,29 @@ class WorkersTest {
     startWorker(1);
     awaitReady(1);
     increment("counter", 10, 0, 1);
+  }
+
+  /** Routers die, and one worker never had any: replicas relay what workers say. */
+  @Test
+  void withoutRoutersLocksAndEpochsGoOn() throws Exception {
+    startAll(2);
+    increment("counter", 10, 0, 1);
+    signal(routers.get(0), "KILL");
+    signal(routers.get(1), "KILL");
+    increment("counter", 10, 0, 1);
+    join = "";
+    startWorker(2);
+    awaitReady(2);
+    increment("counter", 10, 0, 1, 2);
+    try (RespClient client = connect(2)) {
+      assertThat(count(ask(client, "INCRBY", "counter", "0"))).isEqualTo(70);
+      assertThat(ask(client, "CAPSULE.SYNC", "60000")).isInstanceOf(Reply.Sequence.class);
+    }
+    // The first one coordinates: another one takes its place.
+    signal(workers.get(0), "KILL");
+    assertThat(eventually(() -> answers(2, reply -> count(reply) > 70, "INCR", "counter")))
+        .isTrue();
+    increment("counter", 10, 1, 2);
   }
 
   private static int freePort() throws Exception {

@@ -24,13 +24,14 @@ import io.capsuledb.replication.protocol.Message;
 import io.capsuledb.replication.protocol.SealState;
 import io.capsuledb.replication.protocol.SignedStatement;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.LongConsumer;
 import java.util.function.Predicate;
@@ -120,6 +121,12 @@ public final class QuorumClient implements ReplicaLinks.Events, AutoCloseable {
   private static final int STEPS_HERE = 4;
 
   private static final long LOOK_NANOS = TimeUnit.SECONDS.toNanos(1);
+  private static final long LISTEN_NANOS = TimeUnit.MILLISECONDS.toNanos(500);
+
+  /** The number of every request that is about frames: their replies are not told apart. */
+  private static final long FRAMES_REQUEST = 0;
+
+  private static final long NEEDY_NANOS = TimeUnit.SECONDS.toNanos(3);
   private static final long FOREVER_NANOS = TimeUnit.DAYS.toNanos(36_500);
 
   private final CapsuleName capsule;
@@ -140,6 +147,12 @@ public final class QuorumClient implements ReplicaLinks.Events, AutoCloseable {
   private volatile List<QuorumClientCore.ReplicaStatus> replicas = List.of();
   private volatile QuorumClientCore.@Nullable Stats stats;
   private volatile boolean closed;
+  private volatile @Nullable Consumer<Blob> frames;
+  private volatile boolean needy;
+
+  /** Who said when that others need relays of frames; the newest word of each replica. */
+  private final Map<PublicKey, Long> needySeen = new ConcurrentHashMap<>();
+
   private volatile Scheduler.@Nullable Running running;
 
   /** The thread that steps the core, or null. */
@@ -150,12 +163,13 @@ public final class QuorumClient implements ReplicaLinks.Events, AutoCloseable {
 
   // Of who set stepping.
   private final QuorumClientCore core;
-  private final Set<PublicKey> up = new HashSet<>();
+  private final Set<PublicKey> up = ConcurrentHashMap.newKeySet();
   private final Map<Long, Appending> appends = new HashMap<>();
   private final Map<Long, Answer<Found>> reads = new HashMap<>();
   private final Map<Long, Answer<RecoveredFrontier>> recoveries = new HashMap<>();
   private final Map<Long, Answer<SealOutcome>> seals = new HashMap<>();
   private long nextTick;
+  private long nextListen;
 
   private record Appending(RecordStore.Appended done, long bytes) {}
 
@@ -168,6 +182,7 @@ public final class QuorumClient implements ReplicaLinks.Events, AutoCloseable {
     this.gate = ports.scheduler().gate();
     this.core = new QuorumClientCore(capsule, options, curve, ports.entropy());
     this.nextTick = ports.clock().monotonicNanos();
+    this.nextListen = nextTick;
   }
 
   /** Starts a client. Whoever owns the links tells it of them by {@link ReplicaLinks.Events}. */
@@ -185,6 +200,7 @@ public final class QuorumClient implements ReplicaLinks.Events, AutoCloseable {
     enqueue(
         now -> {
           up.add(replica);
+          nextListen = now;
           core.linkUp(now, replica);
         });
   }
@@ -200,6 +216,21 @@ public final class QuorumClient implements ReplicaLinks.Events, AutoCloseable {
 
   @Override
   public void received(PublicKey replica, Message message) {
+    if (message instanceof Message.Relayed(_, Blob frame)) {
+      Consumer<Blob> hears = frames;
+      if (hears != null) {
+        hears.accept(frame);
+      }
+      return;
+    }
+    if (message instanceof Message.Listening(_, int others)) {
+      if (others > 0) {
+        needySeen.put(replica, ports.clock().monotonicNanos());
+      } else {
+        needySeen.remove(replica);
+      }
+      return;
+    }
     inbox.add(now -> core.received(now, replica, message));
     // On the thread that read it: what comes of it need not wait for another one to wake.
     stepHere();
@@ -282,6 +313,12 @@ public final class QuorumClient implements ReplicaLinks.Events, AutoCloseable {
       unavailable = core.unavailable(now);
       replicas = core.replicas();
       stats = core.stats();
+    }
+    if (frames != null && now - nextListen >= 0) {
+      nextListen = now + LISTEN_NANOS;
+      for (PublicKey replica : up) {
+        ports.links().send(replica, new Message.Listen(FRAMES_REQUEST, capsule, needy));
+      }
     }
     boolean changed = false;
     for (List<QuorumOutput> outputs = core.take(); !outputs.isEmpty(); outputs = core.take()) {
@@ -695,6 +732,46 @@ public final class QuorumClient implements ReplicaLinks.Events, AutoCloseable {
   boolean isQuorum(Predicate<PublicKey> replicas) {
     Membership current = membership;
     return current != null && current.isQuorum(replicas);
+  }
+
+  // ------------------------------------------------------------------ frames
+
+  /**
+   * Listens to the frames that others have replicas relay, from now on.
+   *
+   * @param hears called on any thread, of each frame perhaps once for every replica; must return at
+   *     once and not throw
+   * @param nowhereElse whether others are to relay because of this client: it hears them in no
+   *     other way
+   */
+  public void listen(Consumer<Blob> hears, boolean nowhereElse) {
+    frames = hears;
+    needy = nowhereElse;
+    enqueue(now -> nextListen = now);
+  }
+
+  /**
+   * Has replicas relay a frame to all others that listen. Nothing is promised of it, not even that
+   * it comes only once.
+   *
+   * @param frame at most {@link Message#MAX_RELAYED_BYTES}, not to be modified from here on
+   */
+  public void relay(byte[] frame) {
+    Message.Relay message = new Message.Relay(FRAMES_REQUEST, capsule, Blob.of(frame));
+    for (PublicKey replica : up) {
+      ports.links().send(replica, message);
+    }
+  }
+
+  /** Whether somebody else hears frames only if replicas relay them, as far as replicas say. */
+  public boolean othersNeedRelays() {
+    long now = ports.clock().monotonicNanos();
+    for (long seen : needySeen.values()) {
+      if (now - seen < NEEDY_NANOS) {
+        return true;
+      }
+    }
+    return false;
   }
 
   /** Ends all waiting; what is pending may be durable or not. Idempotent. */

@@ -441,6 +441,9 @@ public final class QuorumClientCore {
       case Message.Capsules _, Message.Status _, Message.Evidence _ -> {
         // Nothing here asks for them.
       }
+      case Message.Listening _, Message.Relayed _ -> {
+        // The shell's, whose frames are no matter of quorums.
+      }
     }
     pump(now, peer);
   }

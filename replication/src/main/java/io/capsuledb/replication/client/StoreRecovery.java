@@ -73,7 +73,10 @@ final class StoreRecovery {
   private static final int PUSH_BYTES = 1 << 20;
 
   /** How long records of a chain that others may write are pushed before it is looked at again. */
-  private static final long PUSH_NANOS = TimeUnit.SECONDS.toNanos(3);
+  private static final long PUSH_NANOS = TimeUnit.MILLISECONDS.toNanos(200);
+
+  /** How often that is done. */
+  private static final int MAX_LOOKS = 16;
 
   /** A stub that came where the record may still be had. */
   private record Stub(long writer, long sequence, Hash32 hash) {}
@@ -515,7 +518,8 @@ final class StoreRecovery {
   /** A stub that no CHECKPOINT released is asked for as a whole: somebody may still have it. */
   private void replaceStubs() {
     for (Stub stub : stubs) {
-      if (checkpoints.stream().anyMatch(c -> c.releases(stub.writer, stub.sequence))) {
+      if (stub.sequence > cache.newestSequence(stub.writer)
+          || checkpoints.stream().anyMatch(c -> c.releases(stub.writer, stub.sequence))) {
         continue;
       }
       Found found =
@@ -564,13 +568,55 @@ final class StoreRecovery {
     }
     if (!othersWrite) {
       client.await(last);
-    } else if (client.await(last, PUSH_NANOS) == null) {
-      // Its writer has brought replicas farther than what was pushed here, and of heads beyond that
-      // nobody knows here whether they are on the same branch: a new frontier will say.
-      client.abandon(entry.writer());
-      throw QuorumClient.late("a quorum for the records of a writer");
+      client.forget(entry.writer());
+    } else {
+      awaitOrSeeBeyond(entry, to, last);
     }
-    client.forget(entry.writer());
+  }
+
+  /**
+   * Waits until a quorum holds what was pushed of a chain that its writer may go on with. Replicas
+   * that have more of it than was pushed do not count for the client, which cannot know whether
+   * their heads are on the same branch: here what is beyond is fetched, and so known. Of that only
+   * what a quorum holds stays: the rest comes by merging, when it is durable.
+   *
+   * @throws UnavailableException if neither comes about in a bounded time, or the chain is being
+   *     sealed meanwhile
+   */
+  private void awaitOrSeeBeyond(RosterEntry entry, long to, Answer<QuorumClient.Stored> pushed) {
+    long writer = entry.writer();
+    ChainHead at = verifiedHead(entry, writer, to);
+    for (int look = 0; look < MAX_LOOKS; look++) {
+      if (client.await(pushed, PUSH_NANOS) != null) {
+        client.forget(writer);
+        return;
+      }
+      RecoveredFrontier now = client.await(client.recover(), readTimeoutNanos);
+      if (now == null || now.claims(writer).isEmpty()) {
+        continue;
+      }
+      if (now.seal(writer).isSealed()) {
+        client.abandon(writer);
+        throw new UnavailableException(
+            "the chain of writer " + Long.toHexString(writer) + " is being sealed");
+      }
+      try {
+        at = fetch(writer, entry, at, now.claims(writer).getFirst().head().sequence());
+      } catch (UnavailableException later) {
+        long cached = cache.newestSequence(writer);
+        at = verifiedHead(entry, writer, cached);
+      }
+      long known = at.sequence();
+      long quorum =
+          now.quorumSequence(writer, head -> head.sequence() <= known && isAt(writer, head));
+      if (quorum >= to) {
+        client.abandon(writer);
+        cache.truncate(writer, quorum);
+        return;
+      }
+    }
+    client.abandon(writer);
+    throw QuorumClient.late("a quorum for the records of a writer");
   }
 
   /** Whether trying again may help. */

@@ -34,6 +34,9 @@ public sealed interface Message {
   /** Most pieces of evidence in one message. */
   int MAX_EVIDENCE = 64;
 
+  /** Most bytes of one frame that is relayed. */
+  int MAX_RELAYED_BYTES = 1 << 20;
+
   /** Longest text. */
   int MAX_TEXT_BYTES = 1024;
 
@@ -127,6 +130,22 @@ public sealed interface Message {
   /** Keep this proof; answered {@link Done}. */
   record Accuse(long request, CapsuleName capsule, Blob evidence) implements Request {}
 
+  /**
+   * Relay to me what others who use this capsule say from now on, for a while: to be repeated.
+   * Answered by {@link Listening}, and by {@link Relayed} for each frame.
+   *
+   * @param needy whether the asker hears the others nowhere else
+   */
+  record Listen(long request, CapsuleName capsule, boolean needy) implements Request {}
+
+  /**
+   * Relay this to those who listen; not answered unless it is refused. A replica neither keeps nor
+   * understands it, and promises nothing.
+   *
+   * @param frame at most {@link #MAX_RELAYED_BYTES}
+   */
+  record Relay(long request, CapsuleName capsule, Blob frame) implements Request {}
+
   // ------------------------------------------------------------------ replies
 
   /** It is done, durably. */
@@ -175,6 +194,12 @@ public sealed interface Message {
 
   /** One counter or measurement of a replica. */
   record Counter(String name, long value) {}
+
+  /** So many others listen that hear nothing elsewhere; 0 to 65,535. */
+  record Listening(long request, int needy) implements Reply {}
+
+  /** What somebody said to those who listen; the request is that of the newest {@link Listen}. */
+  record Relayed(long request, Blob frame) implements Reply {}
 
   /** Proofs, each as in the payload of an EVIDENCE record. */
   record Evidence(long request, List<Blob> proofs) implements Reply {

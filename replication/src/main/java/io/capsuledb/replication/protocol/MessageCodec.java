@@ -81,6 +81,14 @@ public final class MessageCodec {
         begin(out, MessageLayout.ACCUSE, request, capsule);
         out.put(bounded(evidence, Message.MAX_RECORD_BYTES));
       }
+      case Message.Listen(long request, CapsuleName capsule, boolean needy) -> {
+        begin(out, MessageLayout.LISTEN, request, capsule);
+        out.putByte(needy ? 1 : 0);
+      }
+      case Message.Relay(long request, CapsuleName capsule, Blob frame) -> {
+        begin(out, MessageLayout.RELAY, request, capsule);
+        out.put(bounded(frame, Message.MAX_RELAYED_BYTES));
+      }
       case Message.Done(long request) -> begin(out, MessageLayout.DONE, request);
       case Message.Refused refused -> putRefused(out, refused);
       case Message.Held(long request, SignedStatement statement) ->
@@ -103,6 +111,14 @@ public final class MessageCodec {
       case Message.Evidence(long request, List<Blob> proofs) -> {
         begin(out, MessageLayout.EVIDENCE, request);
         putBlobs(out, proofs, Message.MAX_EVIDENCE, Message.MAX_RECORD_BYTES);
+      }
+      case Message.Listening(long request, int needy) -> {
+        begin(out, MessageLayout.LISTENING, request);
+        out.putShort(needy);
+      }
+      case Message.Relayed(long request, Blob frame) -> {
+        begin(out, MessageLayout.RELAYED, request);
+        out.put(bounded(frame, Message.MAX_RELAYED_BYTES));
       }
     }
     return out.toBytes();
@@ -242,6 +258,8 @@ public final class MessageCodec {
                   sum(append.records()) + (long) Integer.BYTES * append.records().size();
               case Message.Records records ->
                   sum(records.records()) + (long) Integer.BYTES * records.records().size();
+              case Message.Relay relay -> relay.frame().length();
+              case Message.Relayed relayed -> relayed.frame().length();
               case Message.Held held -> held.statement().encoded().length();
               case Message.Frontier frontier -> frontier.statement().encoded().length();
               default -> 0;
@@ -325,6 +343,9 @@ public final class MessageCodec {
       case MessageLayout.ASK_EVIDENCE -> new Message.AskEvidence(request, name(in));
       case MessageLayout.ACCUSE ->
           new Message.Accuse(request, name(in), in.blob(Message.MAX_RECORD_BYTES));
+      case MessageLayout.LISTEN -> listen(in, request);
+      case MessageLayout.RELAY ->
+          new Message.Relay(request, name(in), in.blob(Message.MAX_RELAYED_BYTES));
       case MessageLayout.DONE -> new Message.Done(request);
       case MessageLayout.REFUSED -> refused(in, request);
       case MessageLayout.HELD ->
@@ -347,6 +368,9 @@ public final class MessageCodec {
       case MessageLayout.STATUS -> status(in, request);
       case MessageLayout.EVIDENCE ->
           new Message.Evidence(request, blobs(in, Message.MAX_EVIDENCE, Message.MAX_RECORD_BYTES));
+      case MessageLayout.LISTENING -> new Message.Listening(request, in.unsignedShort());
+      case MessageLayout.RELAYED ->
+          new Message.Relayed(request, in.blob(Message.MAX_RELAYED_BYTES));
       default -> {
         in.reject(Reason.UNKNOWN_TYPE, "type " + type);
         yield null;
@@ -392,6 +416,13 @@ public final class MessageCodec {
       ranges.add(range);
     }
     return new Message.Release(request, capsule, writer, sequence, ranges);
+  }
+
+  private static Message listen(FieldReader in, long request) {
+    CapsuleName capsule = name(in);
+    int needy = in.unsignedByte();
+    in.require(needy <= 1, "needy is " + needy);
+    return new Message.Listen(request, capsule, needy == 1);
   }
 
   private static @Nullable Message refused(FieldReader in, long request) {

@@ -27,6 +27,8 @@ public final class MessageLayout {
   static final int ASK_STATUS = 10;
   static final int ASK_EVIDENCE = 11;
   static final int ACCUSE = 12;
+  static final int LISTEN = 13;
+  static final int RELAY = 14;
 
   static final int DONE = 65;
   static final int REFUSED = 66;
@@ -38,6 +40,8 @@ public final class MessageLayout {
   static final int CAPSULES = 72;
   static final int STATUS = 73;
   static final int EVIDENCE = 74;
+  static final int LISTENING = 75;
+  static final int RELAYED = 76;
 
   static final int RESERVED_BYTES = 7;
   static final int HEADER_BYTES = 16;

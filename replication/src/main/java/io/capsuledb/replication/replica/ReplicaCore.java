@@ -96,6 +96,7 @@ public final class ReplicaCore {
   private final ReplicaOutbox out;
   private final Telemetry telemetry;
   private final Healer healer;
+  private final FrameRelay relay;
   private final NavigableMap<Hash32, HeldCapsule> capsules = new TreeMap<>();
   private final Map<Long, PublicKey> links = new LinkedHashMap<>();
   private final ArrayDeque<ReleaseJob> releases = new ArrayDeque<>();
@@ -145,6 +146,7 @@ public final class ReplicaCore {
     this.log = log;
     this.out = out;
     this.telemetry = telemetry;
+    this.relay = new FrameRelay(out);
     ReplicaLog.Recovered recovered = log.recovered();
     this.incarnation = recovered.incarnation();
     this.number = recovered.numberFloor();
@@ -175,6 +177,7 @@ public final class ReplicaCore {
   public void down(long link) {
     links.remove(link);
     healer.down(link);
+    relay.down(link);
     capsules.values().forEach(capsule -> capsule.parking.down(link));
   }
 
@@ -182,7 +185,7 @@ public final class ReplicaCore {
   public void receive(long now, long link, Message message) {
     if (message instanceof Message.Request request) {
       try {
-        request(link, request);
+        request(now, link, request);
       } catch (IntegrityException damaged) {
         // Rules are checked before anything changes: a record that cannot be read leaves all as is.
         count("damage_met", 1);
@@ -306,7 +309,7 @@ public final class ReplicaCore {
 
   // ------------------------------------------------------------------ requests
 
-  private void request(long link, Message.Request request) {
+  private void request(long now, long link, Message.Request request) {
     switch (request) {
       case Message.AskStatus ask -> out.send(link, new Message.Status(ask.request(), status()));
       case Message.AskCapsules ask -> names(link, ask);
@@ -323,13 +326,13 @@ public final class ReplicaCore {
               0,
               "no capsule " + name + " is held here");
         } else {
-          request(link, request, capsule);
+          request(now, link, request, capsule);
         }
       }
     }
   }
 
-  private void request(long link, Message.Request request, HeldCapsule capsule) {
+  private void request(long now, long link, Message.Request request, HeldCapsule capsule) {
     switch (request) {
       case Message.Append append -> append(link, append, capsule);
       case Message.ReadRange read -> out.answer(link, read);
@@ -344,6 +347,19 @@ public final class ReplicaCore {
       case Message.AskEvidence ask ->
           out.send(link, new Message.Evidence(ask.request(), List.copyOf(capsule.evidence())));
       case Message.Accuse accuse -> accuse(link, accuse, capsule);
+      case Message.Listen listen -> {
+        if (!relay.listen(now, link, listen)) {
+          refuse(link, listen.request(), Refusal.BUSY, 0, 0, "too many listen here");
+        }
+      }
+      case Message.Relay frame -> {
+        if (relay.relay(now, link, frame)) {
+          count("frames_relayed", 1);
+        } else {
+          // Not even a word about it: whoever is beyond its rate would be answered at that rate.
+          count("frames_not_relayed", 1);
+        }
+      }
       case Message.Found found -> throw new IllegalStateException("handled before: " + found);
       case Message.AskCapsules ask -> throw new IllegalStateException("handled before: " + ask);
       case Message.AskStatus ask -> throw new IllegalStateException("handled before: " + ask);

@@ -254,6 +254,7 @@ public final class ReplicaServer implements Messenger.Events, AutoCloseable {
         switch (message) {
           case Message.Append append -> append.records();
           case Message.Records records -> records.records();
+          case Message.Relay relay -> List.of(relay.frame());
           default -> List.of();
         };
     long bytes = 256;

@@ -3,7 +3,7 @@ package io.capsuledb.replication.router;
 import java.util.concurrent.TimeUnit;
 
 /** So much in a second, and at once at most as much as in one second. One thread. */
-final class TokenBucket {
+public final class TokenBucket {
 
   private static final double NANOS = 1.0 / TimeUnit.SECONDS.toNanos(1);
 
@@ -18,7 +18,7 @@ final class TokenBucket {
    * @param perSecond what flows in
    * @param least what it holds at any rate, though less than that flows in
    */
-  TokenBucket(long perSecond, long least, long now) {
+  public TokenBucket(long perSecond, long least, long now) {
     this.perSecond = perSecond;
     this.most = Math.max(perSecond, least);
     this.level = most;
@@ -26,14 +26,14 @@ final class TokenBucket {
   }
 
   /** Whether there is so much. */
-  boolean has(long now, long amount) {
+  public boolean has(long now, long amount) {
     level = Math.min(most, level + (now - filledAt) * NANOS * perSecond);
     filledAt = now;
     return level >= amount;
   }
 
   /** Takes what {@link #has} saw. */
-  void take(long amount) {
+  public void take(long amount) {
     level -= amount;
   }
 }

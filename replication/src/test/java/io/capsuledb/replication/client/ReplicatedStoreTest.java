@@ -40,6 +40,8 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.BiConsumer;
 import java.util.function.BooleanSupplier;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
@@ -63,6 +65,9 @@ class ReplicatedStoreTest {
   private final List<ReplicatedStore> open = new ArrayList<>();
   private SimDisk disk = new SimDisk();
 
+  /** What others do before a replica takes a message. */
+  private volatile BiConsumer<FakeReplica, Message> meanwhile = (replica, message) -> {};
+
   /** Delivers on a thread of its own, in order. */
   private final class Net implements ReplicaLinks, AutoCloseable {
     private final ExecutorService wire = Executors.newSingleThreadExecutor();
@@ -77,6 +82,7 @@ class ReplicatedStoreTest {
       wire.execute(
           () -> {
             FakeReplica to = replicas.get(keys.indexOf(replica));
+            meanwhile.accept(to, message);
             for (Message reply : to.handle(message)) {
               if (!cut.contains(replica)) {
                 events.received(replica, reply);
@@ -303,6 +309,38 @@ class ReplicatedStoreTest {
     net.at(
         () ->
             assertThat(replicas.stream().filter(r -> r.held(W) == 20).count())
+                .isGreaterThanOrEqualTo(2));
+  }
+
+  /**
+   * Whenever it is looked at, one replica has a record more than the others; whenever something is
+   * pushed, all have more than that.
+   */
+  @Test
+  void aWriterThatNeverRestsKeepsNobodyFromOpening() {
+    List<StoredRecord> chain = chain(W, Role.WORKER, 4_000);
+    AtomicInteger written = new AtomicInteger(20);
+    for (int i = 0; i < 3; i++) {
+      hold(i, chain.subList(0, 20));
+    }
+    meanwhile =
+        (replica, message) -> {
+          if (message instanceof Message.AskFrontier && replica == replicas.get(1)) {
+            replicas.get(1).put(chain.get(written.getAndIncrement()).bytes());
+          } else if (message instanceof Message.Append) {
+            hold(1, chain.subList(written.get(), written.get() + 1));
+            hold(0, chain.subList(20, written.get() + 1));
+            hold(2, chain.subList(20, written.incrementAndGet()));
+          }
+        };
+    ReplicatedStore store = open(null);
+    meanwhile = (replica, message) -> {};
+    long newest = store.newestSequence(W);
+    assertThat(newest).isGreaterThanOrEqualTo(20);
+    same(store, chain.subList(0, (int) newest));
+    net.at(
+        () ->
+            assertThat(replicas.stream().filter(r -> r.held(W) >= newest).count())
                 .isGreaterThanOrEqualTo(2));
   }
 

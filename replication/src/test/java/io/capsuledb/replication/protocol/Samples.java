@@ -190,6 +190,8 @@ final class Samples {
         new Message.AskStatus(request),
         new Message.AskEvidence(request, capsule),
         new Message.Accuse(request, capsule, blob(200, random)),
+        new Message.Listen(request, capsule, random.nextBoolean()),
+        new Message.Relay(request, capsule, blob(200, random)),
         new Message.Done(request),
         new Message.Refused(
             request,
@@ -215,6 +217,8 @@ final class Samples {
                 .limit(random.nextInt(4))
                 .map(name -> new Message.Counter(name, random.nextLong()))
                 .toList()),
-        new Message.Evidence(request, blobs(random)));
+        new Message.Evidence(request, blobs(random)),
+        new Message.Listening(request, random.nextInt(1 << 16)),
+        new Message.Relayed(request, blob(200, random)));
   }
 }
