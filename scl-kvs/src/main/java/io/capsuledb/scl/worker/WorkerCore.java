@@ -103,10 +103,11 @@ public final class WorkerCore {
 
   // The coordinator that is obeyed.
   private long term;
-  private long coordinatorChain;
   private long coordinatorNode;
   private boolean joined;
   private long heardAt;
+  private long framesAt;
+  private long signAt;
   private long claimNotBefore;
   private boolean anyCoordinator;
   private long leaseUntil;
@@ -191,6 +192,7 @@ public final class WorkerCore {
           frontierRead(now, ticket, claims);
       case WorkerInput.Sealed(long writer, ChainHead last) -> {
         merge.sealed(now, writer, last);
+        mergeAll(now);
         coordinator.sealed(now, writer);
       }
       case WorkerInput.SealOverruled(long writer, long beyond) ->
@@ -282,18 +284,29 @@ public final class WorkerCore {
         }
         default -> burst.add(record);
       }
-      coordinator.merged(now, record);
+      coordinator.merged(record);
     }
     flushBurst();
+    coordinator.mergedAll(now);
     progressSessions();
     checkReady();
   }
 
-  /** What the coordinator's chain says is a sign of its life, too. */
+  /** What a coordinator writes is a sign of its life, for who hears nobody at all. */
   private void sign(long now, CapsuleRecord record) {
-    if (record.header().writer() == coordinatorChain) {
-      heardAt = now;
+    if (merge.last(record.header().writer()) == null) {
+      signAt = now;
     }
+  }
+
+  /**
+   * When a coordinator was last known to live. A worker that reaches replicas and no other worker
+   * had better not claim a term that others are content with; whoever hears others, and no
+   * coordinator, does not wait for one that only replicas hear.
+   */
+  private long coordinatorSeenAt(long now) {
+    boolean hearsNobody = now - framesAt >= options.leaseNanos() / 2;
+    return hearsNobody && signAt - heardAt > 0 ? signAt : heardAt;
   }
 
   private void flushBurst() {
@@ -368,6 +381,8 @@ public final class WorkerCore {
         ownEntry = entry;
         introducedAt = now;
         heardAt = now;
+        framesAt = now;
+        signAt = now;
         claimNotBefore = now;
         leaseUntil = now;
         nextBeat = now;
@@ -375,7 +390,7 @@ public final class WorkerCore {
       }
       merge.own(record, entry);
       head = new ChainHead(record.header().sequence(), record.hash());
-      coordinator.merged(now, record);
+      coordinator.merged(record);
     }
     locks.durable(head.sequence());
     announce(records);
@@ -496,6 +511,9 @@ public final class WorkerCore {
   // ------------------------------------------------------------------ frames
 
   private void received(long now, long sender, SclMessage message) {
+    if (sender != own) {
+      framesAt = now;
+    }
     switch (message) {
       case SclMessage.Records(long writer, long from, long to, List<CapsuleRecord> records) -> {
         if (writer != own) {
@@ -550,7 +568,6 @@ public final class WorkerCore {
     }
     if (beat.term() > term) {
       term = beat.term();
-      coordinatorChain = beat.coordinator();
       coordinatorNode = sender;
       joined = false;
       join();
@@ -624,12 +641,13 @@ public final class WorkerCore {
       return;
     }
     boolean fresh = term == 0 && !anyCoordinator;
+    // Among those that may be left.
     List<Long> living = epochs.living();
+    living.remove(Long.valueOf(coordinatorNode));
     int rank = living.contains(own) ? living.indexOf(own) : living.size();
     long wait =
-        options.leaseNanos()
-            + Math.min(rank, MAX_RANK) * (options.leaseNanos() / RANKS_PER_LEASE);
-    if (now - claimNotBefore >= 0 && (fresh || now - heardAt >= wait)) {
+        options.leaseNanos() + Math.min(rank, MAX_RANK) * (options.leaseNanos() / RANKS_PER_LEASE);
+    if (now - claimNotBefore >= 0 && (fresh || now - coordinatorSeenAt(now) >= wait)) {
       claimNotBefore = now + CLAIM_PAUSE_BEATS * options.beatNanos() + spread();
       coordinator.claim(now);
     }

@@ -8,13 +8,16 @@ import io.capsuledb.core.epoch.Sync;
 import io.capsuledb.core.record.CapsuleRecord;
 import io.capsuledb.core.record.RecordType;
 import io.capsuledb.core.seal.ChainHead;
+import io.capsuledb.engine.merge.MergeOperator;
 import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.NavigableMap;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
@@ -26,8 +29,15 @@ import org.jspecify.annotations.Nullable;
  */
 final class SimEngine {
 
-  /** An operation: what a key is from a version on; null: it is not there. */
-  record Op(String key, @Nullable String value) {}
+  /**
+   * An operation: what a key is from a version on, null: it is not there; or, with an operator,
+   * what is merged into it.
+   */
+  record Op(String key, @Nullable String value, @Nullable MergeOperator operator) {
+    Op(String key, @Nullable String value) {
+      this(key, value, null);
+    }
+  }
 
   /** Larger versions win. */
   record Version(long time, long writer, int index) implements Comparable<Version> {
@@ -42,6 +52,10 @@ final class SimEngine {
   /** What the records of a run say, by hash: shared by all engines. */
   static final class Contents {
     final Map<Hash32, List<Op>> ops = new HashMap<>();
+
+    /** What the writer of a record had merged when it made it: the positions it had reached. */
+    final Map<Hash32, Map<Long, Long>> seen = new HashMap<>();
+
     long made;
   }
 
@@ -60,6 +74,9 @@ final class SimEngine {
   private long epoch;
   private long lastData;
   private long syncedTo;
+
+  /** Time of the newest operation, own or merged. */
+  long lastOperation;
 
   SimEngine(SimRecords records, Contents contents, long own) {
     this.records = records;
@@ -85,6 +102,9 @@ final class SimEngine {
             parents(),
             ByteBuffer.allocate(8).putLong(++contents.made).array());
     contents.ops.put(record.hash(), List.copyOf(ops));
+    Map<Long, Long> seen = new HashMap<>();
+    merged.forEach((writer, at) -> seen.put(writer, at.sequence()));
+    contents.seen.put(record.hash(), seen);
     clock += ops.size();
     appended(record, clock);
     lastData = record.header().sequence();
@@ -152,6 +172,17 @@ final class SimEngine {
           lastTimes.getOrDefault(parent, 0L) < record.header().lamport(),
           record + " is not after its parent " + parent);
     }
+    // Whatever the writer had merged, not only what it named.
+    contents
+        .seen
+        .getOrDefault(record.hash(), Map.of())
+        .forEach(
+            (other, sequence) ->
+                check(
+                    other == own
+                        ? head.sequence() >= sequence
+                        : merged.getOrDefault(other, ChainHead.NONE).sequence() >= sequence,
+                    record + " is merged before what its writer had seen"));
     long lastTime =
         record.header().lamport()
             + Math.max(0, contents.ops.getOrDefault(record.hash(), List.of()).size() - 1);
@@ -171,6 +202,7 @@ final class SimEngine {
     for (int i = 0; i < ops.size(); i++) {
       keys.computeIfAbsent(ops.get(i).key(), k -> new TreeMap<>())
           .put(new Version(time + i, record.header().writer(), i), ops.get(i));
+      lastOperation = Math.max(lastOperation, time + i);
     }
   }
 
@@ -185,6 +217,37 @@ final class SimEngine {
     if (mine != null) {
       syncedTo = Math.max(syncedTo, mine.head().sequence());
     }
+    keys.values().forEach(versions -> flush(versions, stable));
+  }
+
+  /**
+   * As flush and compaction do: up to a time operands become the value that they have led to, and
+   * of what is older than the newest version nothing is kept.
+   */
+  private static void flush(NavigableMap<Version, Op> versions, long time) {
+    NavigableMap<Version, Op> old =
+        versions.headMap(new Version(time, Long.MAX_VALUE, Integer.MAX_VALUE), true);
+    if (old.isEmpty()) {
+      return;
+    }
+    Map.Entry<Version, Op> newest = old.lastEntry();
+    if (newest.getValue().operator() != null) {
+      versions.put(newest.getKey(), new Op(newest.getValue().key(), fold(old)));
+    }
+    versions.headMap(newest.getKey(), false).clear();
+  }
+
+  private static @Nullable String apply(@Nullable String before, Op op) {
+    MergeOperator operator = op.operator();
+    String operand = op.value();
+    return operator == null || operand == null
+        ? operand
+        : new String(
+            operator.apply(
+                operator.typeNumber(),
+                before == null ? null : before.getBytes(StandardCharsets.ISO_8859_1),
+                operand.getBytes(StandardCharsets.ISO_8859_1)),
+            StandardCharsets.ISO_8859_1);
   }
 
   /** The newest version of a key, or null. */
@@ -194,8 +257,25 @@ final class SimEngine {
   }
 
   @Nullable String read(String key) {
-    Map.Entry<Version, Op> newest = newest(key);
-    return newest == null ? null : newest.getValue().value();
+    NavigableMap<Version, Op> versions = keys.get(key);
+    return versions == null ? null : fold(versions);
+  }
+
+  /** The newest value with all operands after it applied. */
+  private static @Nullable String fold(NavigableMap<Version, Op> versions) {
+    List<Op> operands = new ArrayList<>();
+    String value = null;
+    for (Op op : versions.descendingMap().values()) {
+      if (op.operator() == null) {
+        value = op.value();
+        break;
+      }
+      operands.add(op);
+    }
+    for (Op operand : operands.reversed()) {
+      value = apply(value, operand);
+    }
+    return value;
   }
 
   /** A digest of what reads as of a time give; of everything by {@link Long#MAX_VALUE}. */
@@ -203,13 +283,14 @@ final class SimEngine {
     long digest = 1;
     Version most = new Version(time, Long.MAX_VALUE, Integer.MAX_VALUE);
     for (Map.Entry<String, NavigableMap<Version, Op>> entry : keys.entrySet()) {
-      Map.Entry<Version, Op> newest = entry.getValue().floorEntry(most);
+      NavigableMap<Version, Op> versions = entry.getValue().headMap(most, true);
+      Map.Entry<Version, Op> newest = versions.lastEntry();
       if (newest != null) {
         digest =
             digest * 31
                 + entry.getKey().hashCode() * 17L
                 + newest.getKey().hashCode() * 7L
-                + java.util.Objects.hashCode(newest.getValue().value());
+                + Objects.hashCode(fold(versions));
       }
     }
     return digest;
