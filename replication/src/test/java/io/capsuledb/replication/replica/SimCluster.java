@@ -3,6 +3,7 @@ package io.capsuledb.replication.replica;
 import io.capsuledb.core.capsule.CapsuleName;
 import io.capsuledb.core.capsule.RosterEntry.Role;
 import io.capsuledb.core.crypto.Hash32;
+import io.capsuledb.core.crypto.Hashes;
 import io.capsuledb.core.crypto.PublicKey;
 import io.capsuledb.core.crypto.SecretBytes;
 import io.capsuledb.core.error.CapsuleException;
@@ -56,6 +57,10 @@ final class SimCluster {
   private static final long MS = TimeUnit.MILLISECONDS.toNanos(1);
   private static final long TICK = 50 * MS;
 
+  // docs/format/record.md.
+  private static final int HEADER_BYTES = 112;
+  private static final int PAYLOAD_HASH_OFFSET = 80;
+
   /** What goes wrong, and how often: drawn from the seed. */
   record Faults(
       double lose,
@@ -67,7 +72,8 @@ final class SimCluster {
       boolean partitions,
       boolean seals,
       boolean full,
-      int maxCommitMs) {
+      int maxCommitMs,
+      boolean forgery) {
     static Faults of(SplittableRandom random) {
       return new Faults(
           random.nextInt(3) == 0 ? 0 : random.nextDouble() * 0.3,
@@ -79,7 +85,8 @@ final class SimCluster {
           random.nextInt(2) == 0,
           random.nextInt(3) > 0,
           random.nextInt(4) == 0,
-          1 + random.nextInt(random.nextInt(3) == 0 ? 300 : 3));
+          1 + random.nextInt(random.nextInt(3) == 0 ? 300 : 3),
+          random.nextInt(2) == 0);
     }
   }
 
@@ -135,6 +142,9 @@ final class SimCluster {
     for (int i = 0; i < 2; i++) {
       Sealer sealer = new Sealer();
       sealers.add(sealer);
+    }
+    if (faults.forgery()) {
+      new Forger();
     }
   }
 
@@ -522,6 +532,19 @@ final class SimCluster {
                     any,
                     new Message.Release(
                         ++requests, capsule.name, chain.writer(), sequence, List.of(range)));
+                if (faults.forgery() && random.nextInt(4) == 0) {
+                  // What the CHECKPOINT does not say: the payload of the CHECKPOINT itself.
+                  ask(
+                      any,
+                      new Message.Release(
+                          ++requests,
+                          capsule.name,
+                          chain.writer(),
+                          sequence,
+                          List.of(
+                              new Checkpoint.Range(
+                                  chain.writer(), range.toSequence() + 1, sequence))));
+                }
               });
     }
 
@@ -536,6 +559,45 @@ final class SimCluster {
       }
       super.receive(from, message);
     }
+  }
+
+  /** Somebody without keys, who sends what the next record of a chain might be. */
+  final class Forger extends Client {
+    private long requests;
+
+    Forger() {
+      at(random.nextLong(TICK), this::tick);
+    }
+
+    private void tick() {
+      if (calm) {
+        return;
+      }
+      Replica victim = replicas.get(random.nextInt(replicas.size()));
+      List<Sender> all = senders();
+      Sender sender = all.get(random.nextInt(all.size()));
+      int next = (int) holds(victim, sender.chain.writer()) + random.nextInt(2);
+      if (next < sender.records.size()) {
+        Blob forged = Blob.of(forge(sender.records.get(next)));
+        ask(victim, new Message.Append(++requests, capsule.name, List.of(forged)));
+      }
+      at(TICK + random.nextLong(TICK), this::tick);
+    }
+
+    @Override
+    void receive(Replica from, Message message) {
+      // Whatever is said to it: what counts is what replicas then say they hold.
+    }
+  }
+
+  /** The record with another payload, hashed as it should be, and with a signature of the first. */
+  private static byte[] forge(CapsuleRecord record) {
+    byte[] bytes = record.bytes().clone();
+    int header = HEADER_BYTES + Hash32.BYTES * record.header().parents().size();
+    int length = record.header().payloadLength();
+    bytes[header + length - 1] ^= 1;
+    Hashes.sha256(bytes, header, length).copyTo(bytes, PAYLOAD_HASH_OFFSET);
+    return bytes;
   }
 
   /** Seals writers, one after the other; two of them may want the same one. */

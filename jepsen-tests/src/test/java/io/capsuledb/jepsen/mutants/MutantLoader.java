@@ -1,0 +1,82 @@
+package io.capsuledb.jepsen.mutants;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Loads the product and its tests once more, with one method changed, beside the classes that run
+ * this. Libraries are shared.
+ */
+final class MutantLoader extends ClassLoader {
+
+  private static final String OURS = "io.capsuledb.";
+
+  /** What runs the mutants. */
+  private static final String SELF = "io.capsuledb.jepsen.mutants.";
+
+  private final @Nullable Mutation mutation;
+  private boolean applied;
+
+  static {
+    registerAsParallelCapable();
+  }
+
+  /**
+   * A loader.
+   *
+   * @param mutation the change, or null for the code as it is
+   */
+  MutantLoader(@Nullable Mutation mutation) {
+    super("mutant", MutantLoader.class.getClassLoader());
+    this.mutation = mutation;
+  }
+
+  /** Whether the class that the mutation changes has been loaded. */
+  boolean isApplied() {
+    return applied;
+  }
+
+  /** Applies the mutation to its class without running anything. */
+  void check() throws ClassNotFoundException {
+    if (mutation != null) {
+      loadClass(mutation.className());
+    }
+  }
+
+  @Override
+  protected Class<?> loadClass(String name, boolean resolve) throws ClassNotFoundException {
+    if (!name.startsWith(OURS) || name.startsWith(SELF)) {
+      return super.loadClass(name, resolve);
+    }
+    synchronized (getClassLoadingLock(name)) {
+      Class<?> known = findLoadedClass(name);
+      return known != null ? known : define(name);
+    }
+  }
+
+  private Class<?> define(String name) throws ClassNotFoundException {
+    byte[] bytes;
+    try (InputStream in = getParent().getResourceAsStream(name.replace('.', '/') + ".class")) {
+      if (in == null) {
+        throw new ClassNotFoundException(name);
+      }
+      bytes = in.readAllBytes();
+    } catch (IOException e) {
+      throw new ClassNotFoundException(name, e);
+    }
+    Mutation change = mutation;
+    if (change != null && change.className().equals(name)) {
+      bytes = change.apply(bytes, this);
+      applied = true;
+    }
+    return defineClass(name, bytes, 0, bytes.length);
+  }
+
+  /** Classes whose absence of a package here would be noticed late. */
+  @Override
+  public String toString() {
+    return "mutant loader of " + (mutation == null ? List.of() : mutation.className());
+  }
+}
