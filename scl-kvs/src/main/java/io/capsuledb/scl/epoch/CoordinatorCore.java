@@ -43,7 +43,8 @@ import org.jspecify.annotations.Nullable;
  *       from a quorum, and of each the cut is merged here: its EOE(e), the head it gave by END(e),
  *       or its final head if that lies before the cut time;
  *   <li>locks are granted only to workers that joined this term, and only after every worker that
- *       was a member when it was established has joined, or is sealed and its lease over;
+ *       was a member when it was established has joined, or is sealed and its lease over, also if
+ *       somebody else had sealed it;
  *   <li>it renews leases only from beats that it had received when a frontier read began that
  *       showed its own chain not sealed, and admits newcomers likewise;
  *   <li>whoever is condemned (silent, late with an EOE, or leaving) is not echoed any more, and its
@@ -168,6 +169,7 @@ public final class CoordinatorCore {
   private long surveyAt;
   private boolean surveying;
   private boolean sealedAny;
+  private boolean ready;
   private boolean wasAlone;
   private boolean rivalHeard;
   private long rivalAt;
@@ -227,6 +229,17 @@ public final class CoordinatorCore {
   }
 
   // ------------------------------------------------------------------ claiming a term
+
+  /**
+   * The worker in whose process it is has caught up. Before that others are not late: what they
+   * wrote may be known, and not merged here yet.
+   */
+  public void ready(long now) {
+    ready = true;
+    if (epoch != null) {
+      epoch.deadlineFrom = now;
+    }
+  }
 
   /** Begins to claim a term. */
   public void claim(long now) {
@@ -496,8 +509,24 @@ public final class CoordinatorCore {
       membersKnown = true;
       for (ChainClaim claim : claims) {
         ChainHead last = merge.last(claim.writer());
+        if (last != null && !isEmpty(claim) && isWorker(claim.writer())) {
+          waitForLease(now, claim.writer());
+        }
         raise(claim.writer(), last == null ? claim.durable().sequence() : last.sequence());
       }
+    }
+  }
+
+  /**
+   * Whoever a predecessor had sealed was condemned before, and its lease was not renewed after
+   * that; but it may last, and the predecessor does not wait for its end any more.
+   */
+  private void waitForLease(long now, long worker) {
+    long since = merge.lastKnownSince(worker);
+    if (now - since < options.silenceNanos()) {
+      Member member = members.computeIfAbsent(worker, w -> new Member(now));
+      member.condemned = true;
+      member.echoAt = since;
     }
   }
 
@@ -862,7 +891,7 @@ public final class CoordinatorCore {
         return;
       }
       Member member = members.get(writer);
-      if (now - current.deadlineFrom >= options.epochDeadlineNanos() && member != null) {
+      if (ready && member != null && now - current.deadlineFrom >= options.epochDeadlineNanos()) {
         condemn(now, writer, member);
       }
     }
@@ -879,10 +908,10 @@ public final class CoordinatorCore {
     }
     ChainHead merged = merge.head(writer);
     ChainHead ended = current.ended.get(writer);
-    if (ended != null) {
+    ChainHead last = merge.last(writer);
+    if (ended != null && (last == null || ended.sequence() <= last.sequence())) {
       return merged.sequence() >= ended.sequence() ? ended : null;
     }
-    ChainHead last = merge.last(writer);
     if (last == null || merged.sequence() < last.sequence()) {
       return null;
     }

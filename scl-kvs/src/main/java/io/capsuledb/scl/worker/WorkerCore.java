@@ -63,6 +63,7 @@ public final class WorkerCore {
   private static final int RANKS_PER_LEASE = 8;
   private static final int MAX_RANK = 6;
   private static final int CLAIM_PAUSE_BEATS = 4;
+  private static final int LEASES_UNREADY = 3;
 
   private record Waiting(long ticket, List<Position> unmet, long deadline) {}
 
@@ -289,7 +290,7 @@ public final class WorkerCore {
     flushBurst();
     coordinator.mergedAll(now);
     progressSessions();
-    checkReady();
+    checkReady(now);
   }
 
   /** What a coordinator writes is a sign of its life, for who hears nobody at all. */
@@ -300,12 +301,14 @@ public final class WorkerCore {
   }
 
   /**
-   * When a coordinator was last known to live. A worker that reaches replicas and no other worker
-   * had better not claim a term that others are content with; whoever hears others, and no
+   * When a coordinator was last known to live. A worker that reaches replicas and none of several
+   * others had better not claim a term that those are content with; whoever hears others, and no
    * coordinator, does not wait for one that only replicas hear.
+   *
+   * @param others workers that may live besides this one and the coordinator's
    */
-  private long coordinatorSeenAt(long now) {
-    boolean hearsNobody = now - framesAt >= options.leaseNanos() / 2;
+  private long coordinatorSeenAt(long now, int others) {
+    boolean hearsNobody = others > 0 && now - framesAt >= options.leaseNanos() / 2;
     return hearsNobody && signAt - heardAt > 0 ? signAt : heardAt;
   }
 
@@ -475,14 +478,14 @@ public final class WorkerCore {
     if (stopped) {
       return;
     }
-    checkReady();
+    checkReady(now);
     coordinator.readEnds(now, began, claims);
     if (readAgain) {
       read(now);
     }
   }
 
-  private void checkReady() {
+  private void checkReady(long now) {
     Map<Long, Long> behind = targets;
     if (ready || behind == null) {
       return;
@@ -492,6 +495,7 @@ public final class WorkerCore {
     if (behind.isEmpty() && bound.isEmpty()) {
       ready = true;
       targets = null;
+      coordinator.ready(now);
       for (long writer : merge.writers()) {
         RosterEntry entry = merge.entry(writer);
         anyCoordinator |=
@@ -636,18 +640,25 @@ public final class WorkerCore {
     return Long.remainderUnsigned(mixed >>> 17, CLAIM_PAUSE_BEATS * options.beatNanos());
   }
 
+  /**
+   * A worker that is not ready yet leaves it to those that are, for a while: it may wait for what
+   * nobody can make durable before somebody seals its writer.
+   */
   private void mayClaim(long now) {
-    if (!ready || leaving || coordinator.phase() != CoordinatorCore.Phase.OFF) {
+    if (leaving || coordinator.phase() != CoordinatorCore.Phase.OFF) {
       return;
     }
-    boolean fresh = term == 0 && !anyCoordinator;
+    boolean fresh = ready && term == 0 && !anyCoordinator;
     // Among those that may be left.
     List<Long> living = epochs.living();
     living.remove(Long.valueOf(coordinatorNode));
     int rank = living.contains(own) ? living.indexOf(own) : living.size();
+    living.remove(Long.valueOf(own));
     long wait =
-        options.leaseNanos() + Math.min(rank, MAX_RANK) * (options.leaseNanos() / RANKS_PER_LEASE);
-    if (now - claimNotBefore >= 0 && (fresh || now - coordinatorSeenAt(now) >= wait)) {
+        (ready ? 1 : LEASES_UNREADY) * options.leaseNanos()
+            + Math.min(rank, MAX_RANK) * (options.leaseNanos() / RANKS_PER_LEASE);
+    if (now - claimNotBefore >= 0
+        && (fresh || now - coordinatorSeenAt(now, living.size()) >= wait)) {
       claimNotBefore = now + CLAIM_PAUSE_BEATS * options.beatNanos() + spread();
       coordinator.claim(now);
     }

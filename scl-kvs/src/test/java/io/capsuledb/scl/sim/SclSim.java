@@ -1,5 +1,6 @@
 package io.capsuledb.scl.sim;
 
+import io.capsuledb.core.capsule.RosterEntry;
 import io.capsuledb.core.capsule.RosterEntry.Role;
 import io.capsuledb.core.crypto.Hash32;
 import io.capsuledb.core.epoch.Rts;
@@ -28,17 +29,21 @@ import io.capsuledb.scl.worker.WorkerStart;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.NavigableMap;
+import java.util.Objects;
 import java.util.PriorityQueue;
 import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -409,8 +414,46 @@ final class SclSim {
       this.slot = slot;
       this.writer = freshWriter();
       this.engine = new SimEngine(records, contents, writer);
-      this.core = new WorkerCore(writer, options, WorkerStart.EMPTY, records);
+      this.core =
+          new WorkerCore(
+              writer, options, random.nextBoolean() ? replayed() : WorkerStart.EMPTY, records);
       this.own = new Pusher(this, writer);
+    }
+
+    /** What the engine has replayed when it opens. */
+    private WorkerStart replayed() {
+      List<CapsuleRecord> all = engine.replay(store.statedChains().values());
+      Map<Long, WorkerStart.Start> chains = new TreeMap<>();
+      CapsuleRecord newest = null;
+      for (CapsuleRecord record : all) {
+        long of = record.header().writer();
+        RosterEntry entry =
+            record.header().sequence() == 1
+                ? records.introduced(record).orThrow()
+                : Objects.requireNonNull(chains.get(of)).entry();
+        chains.put(
+            of,
+            new WorkerStart.Start(
+                entry,
+                new ChainHead(record.header().sequence(), record.hash()),
+                record.header().lamport()));
+        if (record.header().type() == RecordType.SYNC
+            && (newest == null || record.header().epoch() > newest.header().epoch())) {
+          newest = record;
+        }
+      }
+      List<CapsuleRecord> epochs = new ArrayList<>();
+      long joined = 0;
+      if (newest != null) {
+        epochs.add(newest);
+        joined = newest.header().epoch();
+      }
+      long after = joined;
+      all.stream()
+          .filter(r -> r.header().type() == RecordType.RTS && r.header().epoch() > after)
+          .sorted(Comparator.comparingLong(r -> r.header().epoch()))
+          .forEach(epochs::add);
+      return new WorkerStart(List.copyOf(chains.values()), epochs);
     }
 
     void begin() {
@@ -510,11 +553,11 @@ final class SclSim {
         case WorkerOutput.Stable(CapsuleRecord record, Sync sync) -> {
           engine.stable(sync);
           Hash32 known = syncOfEpoch.putIfAbsent(sync.epoch(), record.hash());
-          check(known == null || known.equals(record.hash()), "two SYNCs of " + sync.epoch());
+          check(known == null || known.equals(record.hash()), "two SYNCs of ", sync.epoch());
           syncs.putIfAbsent(sync.epoch(), sync);
           long digest = engine.digest(sync.cutTime());
           Long other = digestOfEpoch.putIfAbsent(sync.epoch(), digest);
-          check(other == null || other == digest, "snapshots differ at SYNC " + sync.epoch());
+          check(other == null || other == digest, "snapshots differ at SYNC ", sync.epoch());
         }
         case WorkerOutput.Ready() -> ready = true;
         case WorkerOutput.IntroduceCoordinator() -> {
@@ -891,7 +934,8 @@ final class SclSim {
       return;
     }
     Slot slot = slots.get(random.nextInt(slots.size()));
-    switch (random.nextInt(6)) {
+    switch (random.nextInt(7)) {
+      case 6 -> conspire(slot);
       case 0 -> {
         if (faults.crashes() && slot.node != null) {
           slot.crash();
@@ -970,8 +1014,11 @@ final class SclSim {
           switch (random.nextInt(3)) {
             case 0 -> {
               if (faults.crashes()) {
-                slot.crash();
-                at(random.nextLong(1_500 * MS), slot::start);
+                // Now and then the lights go out for all.
+                for (Slot each : random.nextInt(4) == 0 ? slots : List.of(slot)) {
+                  each.crash();
+                  at(random.nextLong(1_500 * MS), each::start);
+                }
               }
             }
             case 1 -> {
@@ -1004,6 +1051,29 @@ final class SclSim {
     slot.muteUntil = mute ? until : 0;
     slot.deafUntil = deaf ? until : 0;
     slot.noStoreUntil = noStore ? until : 0;
+  }
+
+  /**
+   * The coordinator and one more worker hear only each other, for long enough that the rest goes on
+   * without them; they may stand still meanwhile, or reach no replicas.
+   */
+  private void conspire(Slot friend) {
+    Node coordinator = established();
+    if (!faults.partitions() || coordinator == null || coordinator.slot == friend) {
+      return;
+    }
+    long nanos = 300 * MS + random.nextLong(2_200 * MS);
+    for (Slot slot : List.of(coordinator.slot, friend)) {
+      slot.apartUntil = now + nanos;
+      slot.noStoreUntil = random.nextInt(3) == 0 ? now + nanos - random.nextLong(nanos / 4) : 0;
+      if (faults.pauses() && random.nextInt(3) == 0) {
+        slot.pausedUntil = now + nanos - random.nextLong(nanos / 2);
+      }
+    }
+    if (faults.crashes() && random.nextInt(3) == 0) {
+      friend.crash();
+      at(random.nextLong(nanos), friend::start);
+    }
   }
 
   /** Some hear only each other for a while; of them some do not reach replicas either. */
@@ -1097,7 +1167,7 @@ final class SclSim {
    * set and deleted.
    */
   private SimEngine.Op mergeOp() {
-    MergeOperator operator = MergeOperator.values()[random.nextInt(4)];
+    MergeOperator operator = Objects.requireNonNull(MergeOperator.ofNumber(1 + random.nextInt(4)));
     int number = random.nextInt(1_000) - 500;
     String operand =
         operator == MergeOperator.UNION
@@ -1140,7 +1210,7 @@ final class SclSim {
   }
 
   private void transaction(
-      Node node, TreeMap<Integer, Boolean> keys, boolean all, Runnable onGranted) {
+      Node node, NavigableMap<Integer, Boolean> keys, boolean all, Runnable onGranted) {
     List<LockWish> wishes = new ArrayList<>();
     wishes.add(new LockWish(LockGrant.ALL, all ? LockMode.EXCLUSIVE : LockMode.SHARED));
     if (!all) {
@@ -1286,7 +1356,8 @@ final class SclSim {
             Map.Entry<SimEngine.Version, SimEngine.Op> newest = node.engine.newest(key);
             check(
                 newest != null && newest.getKey().compareTo(version) >= 0,
-                "a session sees something older than before at " + key);
+                "a session sees something older than before at ",
+                key);
             sessionChecks++;
           });
       for (int i = 0; i < BLIND_KEYS; i += 3) {
@@ -1324,15 +1395,16 @@ final class SclSim {
 
   // ------------------------------------------------------------------ checks
 
-  static void check(boolean holds, String broken) {
+  static void check(boolean holds, Object... broken) {
     if (!holds) {
-      throw new AssertionError(broken);
+      throw new AssertionError(
+          Arrays.stream(broken).map(String::valueOf).collect(Collectors.joining()));
     }
   }
 
   /** Nothing is merged that a quorum does not hold. */
   private void checkDurable(CapsuleRecord record) {
-    check(store.isHeld(record), record + " is merged and not durable");
+    check(store.isHeld(record), record, " is merged and not durable");
   }
 
   /** Of all established coordinators at most one is not sealed, and it has the largest term. */
@@ -1484,7 +1556,7 @@ final class SclSim {
     Set<Hash32> hashes = new HashSet<>();
     durable.values().forEach(chain -> chain.forEach(record -> hashes.add(record.hash())));
     for (CapsuleRecord record : acknowledged) {
-      check(hashes.contains(record.hash()), record + " was acknowledged and is gone");
+      check(hashes.contains(record.hash()), record, " was acknowledged and is gone");
     }
     Long digest = null;
     Node any = null;
@@ -1507,7 +1579,9 @@ final class SclSim {
         Long before = frontier.put(position.writer(), position.head().sequence());
         check(
             before == null || before <= position.head().sequence(),
-            "a position of SYNC " + sync.epoch() + " goes back");
+            "a position of SYNC ",
+            sync.epoch(),
+            " goes back");
       }
       for (Map.Entry<Long, List<CapsuleRecord>> chain : durable.entrySet()) {
         long position = frontier.getOrDefault(chain.getKey(), 0L);
@@ -1521,15 +1595,15 @@ final class SclSim {
           boolean inside = record.header().sequence() <= position;
           check(
               inside ? last <= cut : first > cut,
-              record
-                  + " of time "
-                  + first
-                  + " is "
-                  + (inside ? "inside" : "outside")
-                  + " of SYNC "
-                  + sync.epoch()
-                  + " at "
-                  + cut);
+              record,
+              " of time ",
+              first,
+              " is ",
+              (inside ? "inside" : "outside"),
+              " of SYNC ",
+              sync.epoch(),
+              " at ",
+              cut);
         }
       }
     }
@@ -1543,7 +1617,8 @@ final class SclSim {
                         check(
                             record.header().type() != RecordType.SYNC
                                 || ended.add(record.header().epoch()),
-                            "two durable SYNCs of " + record.header().epoch())));
+                            "two durable SYNCs of ",
+                            record.header().epoch())));
     check(ended.equals(syncs.keySet()), "SYNCs that are durable and SYNCs that were merged");
     if (any != null) {
       checkMerged(any, durable);
@@ -1576,15 +1651,24 @@ final class SclSim {
             case '1' ->
                 check(
                     number(value) == all.stream().mapToDouble(SclSim::number).min().orElseThrow(),
-                    "MIN " + value + " of " + all);
+                    "MIN ",
+                    value,
+                    " of ",
+                    all);
             case '2' ->
                 check(
                     number(value) == all.stream().mapToDouble(SclSim::number).max().orElseThrow(),
-                    "MAX " + value + " of " + all);
+                    "MAX ",
+                    value,
+                    " of ",
+                    all);
             case '3' ->
                 check(
                     Long.parseLong(value) == all.stream().mapToLong(Long::parseLong).sum(),
-                    "COUNTER " + value + " of " + all);
+                    "COUNTER ",
+                    value,
+                    " of ",
+                    all);
             default -> check(value.charAt(1) == new HashSet<>(all).size(), "UNION of another size");
           }
         });

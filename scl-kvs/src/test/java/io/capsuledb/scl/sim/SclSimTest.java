@@ -19,7 +19,7 @@ import org.junit.jupiter.api.Test;
  */
 class SclSimTest {
 
-  private static final long CHAOS_MS = 3_000;
+  private static final long CHAOS_MS = Long.getLong("scl.chaosMs", 3_000);
   private static final long CALM_MS = 20_000;
   private static final long STEP_MS = 100;
   private static final int THREADS = 2;
@@ -82,7 +82,10 @@ class SclSimTest {
       sim.stopWorkload();
       converge(sim);
       sim.checkAtEnd();
-      takeOver(sim, Loss.values()[(int) (seed % Loss.values().length)]);
+      // Until no frame from before is under way.
+      sim.run(CHAOS_MS + 2_600);
+      converge(sim);
+      takeOver(sim, LOSSES.get((int) (seed % LOSSES.size())));
       converge(sim);
       sim.checkAtEnd();
       return sim;
@@ -117,6 +120,8 @@ class SclSimTest {
     /** Others are, replicas are not. */
     CUT_OFF_FROM_REPLICAS
   }
+
+  private static final List<Loss> LOSSES = List.of(Loss.values());
 
   /** The coordinator is lost in one way or another: within two leases there is another one. */
   private static void takeOver(SclSim sim, Loss loss) {

@@ -4,7 +4,9 @@ import io.capsuledb.core.crypto.Hash32;
 import io.capsuledb.core.epoch.Eoe;
 import io.capsuledb.core.epoch.EoeCodec;
 import io.capsuledb.core.epoch.Rts;
+import io.capsuledb.core.epoch.RtsCodec;
 import io.capsuledb.core.epoch.Sync;
+import io.capsuledb.core.epoch.SyncCodec;
 import io.capsuledb.core.record.CapsuleRecord;
 import io.capsuledb.core.record.RecordType;
 import io.capsuledb.core.seal.ChainHead;
@@ -12,6 +14,8 @@ import io.capsuledb.engine.merge.MergeOperator;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -20,6 +24,7 @@ import java.util.NavigableMap;
 import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -128,6 +133,10 @@ final class SimEngine {
   record CutResult(boolean idle, boolean late, @Nullable CapsuleRecord eoe) {}
 
   CutResult beginCut(CapsuleRecord record, Rts rts) {
+    if (known.contains(record.hash())) {
+      // Replayed, which moved the clock; nothing was written before.
+      return new CutResult(true, false, null);
+    }
     take(record);
     if (lastData <= syncedTo && durable == head.sequence()) {
       clock = Math.max(clock, rts.cutTime());
@@ -155,6 +164,37 @@ final class SimEngine {
     return new CutResult(false, false, eoe);
   }
 
+  /**
+   * Replays what is durable when the engine is opened, causes first: epochs as the worker's core
+   * would have had it.
+   */
+  List<CapsuleRecord> replay(Collection<List<CapsuleRecord>> chains) {
+    List<CapsuleRecord> replayed = new ArrayList<>();
+    for (int before = -1; before < replayed.size(); ) {
+      before = replayed.size();
+      for (List<CapsuleRecord> chain : chains) {
+        long writer = chain.isEmpty() ? 0 : chain.getFirst().header().writer();
+        while (merged.getOrDefault(writer, ChainHead.NONE).sequence() < chain.size()) {
+          CapsuleRecord next =
+              chain.get((int) merged.getOrDefault(writer, ChainHead.NONE).sequence());
+          if (!known.containsAll(next.header().parents())) {
+            break;
+          }
+          merge(next);
+          if (next.header().type() == RecordType.RTS) {
+            Rts rts = records.open(next).then(RtsCodec::decode).orThrow();
+            clock = Math.max(clock, rts.cutTime());
+            epoch = Math.max(epoch, rts.epoch());
+          } else if (next.header().type() == RecordType.SYNC) {
+            stable(records.open(next).then(SyncCodec::decode).orThrow());
+          }
+          replayed.add(next);
+        }
+      }
+    }
+    return replayed;
+  }
+
   void merge(CapsuleRecord record) {
     take(record);
     apply(record);
@@ -163,14 +203,16 @@ final class SimEngine {
   private void take(CapsuleRecord record) {
     long writer = record.header().writer();
     ChainHead before = merged.getOrDefault(writer, ChainHead.NONE);
-    check(writer != own, "an own record is merged: " + record);
-    check(record.header().sequence() == before.sequence() + 1, "a gap before " + record);
-    check(record.header().previous().equals(before.hash()), "another chain: " + record);
+    check(writer != own, "an own record is merged: ", record);
+    check(record.header().sequence() == before.sequence() + 1, "a gap before ", record);
+    check(record.header().previous().equals(before.hash()), "another chain: ", record);
     for (Hash32 parent : record.header().parents()) {
-      check(known.contains(parent), record + " before its parent " + parent);
+      check(known.contains(parent), record, " before its parent ", parent);
       check(
           lastTimes.getOrDefault(parent, 0L) < record.header().lamport(),
-          record + " is not after its parent " + parent);
+          record,
+          " is not after its parent ",
+          parent);
     }
     // Whatever the writer had merged, not only what it named.
     contents
@@ -182,7 +224,8 @@ final class SimEngine {
                     other == own
                         ? head.sequence() >= sequence
                         : merged.getOrDefault(other, ChainHead.NONE).sequence() >= sequence,
-                    record + " is merged before what its writer had seen"));
+                    record,
+                    " is merged before what its writer had seen"));
     long lastTime =
         record.header().lamport()
             + Math.max(0, contents.ops.getOrDefault(record.hash(), List.of()).size() - 1);
@@ -197,7 +240,7 @@ final class SimEngine {
     List<Op> ops = contents.ops.getOrDefault(record.hash(), List.of());
     long time = record.header().lamport();
     if (!ops.isEmpty()) {
-      check(time > stable, record + " of time " + time + " after " + stable + " was stable");
+      check(time > stable, record, " of time ", time, " after ", stable, " was stable");
     }
     for (int i = 0; i < ops.size(); i++) {
       keys.computeIfAbsent(ops.get(i).key(), k -> new TreeMap<>())
@@ -210,7 +253,7 @@ final class SimEngine {
     for (Sync.Position position : sync.positions()) {
       ChainHead at =
           position.writer() == own ? head : merged.getOrDefault(position.writer(), ChainHead.NONE);
-      check(at.sequence() >= position.head().sequence(), "SYNC before its cut " + position);
+      check(at.sequence() >= position.head().sequence(), "SYNC before its cut ", position);
     }
     stable = Math.max(stable, sync.cutTime());
     Sync.Position mine = sync.of(own);
@@ -296,9 +339,10 @@ final class SimEngine {
     return digest;
   }
 
-  private static void check(boolean holds, String broken) {
+  private static void check(boolean holds, Object... broken) {
     if (!holds) {
-      throw new AssertionError(broken);
+      throw new AssertionError(
+          Arrays.stream(broken).map(String::valueOf).collect(Collectors.joining()));
     }
   }
 }
