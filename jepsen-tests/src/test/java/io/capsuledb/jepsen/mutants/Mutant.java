@@ -11,6 +11,34 @@ package io.capsuledb.jepsen.mutants;
  */
 record Mutant(String name, String what, Mutation mutation, Property property, int seeds) {
 
+  /** The code as it is. */
+  private static final MutantLoader SANE = new MutantLoader(null);
+
+  /**
+   * Looks for the bug.
+   *
+   * @throws PatchPointGoneException if the code that the mutation changes is not there
+   * @throws AssertionError if what finds the bug finds it where it is not
+   */
+  Property.Outcome run() {
+    MutantLoader loader = new MutantLoader(mutation);
+    loader.check();
+    Property.Outcome outcome = property.run(loader, 0, seeds);
+    if (outcome.isCaught()) {
+      Property.Outcome control = property.run(SANE, outcome.seeds() - 1, 1);
+      if (control.isCaught()) {
+        throw new AssertionError(
+            property.name()
+                + " fails with seed "
+                + (outcome.seeds() - 1)
+                + " also without "
+                + name,
+            control.failure());
+      }
+    }
+    return outcome;
+  }
+
   @Override
   public String toString() {
     return name;

@@ -2,7 +2,6 @@ package io.capsuledb.jepsen.mutants;
 
 import java.io.IOException;
 import java.io.InputStream;
-import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -13,11 +12,13 @@ final class MutantLoader extends ClassLoader {
 
   private static final String OURS = "io.capsuledb.";
 
+  /** A native library belongs to the loader of whoever loaded it, and so do its declarations. */
+  private static final String NATIVE = "fr.acinq.";
+
   /** What runs the mutants. */
   private static final String SELF = "io.capsuledb.jepsen.mutants.";
 
   private final @Nullable Mutation mutation;
-  private boolean applied;
 
   static {
     registerAsParallelCapable();
@@ -33,21 +34,21 @@ final class MutantLoader extends ClassLoader {
     this.mutation = mutation;
   }
 
-  /** Whether the class that the mutation changes has been loaded. */
-  boolean isApplied() {
-    return applied;
-  }
-
   /** Applies the mutation to its class without running anything. */
-  void check() throws ClassNotFoundException {
-    if (mutation != null) {
-      loadClass(mutation.className());
+  void check() {
+    Mutation change = mutation;
+    if (change != null) {
+      try {
+        loadClass(change.className());
+      } catch (ClassNotFoundException e) {
+        throw new PatchPointGoneException("there is no class " + change.className());
+      }
     }
   }
 
   @Override
   protected Class<?> loadClass(String name, boolean resolve) throws ClassNotFoundException {
-    if (!name.startsWith(OURS) || name.startsWith(SELF)) {
+    if (name.startsWith(SELF) || !(name.startsWith(OURS) || name.startsWith(NATIVE))) {
       return super.loadClass(name, resolve);
     }
     synchronized (getClassLoadingLock(name)) {
@@ -69,14 +70,7 @@ final class MutantLoader extends ClassLoader {
     Mutation change = mutation;
     if (change != null && change.className().equals(name)) {
       bytes = change.apply(bytes, this);
-      applied = true;
     }
     return defineClass(name, bytes, 0, bytes.length);
-  }
-
-  /** Classes whose absence of a package here would be noticed late. */
-  @Override
-  public String toString() {
-    return "mutant loader of " + (mutation == null ? List.of() : mutation.className());
   }
 }

@@ -1,6 +1,7 @@
 package io.capsuledb.jepsen.mutants;
 
 import java.util.Locale;
+import java.util.logging.LogManager;
 
 /**
  * Runs all mutants and prints the table of docs/testbed.md: {@code mvn test -pl jepsen-tests -am
@@ -11,10 +12,11 @@ final class MutantTable {
   private MutantTable() {}
 
   /** Arguments are parts of the names of mutants; without any, all are run. */
-  public static void main(String[] args) throws ReflectiveOperationException {
+  public static void main(String[] args) {
     System.out.println("| Seeded bug | Found by | Seeds | Seconds | As |");
     System.out.println("|---|---|---|---|---|");
     int survivors = 0;
+    LogManager.getLogManager().reset();
     for (Mutant mutant : Mutants.all()) {
       if (args.length > 0
           && java.util.Arrays.stream(args).noneMatch(part -> mutant.name().contains(part))) {
@@ -22,8 +24,7 @@ final class MutantTable {
       }
       String row;
       try {
-        Property.Outcome outcome =
-            mutant.property().run(new MutantLoader(mutant.mutation()), mutant.seeds());
+        Property.Outcome outcome = mutant.run();
         survivors += outcome.isCaught() ? 0 : 1;
         row =
             String.format(

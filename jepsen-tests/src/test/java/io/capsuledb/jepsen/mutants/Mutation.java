@@ -125,7 +125,8 @@ record Mutation(String className, String method, Change change, int places) {
         // Nothing is expected.
       }
       case REFERENCE -> code.aconst_null();
-      case LONG -> code.loadConstant(((Number) java.util.Objects.requireNonNull(value)).longValue());
+      case LONG ->
+          code.loadConstant(((Number) java.util.Objects.requireNonNull(value)).longValue());
       default ->
           code.loadConstant(
               value instanceof Boolean truth
@@ -175,34 +176,16 @@ record Mutation(String className, String method, Change change, int places) {
         };
   }
 
-  /** The last argument of a call is this instead. */
-  static Change lastArgument(String owner, String name, @Nullable Object value) {
+  /** Of the last argument of a call, a long, only these bits are left. */
+  static Change narrow(String owner, String name, long mask) {
     return method ->
         (code, element) -> {
-          if (!isCall(element, owner, name)) {
-            code.with(element);
-            return false;
+          boolean found = isCall(element, owner, name);
+          if (found) {
+            code.loadConstant(mask).land();
           }
-          ClassDesc last = ((InvokeInstruction) element).typeSymbol().parameterList().getLast();
-          pop(code, TypeKind.from(last));
-          push(code, TypeKind.from(last), value);
           code.with(element);
-          return true;
-        };
-  }
-
-  /** Another method of the same class and type is called. */
-  static Change callInstead(String owner, String name, String other) {
-    return method ->
-        (code, element) -> {
-          if (!isCall(element, owner, name)) {
-            code.with(element);
-            return false;
-          }
-          InvokeInstruction call = (InvokeInstruction) element;
-          code.invoke(
-              call.opcode(), call.owner().asSymbol(), other, call.typeSymbol(), call.isInterface());
-          return true;
+          return found;
         };
   }
 
@@ -223,39 +206,12 @@ record Mutation(String className, String method, Change change, int places) {
     };
   }
 
-  /** The conditional branch that follows a call goes the other way. */
-  static Change negateAfterCall(String owner, String name) {
-    return method -> {
-      boolean[] armed = {false};
-      return (code, element) -> {
-        if (isCall(element, owner, name)) {
-          armed[0] = true;
-        } else if (armed[0] && isConditional(element)) {
-          armed[0] = false;
-          BranchInstruction branch = (BranchInstruction) element;
-          code.branch(opposite(branch.opcode()), branch.target());
-          return true;
-        }
-        code.with(element);
-        return false;
-      };
-    };
-  }
-
   /**
-   * Of a method's conditional branches one goes the other way.
+   * Of a method's conditional branches one is never taken.
    *
    * @param which its number, from 0
    * @param all how many there are: a method that has changed has another number, mostly
    */
-  static Change negateBranch(int which, int all) {
-    return branch(
-        which,
-        all,
-        (code, branch) -> code.branch(opposite(branch.opcode()), branch.target()));
-  }
-
-  /** Of a method's conditional branches one is never taken. */
   static Change neverBranch(int which, int all) {
     return branch(
         which,
@@ -265,6 +221,20 @@ record Mutation(String className, String method, Change change, int places) {
           if (branch.opcode().name().startsWith("IF_")) {
             code.pop();
           }
+        });
+  }
+
+  /** Of a method's conditional branches one is always taken. */
+  static Change alwaysBranch(int which, int all) {
+    return branch(
+        which,
+        all,
+        (code, branch) -> {
+          code.pop();
+          if (branch.opcode().name().startsWith("IF_")) {
+            code.pop();
+          }
+          code.goto_(branch.target());
         });
   }
 
@@ -289,28 +259,6 @@ record Mutation(String className, String method, Change change, int places) {
     return element instanceof BranchInstruction branch
         && branch.opcode() != Opcode.GOTO
         && branch.opcode() != Opcode.GOTO_W;
-  }
-
-  private static Opcode opposite(Opcode opcode) {
-    return switch (opcode) {
-      case IFEQ -> Opcode.IFNE;
-      case IFNE -> Opcode.IFEQ;
-      case IFLT -> Opcode.IFGE;
-      case IFGE -> Opcode.IFLT;
-      case IFGT -> Opcode.IFLE;
-      case IFLE -> Opcode.IFGT;
-      case IF_ICMPEQ -> Opcode.IF_ICMPNE;
-      case IF_ICMPNE -> Opcode.IF_ICMPEQ;
-      case IF_ICMPLT -> Opcode.IF_ICMPGE;
-      case IF_ICMPGE -> Opcode.IF_ICMPLT;
-      case IF_ICMPGT -> Opcode.IF_ICMPLE;
-      case IF_ICMPLE -> Opcode.IF_ICMPGT;
-      case IF_ACMPEQ -> Opcode.IF_ACMPNE;
-      case IF_ACMPNE -> Opcode.IF_ACMPEQ;
-      case IFNULL -> Opcode.IFNONNULL;
-      case IFNONNULL -> Opcode.IFNULL;
-      default -> throw new PatchPointGoneException("no branch: " + opcode);
-    };
   }
 
   private static boolean isField(CodeElement element, Opcode opcode, String owner, String name) {

@@ -43,11 +43,6 @@ record Property(String name, String testClass, String method) {
     }
   }
 
-  /** Runs seeds 0, 1, 2 … until one fails. */
-  Outcome run(MutantLoader loader, int mostSeeds) {
-    return run(loader, 0, mostSeeds);
-  }
-
   /** Runs seeds until one fails. */
   Outcome run(MutantLoader loader, int firstSeed, int mostSeeds) {
     long begin = System.nanoTime();
@@ -75,7 +70,8 @@ record Property(String name, String testClass, String method) {
         Arrays.stream(test.getDeclaredMethods())
             .filter(m -> m.getName().equals(method))
             .findFirst()
-            .orElseThrow(() -> new PatchPointGoneException("no property " + method + " in " + test));
+            .orElseThrow(
+                () -> new PatchPointGoneException("no property " + method + " in " + test));
     MethodHandles.Lookup lookup = MethodHandles.privateLookupIn(test, MethodHandles.lookup());
     MethodHandle handle = lookup.unreflect(target);
     int seeds = 0;
@@ -88,7 +84,8 @@ record Property(String name, String testClass, String method) {
           handle.invokeWithArguments(arguments);
         } else {
           Constructor<?> constructor = test.getDeclaredConstructor();
-          handle.bindTo(lookup.unreflectConstructor(constructor).invoke())
+          handle
+              .bindTo(lookup.unreflectConstructor(constructor).invoke())
               .invokeWithArguments(arguments);
         }
       } catch (PatchPointGoneException gone) {

@@ -57,6 +57,9 @@ final class SimCluster {
   private static final long MS = TimeUnit.MILLISECONDS.toNanos(1);
   private static final long TICK = 50 * MS;
 
+  /** How many promises to sealers there are for each disk that is lost just after one. */
+  private static final int PROMISES_PER_LOSS = 20;
+
   // docs/format/record.md.
   private static final int HEADER_BYTES = 112;
   private static final int PAYLOAD_HASH_OFFSET = 80;
@@ -312,6 +315,9 @@ final class SimCluster {
         heard(frontier.statement());
       } else if (message instanceof Message.Sealed sealed) {
         heard(sealed.statement());
+        if (faults.loseDisks && !calm && random.nextInt(PROMISES_PER_LOSS) == 0) {
+          at(random.nextLong(20 * MS), this::loseDiskIfItMay);
+        }
       }
       if (link >= 100) {
         int client = (int) link;
@@ -383,6 +389,15 @@ final class SimCluster {
     @Override
     public void answer(long link, Message.Request read) {
       send(link, reader.answer(read));
+    }
+
+    /** A promise is lost when nobody else needs to have heard of it yet. */
+    private void loseDiskIfItMay() {
+      if (running && replicas.stream().allMatch(r -> r.running) && othersHoldAll(this)) {
+        stop();
+        loseDisk();
+        at(random.nextLong(100 * MS), this::startIfDown);
+      }
     }
 
     private void loseDisk() {
