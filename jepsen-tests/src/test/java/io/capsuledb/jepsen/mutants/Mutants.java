@@ -51,6 +51,11 @@ final class Mutants {
           "engine against a map, with crashes",
           ENGINE + "EngineModelPropertyTest",
           "behavesAsAMapThatSurvivesCrashes");
+  private static final Property READS_MEANWHILE =
+      new Property(
+          "a snapshot stays as it was",
+          ENGINE + "ReadsMeanwhilePropertyTest",
+          "aSnapshotStaysAsItWas");
   private static final Property SHARED_MODEL =
       new Property(
           "engines of one capsule against versions",
@@ -215,7 +220,7 @@ final class Mutants {
         new Mutant(
             "reuse writer index",
             "an engine that is opened again takes the first index again",
-            new Mutation(ENGINE + "WriterIndexes", "draw", skipCall("Set", "add", true)),
+            new Mutation(ENGINE + "WriterIndexes", "draw", returns(77L)),
             ENGINE_MODEL,
             20),
         new Mutant(
@@ -228,12 +233,13 @@ final class Mutants {
             "memtable freed while it is read",
             "a flushed memtable is used again though a snapshot holds it",
             new Mutation(TREE, "lambda$afterRelease$", skipCall("List", "contains", false)),
-            ENGINE_MODEL,
+            READS_MEANWHILE,
             20),
         new Mutant(
             "memtable freed before flush durable",
-            "the manifest of a flush is shown and acted on before it is stored",
-            new Mutation(TREE, "install", skipCall("TreeChain$Appender", "flush", null)),
+            "what a flush writes is shown and acted on, and never stored",
+            new Mutation(
+                ENGINE + "lsm.TreeChain$Appender", "flush", skipCall("RecordStore", "append", null)),
             ENGINE_MODEL,
             20),
         new Mutant(

@@ -58,7 +58,9 @@ final class SimCluster {
   private static final long TICK = 50 * MS;
 
   /** How many promises to sealers there are for each disk that is lost just after one. */
-  private static final int PROMISES_PER_LOSS = 20;
+  private static final int PROMISES_PER_LOSS = 6;
+
+  private static final int MOST_LOST_AFTER_PROMISE = 3;
 
   // docs/format/record.md.
   private static final int HEADER_BYTES = 112;
@@ -117,6 +119,7 @@ final class SimCluster {
   private boolean calm;
   private long nextIndex = 1000;
   private long heard;
+  private int lostAfterPromise;
 
   // The oracle.
   private final Map<Long, Map<PublicKey, Statement.Entry>> stated = new HashMap<>();
@@ -315,7 +318,10 @@ final class SimCluster {
         heard(frontier.statement());
       } else if (message instanceof Message.Sealed sealed) {
         heard(sealed.statement());
-        if (faults.loseDisks && !calm && random.nextInt(PROMISES_PER_LOSS) == 0) {
+        if (faults.loseDisks
+            && !calm
+            && lostAfterPromise < MOST_LOST_AFTER_PROMISE
+            && random.nextInt(PROMISES_PER_LOSS) == 0) {
           at(random.nextLong(20 * MS), this::loseDiskIfItMay);
         }
       }
@@ -394,6 +400,7 @@ final class SimCluster {
     /** A promise is lost when nobody else needs to have heard of it yet. */
     private void loseDiskIfItMay() {
       if (running && replicas.stream().allMatch(r -> r.running) && othersHoldAll(this)) {
+        lostAfterPromise++;
         stop();
         loseDisk();
         at(random.nextLong(100 * MS), this::startIfDown);
@@ -695,9 +702,21 @@ final class SimCluster {
             ChainHead value = value();
             finishing = true;
             answers.clear();
-            order(SealOrder.Kind.FINAL, value);
+            if (random.nextInt(4) == 0) {
+              // Between its two halves much may happen to those who promised.
+              long of = term;
+              at(random.nextLong(3000 * MS), () -> finish(of, value));
+            } else {
+              finish(term, value);
+            }
           }
         }
+      }
+    }
+
+    private void finish(long of, ChainHead value) {
+      if (finishing && of == term && target != 0) {
+        order(SealOrder.Kind.FINAL, value);
       }
     }
 
