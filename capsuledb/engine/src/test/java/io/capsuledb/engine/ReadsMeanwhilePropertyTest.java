@@ -35,6 +35,7 @@ class ReadsMeanwhilePropertyTest {
       random = new Random(seed);
       node = Node.tiny(seed);
       node.cacheBytes = 0;
+      node.memtableBytes = 16 << 10;
       db = node.open();
     }
 
@@ -105,7 +106,7 @@ class ReadsMeanwhilePropertyTest {
   void aSnapshotStaysAsItWas(@ForAll long seed) {
     Run run = new Run(seed);
     for (int round = 0; round < ROUNDS; round++) {
-      for (int i = run.random.nextInt(30); i > 0; i--) {
+      for (int i = run.random.nextInt(60); i > 0; i--) {
         run.write();
       }
       if (run.random.nextBoolean()) {
