@@ -87,11 +87,7 @@ final class CoordinatorChain implements AutoCloseable {
     RosterEntry entry =
         new RosterEntry(
             writer, key.writerPublicKey(writer), RosterEntry.Role.COORDINATOR, key.generation());
-    chain.append(
-        RecordType.ROSTER,
-        0,
-        List.of(),
-        RosterCodec.encode(capsule, key.generation(), List.of(entry), key::sign));
+    chain.append(RecordType.ROSTER, 0, List.of(), RosterCodec.encode(capsule, key, List.of(entry)));
     return chain;
   }
 

@@ -18,7 +18,6 @@ import io.capsuledb.core.error.Decoded;
 import io.capsuledb.core.error.InvalidRequestException;
 import io.capsuledb.core.error.StorageException;
 import io.capsuledb.core.error.UnavailableException;
-import io.capsuledb.core.keys.ApplicationKey;
 import io.capsuledb.core.port.Clock;
 import io.capsuledb.core.port.Entropy;
 import io.capsuledb.core.port.RecordStore.StoredRecord;
@@ -113,7 +112,6 @@ final class SharedWorker implements Sharing, AutoCloseable {
   private final CapsuleName capsule;
   private final WorkerOptions options;
   private final boolean linearizable;
-  private final ApplicationKey application;
   private final KeyRing keys;
   private final ChainChecks checks;
   private final FrameCodec frames;
@@ -141,6 +139,7 @@ final class SharedWorker implements Sharing, AutoCloseable {
   private volatile @Nullable MulticastClient multicast;
   private volatile Scheduler.@Nullable Running running;
   private volatile Consumer<@Nullable CapsuleException> onOver = failed -> {};
+  private volatile Runnable onWorkerSealed = () -> {};
 
   // The agent's.
   private final WorkerCore core;
@@ -171,18 +170,17 @@ final class SharedWorker implements Sharing, AutoCloseable {
     }
   }
 
-  private SharedWorker(
-      Parts parts, WorkerOptions options, boolean linearizable, ApplicationKey application) {
+  private SharedWorker(Parts parts, WorkerOptions options, boolean linearizable, KeyRing keys) {
     this.parts = parts;
     this.options = options;
     this.linearizable = linearizable;
-    this.application = application;
+    this.keys = keys;
     capsule = parts.db().name();
-    keys = new KeyRing(capsule, List.of(application));
     checks = new ChainChecks(capsule, parts.db().metadata(), keys);
     own = parts.db().head().writer();
-    frames = new FrameCodec(capsule, keys, application.generation(), own);
-    try (SecretBytes root = keys.dataKey(application.generation(), RosterEntry.MAX_WRITER);
+    int generation = keys.currentGeneration();
+    frames = new FrameCodec(capsule, keys, generation, own);
+    try (SecretBytes root = keys.dataKey(generation, RosterEntry.MAX_WRITER);
         SecretBytes derived = Hkdf.sha256(root, capsule.toBytes(), LOCK_INFO, Hash32.BYTES)) {
       lockKey = derived.expose().clone();
     }
@@ -195,7 +193,7 @@ final class SharedWorker implements Sharing, AutoCloseable {
   /**
    * Starts a worker over an engine that was opened to be shared.
    *
-   * @param application cleared with the worker
+   * @param keys cleared with the worker
    * @param appended hears what the store appends, since before the engine was opened
    * @param network joins the multicast, given who hears frames; or null: replicas are asked
    */
@@ -203,10 +201,10 @@ final class SharedWorker implements Sharing, AutoCloseable {
       Parts parts,
       WorkerOptions options,
       boolean linearizable,
-      ApplicationKey application,
+      KeyRing keys,
       Appended appended,
       @Nullable Function<Consumer<Blob>, MulticastClient> network) {
-    SharedWorker worker = new SharedWorker(parts, options, linearizable, application);
+    SharedWorker worker = new SharedWorker(parts, options, linearizable, keys);
     appended.attach(worker::appended);
     worker.multicast = network == null ? null : network.apply(worker::arrived);
     parts.db().onDurable(worker::looked);
@@ -555,7 +553,7 @@ final class SharedWorker implements Sharing, AutoCloseable {
     CoordinatorChain introduced =
         CoordinatorChain.introduce(
             capsule,
-            application,
+            keys.application(),
             parts.store(),
             parts.client(),
             parts.entropy(),
@@ -614,8 +612,24 @@ final class SharedWorker implements Sharing, AutoCloseable {
                     new WorkerInput.SealOverruled(target, beyond);
                 case null -> new WorkerInput.CoordinatorEnded(writer);
               });
+          if (outcome instanceof WriterSealing.Sealed && isWorker(target)) {
+            onWorkerSealed.run();
+          }
         },
         failed -> enqueue(new WorkerInput.CoordinatorEnded(writer)));
+  }
+
+  /** Hears that this node, as coordinator, has sealed a worker that was silent. */
+  void onWorkerSealed(Runnable hears) {
+    onWorkerSealed = hears;
+  }
+
+  private boolean isWorker(long writer) {
+    byte[] first = parts.store().read(writer, 1);
+    return first != null
+        && checks.introduced(RecordCodec.decode(capsule, first).orThrow())
+            instanceof Decoded.Accepted<RosterEntry>(RosterEntry entry)
+        && entry.role() == RosterEntry.Role.WORKER;
   }
 
   /** Runs what blocks on a thread of its own. */

@@ -19,6 +19,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
@@ -140,6 +141,37 @@ final class TreeChain implements AutoCloseable {
     }
   }
 
+  /**
+   * Ends the chain for good and begins another with the next record, in whatever key generation is
+   * in force then. Meanwhile nobody writes; whoever was about to write what it had begun before
+   * gets an {@link UnavailableException}.
+   *
+   * @param between done in between, with the chain that has ended or null if there was none
+   */
+  void renew(Consumer<@Nullable Ended> between) {
+    lock.lock();
+    try {
+      boolean may = appointed;
+      Ended before = durable;
+      end();
+      ended.remove(before);
+      between.accept(before);
+      appointed = may;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** How often the chain was ended. */
+  int tenure() {
+    lock.lock();
+    try {
+      return tenure;
+    } finally {
+      lock.unlock();
+    }
+  }
+
   private void end() {
     appointed = false;
     lost = false;
@@ -165,7 +197,7 @@ final class TreeChain implements AutoCloseable {
     lock.lock();
     try {
       if (!appointed || work.tenure != tenure) {
-        throw new UnavailableException("another worker has become the compactor");
+        throw new UnavailableException("the chain that this was written to has ended");
       }
     } finally {
       lock.unlock();
@@ -190,7 +222,7 @@ final class TreeChain implements AutoCloseable {
     }
     if (!appointed || (work != null && work.tenure != tenure)) {
       lock.unlock();
-      throw new UnavailableException("another worker has become the compactor");
+      throw new UnavailableException("the chain that this was written to has ended");
     }
     return new Appender(work);
   }
@@ -308,8 +340,8 @@ final class TreeChain implements AutoCloseable {
     }
 
     private RecordSealer introduce() {
-      int generation = keys.currentGeneration();
-      ApplicationKey application = keys.application(generation);
+      ApplicationKey application = keys.application();
+      int generation = application.generation();
       long writer = newWriter.getAsLong();
       SecretBytes signingKey = application.writerPrivateKey(writer);
       RecordSealer chain;
@@ -319,7 +351,7 @@ final class TreeChain implements AutoCloseable {
       RosterEntry entry =
           new RosterEntry(
               writer, curve.publicKey(signingKey), RosterEntry.Role.COMPACTOR, generation);
-      byte[] roster = RosterCodec.encode(name, generation, List.of(entry), application::sign);
+      byte[] roster = RosterCodec.encode(name, application, List.of(entry));
       seal(chain, RecordType.ROSTER, List.of(), roster);
       return chain;
     }
