@@ -106,6 +106,7 @@ public final class CapsuleSystem implements SystemUnderTest {
    * @param faults kinds of faults that there will be: some need disks or clocks of their own
    * @param namespaces whether nodes live in network namespaces, instead of behind proxies
    * @param serving what serves clients
+   * @param historyMinutes for which servers keep what was overwritten, or -1: what is usual
    */
   public record Options(
       Path launcher,
@@ -113,7 +114,8 @@ public final class CapsuleSystem implements SystemUnderTest {
       int replicas,
       Set<String> faults,
       boolean namespaces,
-      Serving serving) {
+      Serving serving,
+      int historyMinutes) {
 
     /** Copies, and checks the range. */
     public Options {
@@ -291,6 +293,9 @@ public final class CapsuleSystem implements SystemUnderTest {
             String.valueOf(listening.get(server)),
             "--http",
             "none"));
+    if (options.historyMinutes >= 0) {
+      command.addAll(List.of("--history-minutes", Integer.toString(options.historyMinutes)));
+    }
     if (hasWorkers()) {
       // Half of them join at the one router first, half at the other.
       List<String> join = new ArrayList<>();
@@ -1116,6 +1121,19 @@ public final class CapsuleSystem implements SystemUnderTest {
         return;
       }
     }
+  }
+
+  /**
+   * What each process uses now, and all stores together.
+   *
+   * @throws IOException if a process has just ended
+   */
+  public List<Usage> usage() throws IOException {
+    List<Usage> all = new ArrayList<>();
+    for (Map.Entry<String, Child> child : new TreeMap<>(children).entrySet()) {
+      all.add(Usage.of(child.getKey(), child.getValue().pid(), directory(child.getKey())));
+    }
+    return all;
   }
 
   @Override

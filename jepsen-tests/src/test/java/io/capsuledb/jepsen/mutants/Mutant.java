@@ -28,11 +28,7 @@ record Mutant(String name, String what, Mutation mutation, Property property, in
       Property.Outcome control = property.run(SANE, outcome.seeds() - 1, 1);
       if (control.isCaught()) {
         throw new AssertionError(
-            property.name()
-                + " fails with seed "
-                + (outcome.seeds() - 1)
-                + " also without "
-                + name,
+            property.name() + " fails with seed " + (outcome.seeds() - 1) + " also without " + name,
             control.failure());
       }
     }

@@ -16,7 +16,12 @@ final class MutantLoader extends ClassLoader {
   private static final String NATIVE = "fr.acinq.";
 
   /** What runs the mutants. */
-  private static final String SELF = "io.capsuledb.jepsen.mutants.";
+  private static final String SELF = "io.capsuledb.jepsen.";
+
+  /** What runs simulations knows it as well. */
+  private static final String SIMULATION = "io.capsuledb.core.sim.Simulation";
+
+  private static final String VIOLATION = "io.capsuledb.core.sim.Violation";
 
   private final @Nullable Mutation mutation;
 
@@ -48,7 +53,10 @@ final class MutantLoader extends ClassLoader {
 
   @Override
   protected Class<?> loadClass(String name, boolean resolve) throws ClassNotFoundException {
-    if (name.startsWith(SELF) || !(name.startsWith(OURS) || name.startsWith(NATIVE))) {
+    if (name.startsWith(SELF)
+        || name.startsWith(SIMULATION)
+        || name.equals(VIOLATION)
+        || !(name.startsWith(OURS) || name.startsWith(NATIVE))) {
       return super.loadClass(name, resolve);
     }
     synchronized (getClassLoadingLock(name)) {

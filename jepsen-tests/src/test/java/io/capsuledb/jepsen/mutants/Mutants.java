@@ -14,7 +14,7 @@ import static io.capsuledb.jepsen.mutants.Mutation.skipCall;
 import java.util.List;
 
 /** All seeded bugs. */
-final class Mutants {
+public final class Mutants {
 
   private static final String CORE = "io.capsuledb.core.";
   private static final String ENGINE = "io.capsuledb.engine.";
@@ -90,6 +90,16 @@ final class Mutants {
   private static final String TREE = ENGINE + "lsm.Tree";
 
   private Mutants() {}
+
+  /** Loads the product with one of the bugs in it. */
+  public static ClassLoader loader(String name) {
+    return new MutantLoader(
+        all().stream()
+            .filter(mutant -> mutant.name().equals(name))
+            .findFirst()
+            .orElseThrow()
+            .mutation());
+  }
 
   static List<Mutant> all() {
     return List.of(
@@ -239,7 +249,9 @@ final class Mutants {
             "memtable freed before flush durable",
             "what a flush writes is shown and acted on, and never stored",
             new Mutation(
-                ENGINE + "lsm.TreeChain$Appender", "flush", skipCall("RecordStore", "append", null)),
+                ENGINE + "lsm.TreeChain$Appender",
+                "flush",
+                skipCall("RecordStore", "append", null)),
             ENGINE_MODEL,
             20),
         new Mutant(
@@ -292,9 +304,7 @@ final class Mutants {
             "stale lease",
             "a worker believes in its lease for long after it is over",
             new Mutation(
-                    WORKER_CORE,
-                    "heard",
-                    skipCall("WorkerOptions", "leaseNanos", 10_000_000_000L))
+                    WORKER_CORE, "heard", skipCall("WorkerOptions", "leaseNanos", 10_000_000_000L))
                 .times(2),
             WORKERS,
             100),

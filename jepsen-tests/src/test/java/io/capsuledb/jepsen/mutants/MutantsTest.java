@@ -3,7 +3,12 @@ package io.capsuledb.jepsen.mutants;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
+import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -18,12 +23,24 @@ class MutantsTest {
     return Mutants.all();
   }
 
+  private static final List<String> ROWS = new ArrayList<>();
+
+  @AfterAll
+  static void writeTable() throws IOException {
+    List<String> lines = new ArrayList<>(List.of(MutantTable.HEADER));
+    lines.addAll(ROWS);
+    Files.write(Path.of("target", "seeded-bugs.md"), lines);
+  }
+
   @ParameterizedTest
   @MethodSource("all")
   void isCaught(Mutant mutant) {
     Property.Outcome outcome = mutant.run();
+    ROWS.add(MutantTable.row(mutant, outcome));
     assertThat(outcome.isCaught())
-        .as("%s (%s) survives %d seeds of: %s", mutant, mutant.what(), outcome.seeds(), mutant.property().name())
+        .as(
+            "%s (%s) survives %d seeds of: %s",
+            mutant, mutant.what(), outcome.seeds(), mutant.property().name())
         .isTrue();
   }
 
