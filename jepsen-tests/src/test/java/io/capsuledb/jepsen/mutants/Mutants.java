@@ -307,13 +307,13 @@ public final class Mutants {
                     WORKER_CORE, "heard", skipCall("WorkerOptions", "leaseNanos", 10_000_000_000L))
                 .times(2),
             WORKERS,
-            100),
+            1_000),
         new Mutant(
             "locks freed before the lease is over",
             "who is given up for dead loses its locks while it may still use them",
             new Mutation(COORDINATOR, "watch", readAs("CoordinatorCore$Member", "leaving", true)),
             WORKERS,
-            100),
+            1_000),
         new Mutant(
             "lock granted without frontier hand-over",
             "a lock is used before what was written under it is merged",

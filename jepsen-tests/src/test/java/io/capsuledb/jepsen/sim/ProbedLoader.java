@@ -24,6 +24,9 @@ final class ProbedLoader extends ClassLoader {
   /** What runs the simulations, and what both sides know. */
   private static final String SELF = "io.capsuledb.jepsen.";
 
+  /** A native library belongs to the loader of whoever loaded it, and so do its declarations. */
+  private static final String NATIVE = "fr.acinq.";
+
   private static final ClassDesc PROBE = ClassDesc.of(Probe.class.getName());
   private static final MethodTypeDesc LINE =
       MethodTypeDesc.of(ConstantDescs.CD_void, ConstantDescs.CD_int);
@@ -37,7 +40,7 @@ final class ProbedLoader extends ClassLoader {
   }
 
   private static boolean isShared(String name) {
-    return !name.startsWith(OURS)
+    return !(name.startsWith(OURS) || name.startsWith(NATIVE))
         || name.startsWith(SELF)
         || name.startsWith(Simulation.class.getName())
         || name.equals(Violation.class.getName());
@@ -65,7 +68,7 @@ final class ProbedLoader extends ClassLoader {
     } catch (IOException e) {
       throw new ClassNotFoundException(name, e);
     }
-    if (isProduct(url)) {
+    if (name.startsWith(OURS) && isProduct(url)) {
       bytes = probed(name, bytes);
     }
     return defineClass(name, bytes, 0, bytes.length);
