@@ -17,7 +17,7 @@ import net.jqwik.api.Property;
 class ReadsMeanwhilePropertyTest {
 
   private static final int KEYS = 60;
-  private static final int ROUNDS = 40;
+  private static final int ROUNDS = 10;
 
   /** Most that others write in one step of a cursor: it holds memtables, and they are few. */
   private static final int MOST_PER_STEP = 25;
