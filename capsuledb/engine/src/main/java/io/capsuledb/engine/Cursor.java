@@ -130,14 +130,29 @@ public final class Cursor {
       }
       decides = decides == null ? null : settled(decides);
       if (decides != null && isLive(decides)) {
-        current = decides;
-        // Stand at this key again, so that going either way is the same as after going forward.
-        entries.seek(key);
-        return true;
+        // A merge may have dropped a deletion together with what it hides after that was passed
+        // and before the deletion was. Going forward the newest comes first, which cannot happen.
+        there = entries.seek(key);
+        while (there && isAt(key) && entries.entry().time() > tree.time()) {
+          there = entries.next();
+        }
+        Entry newest = there && isAt(key) ? settled(entries.entry()) : null;
+        if (newest != null && isLive(newest)) {
+          current = newest;
+          return true;
+        }
+        there = there ? entries.previous() : entries.seekToLast();
+        while (there && Arrays.compareUnsigned(entries.entry().key(), key) >= 0) {
+          there = entries.previous();
+        }
       }
     }
     current = null;
     return false;
+  }
+
+  private boolean isAt(byte[] key) {
+    return Arrays.equals(entries.entry().key(), key);
   }
 
   private Entry settled(Entry entry) {

@@ -222,6 +222,11 @@ final class SharedCapsule {
             .as("seed %d, writer %x, key k%d", seed, writer, i)
             .isEqualTo(view.value("k" + i, Long.MAX_VALUE, clock.wallMs()));
       }
+      // What it says is durable is in the store.
+      Long said = operations.get(writer).floorKey(db.durableTime());
+      assertThat(said == null || said <= lastTime(writer))
+          .as("seed %d, writer %x: durable is said to be %s", seed, writer, said)
+          .isTrue();
     }
 
     void checkScan() {

@@ -7,6 +7,8 @@ import io.capsuledb.jepsen.history.OpType;
 import io.capsuledb.jepsen.nemesis.Nemesis;
 import io.capsuledb.jepsen.report.HtmlReport;
 import io.capsuledb.jepsen.resp.Endpoint;
+import io.capsuledb.jepsen.resp.RespConnection;
+import io.capsuledb.jepsen.resp.ServerFaultException;
 import io.capsuledb.jepsen.run.Run;
 import io.capsuledb.jepsen.system.CapsuleSystem;
 import io.capsuledb.jepsen.system.ExistingServers;
@@ -82,7 +84,7 @@ final class JepsenCommand implements Callable<Integer> {
       paramLabel = "W",
       description =
           "What clients do: register, cas-register, list-append, rw-register, set, counter, bank,"
-              + " lock, session, or all. Several at once share the clients; register if not given.")
+              + " lock, session, procedures, or all. Several at once share the clients; register if not given.")
   private List<String> workloads = List.of("register");
 
   @Option(
@@ -257,7 +259,16 @@ final class JepsenCommand implements Callable<Integer> {
       // Servers that run already may hold the keys of another run.
       String prefix =
           targets.isEmpty() ? "" : "j" + Long.toString(System.currentTimeMillis(), 36) + "-";
-      List<Workload> load = names.stream().map(name -> Workloads.of(name, prefix)).toList();
+      List<Workload> load = new ArrayList<>();
+      for (String name : names) {
+        Workload workload = Workloads.of(name, prefix);
+        // Servers without procedures are tested with everything else, if everything was asked for.
+        if (!name.equals(Workloads.PROCEDURES)
+            || !workloads.contains(ALL)
+            || hasProcedures(system, workload)) {
+          load.add(workload);
+        }
+      }
       Run.Result result =
           Run.run(
               new Run.Options(
@@ -277,6 +288,17 @@ final class JepsenCommand implements Callable<Integer> {
       HtmlReport.write(html, system.describe() + ", seed " + drawn, result);
       tell(result, html);
       return result.clean();
+    }
+  }
+
+  private boolean hasProcedures(SystemUnderTest system, Workload workload) throws IOException {
+    try (RespConnection connection =
+        RespConnection.open(system.endpoints().getFirst(), timeoutSeconds * 1000)) {
+      workload.prepare(connection);
+      return true;
+    } catch (ServerFaultException refused) {
+      say("skipped: workload " + workload.name() + ": " + refused.getMessage());
+      return false;
     }
   }
 
@@ -373,7 +395,7 @@ final class JepsenCommand implements Callable<Integer> {
       case "capsule" ->
           CapsuleSystem.start(
               new CapsuleSystem.Options(
-                  launcher(), directory, replicas, kinds, namespaces(), serving()),
+                  launcher(), directory, replicas, kinds, namespaces(), serving(), -1),
               this::say);
       default ->
           throw new IllegalArgumentException(
@@ -381,7 +403,7 @@ final class JepsenCommand implements Callable<Integer> {
     };
   }
 
-  private static Path launcher() {
+  static Path launcher() {
     String launcher = System.getProperty("capsule.launcher");
     if (launcher == null) {
       throw new IllegalArgumentException(

@@ -3,7 +3,7 @@ package io.capsuledb.jepsen.cli;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 
-/** The program: {@code capsule jepsen}. */
+/** The program: {@code capsule jepsen} and {@code capsule soak}. */
 public final class Main {
 
   private Main() {}
@@ -11,7 +11,7 @@ public final class Main {
   @Command(
       name = "capsule",
       mixinStandardHelpOptions = true,
-      subcommands = JepsenCommand.class,
+      subcommands = {JepsenCommand.class, SoakCommand.class},
       header = "The consistency testbed.",
       synopsisSubcommandLabel = "COMMAND")
   private static final class Root {}
@@ -26,7 +26,8 @@ public final class Main {
     return new CommandLine(new Root())
         .setExecutionExceptionHandler(
             (failure, line, _) -> {
-              line.getErr().println("capsule jepsen: " + failure.getMessage());
+              line.getErr()
+                  .println("capsule " + line.getCommandName() + ": " + failure.getMessage());
               if (!(failure instanceof IllegalArgumentException)
                   && !(failure instanceof java.io.IOException)) {
                 failure.printStackTrace(line.getErr());

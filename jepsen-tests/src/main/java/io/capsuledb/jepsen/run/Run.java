@@ -116,10 +116,20 @@ public final class Run {
   public static Result run(
       Options options, List<Workload> workloads, SystemUnderTest system, Consumer<String> report)
       throws IOException, InterruptedException {
-    return new Run(options, workloads, system, report).run();
+    return new Run(options, workloads, system, report).run(true);
   }
 
-  private Result run() throws IOException, InterruptedException {
+  /**
+   * Runs, and leaves the system running: only what clients saw is judged, and whether there was
+   * service.
+   */
+  public static Result round(
+      Options options, List<Workload> workloads, SystemUnderTest system, Consumer<String> report)
+      throws IOException, InterruptedException {
+    return new Run(options, workloads, system, report).run(false);
+  }
+
+  private Result run(boolean isLast) throws IOException, InterruptedException {
     List<String> problems = new ArrayList<>();
     List<String> notes = new ArrayList<>();
     Nemesis nemesis =
@@ -161,7 +171,9 @@ public final class Run {
     } catch (ServerFaultException e) {
       throw new IOException("the server refuses what a workload needs first: " + e.getMessage(), e);
     }
-    problems.addAll(system.afterwards());
+    if (isLast) {
+      problems.addAll(system.afterwards());
+    }
     report.accept("checking histories");
     Map<String, Verdict> verdicts = new LinkedHashMap<>();
     for (Workload workload : workloads) {

@@ -37,6 +37,7 @@ public final class CapsuleSystem implements SystemUnderTest {
   private static final int MIN_FREE_MB = 64;
   private static final int SCRUB_MB_PER_SECOND = 64;
   private static final int FLAP_MS = 300;
+  private static final int HANG_MS = 500;
 
   /** Faults by name, with what they do. */
   private static final Map<String, String> FAULTS = new TreeMap<>();
@@ -55,6 +56,7 @@ public final class CapsuleSystem implements SystemUnderTest {
     FAULTS.put("loss", "links of a minority lose packets");
     FAULTS.put("skew", "wall clocks of a minority jump");
     FAULTS.put("disk-full", "disks of a minority are full");
+    FAULTS.put("slow-disk", "disks of a minority hang, for half a second in every second");
     FAULTS.put("bit-rot", "bits on the disks of a minority flip, while they are down");
     FAULTS.put("wipe", "a minority loses what it holds, and rebuilds it");
     FAULTS.put("kill-serve", "kill -9 of the server, started again afterwards");
@@ -106,6 +108,7 @@ public final class CapsuleSystem implements SystemUnderTest {
    * @param faults kinds of faults that there will be: some need disks or clocks of their own
    * @param namespaces whether nodes live in network namespaces, instead of behind proxies
    * @param serving what serves clients
+   * @param historyMinutes for which servers keep what was overwritten, or -1: what is usual
    */
   public record Options(
       Path launcher,
@@ -113,7 +116,8 @@ public final class CapsuleSystem implements SystemUnderTest {
       int replicas,
       Set<String> faults,
       boolean namespaces,
-      Serving serving) {
+      Serving serving,
+      int historyMinutes) {
 
     /** Copies, and checks the range. */
     public Options {
@@ -223,7 +227,7 @@ public final class CapsuleSystem implements SystemUnderTest {
   private void begin() throws IOException {
     Map<String, String> keys = new HashMap<>();
     for (String replica : replicas) {
-      if (options.faults.contains("disk-full")) {
+      if (options.faults.contains("disk-full") || options.faults.contains("slow-disk")) {
         disks.mount(directory(replica));
       }
       Files.createDirectories(directory(replica));
@@ -291,6 +295,9 @@ public final class CapsuleSystem implements SystemUnderTest {
             String.valueOf(listening.get(server)),
             "--http",
             "none"));
+    if (options.historyMinutes >= 0) {
+      command.addAll(List.of("--history-minutes", Integer.toString(options.historyMinutes)));
+    }
     if (hasWorkers()) {
       // Half of them join at the one router first, half at the other.
       List<String> join = new ArrayList<>();
@@ -507,6 +514,7 @@ public final class CapsuleSystem implements SystemUnderTest {
     switch (kind) {
       case "skew" -> obstacles.addAll(Clocks.obstacles());
       case "disk-full" -> obstacles.addAll(Disks.obstacles());
+      case "slow-disk" -> obstacles.addAll(Disks.slownessObstacles());
       case "loss", "worker-loss", "mesh-loss" -> {
         if (!namespaces) {
           obstacles.add(ProxyNetwork.NO_LOSS);
@@ -565,6 +573,8 @@ public final class CapsuleSystem implements SystemUnderTest {
       case "skew" -> skew(few, random);
       case "disk-full" ->
           Faults.minor("fill the disks of " + few, () -> fill(few), () -> free(few));
+      case "slow-disk" ->
+          new FlappingFault("slow disks of " + few, HANG_MS, () -> freeze(few), () -> thaw(few));
       case "bit-rot" -> Faults.minor("rot of " + few, () -> rot(few, random), () -> mend(few));
       case "wipe" -> Faults.minor("empty " + few, () -> wipe(few), () -> recover(few));
       case "kill-serve" -> Faults.major("kill -9 serve", child(SERVE)::kill, child(SERVE)::start);
@@ -865,6 +875,18 @@ public final class CapsuleSystem implements SystemUnderTest {
     }
   }
 
+  private void freeze(List<String> few) throws IOException {
+    for (String node : few) {
+      disks.freeze(directory(node));
+    }
+  }
+
+  private void thaw(List<String> few) throws IOException {
+    for (String node : few) {
+      disks.thaw(directory(node));
+    }
+  }
+
   private void free(List<String> few) throws IOException {
     for (String node : few) {
       disks.free(directory(node));
@@ -1120,6 +1142,19 @@ public final class CapsuleSystem implements SystemUnderTest {
         return;
       }
     }
+  }
+
+  /**
+   * What each process uses now, and all stores together.
+   *
+   * @throws IOException if a process has just ended
+   */
+  public List<Usage> usage() throws IOException {
+    List<Usage> all = new ArrayList<>();
+    for (Map.Entry<String, Child> child : new TreeMap<>(children).entrySet()) {
+      all.add(Usage.of(child.getKey(), child.getValue().pid(), directory(child.getKey())));
+    }
+    return all;
   }
 
   @Override

@@ -11,10 +11,12 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 
-/** File systems of a limited size, and damage to what is in them. Used by one thread. */
+/** File systems of a limited size, and damage to what is in them. Used by one thread at a time. */
 final class Disks implements AutoCloseable {
 
   private static final int SIZE_MB = 1024;
@@ -22,6 +24,7 @@ final class Disks implements AutoCloseable {
   private static final int CHUNK_BYTES = 1 << 20;
 
   private final List<Path> mounts = new ArrayList<>();
+  private final Set<Path> frozen = ConcurrentHashMap.newKeySet();
 
   /** Why small disks cannot be had, or nothing. */
   static List<String> obstacles() {
@@ -33,6 +36,38 @@ final class Disks implements AutoCloseable {
       missing.add("there is no program mount");
     }
     return missing;
+  }
+
+  /** Why disks cannot be made to hang, or nothing. */
+  static List<String> slownessObstacles() {
+    List<String> missing = new ArrayList<>(obstacles());
+    for (String program : List.of("fsfreeze", "mkfs.ext4", "losetup")) {
+      if (!Commands.exists(program)) {
+        missing.add("there is no program " + program);
+      }
+    }
+    if (missing.isEmpty()) {
+      try {
+        Commands.run(List.of("losetup", "--find"));
+      } catch (IOException none) {
+        missing.add("there is no loop device: " + none.getMessage());
+      }
+    }
+    return missing;
+  }
+
+  /** Holds every write back, and whoever asks for it, until {@link #thaw}. */
+  void freeze(Path mount) throws IOException {
+    if (frozen.add(mount)) {
+      Commands.run(List.of("fsfreeze", "--freeze", mount.toString()));
+    }
+  }
+
+  /** Lets a disk go on that hangs. */
+  void thaw(Path mount) throws IOException {
+    if (frozen.remove(mount)) {
+      Commands.run(List.of("fsfreeze", "--unfreeze", mount.toString()));
+    }
   }
 
   /** Whether this process is root. */
@@ -144,6 +179,9 @@ final class Disks implements AutoCloseable {
 
   @Override
   public void close() throws IOException {
+    for (Path mount : List.copyOf(frozen)) {
+      thaw(mount);
+    }
     for (Path mount : mounts) {
       // One that is in use, by a run that was interrupted, goes when it no longer is.
       Commands.run(List.of("umount", "--lazy", mount.toString()));

@@ -6,7 +6,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
-/** Two states of a network by turns. */
+/** Two states of a network, or of disks, by turns. */
 final class FlappingFault implements Fault {
 
   private final String description;

@@ -5,6 +5,9 @@ import java.util.List;
 /** All workloads by name. */
 public final class Workloads {
 
+  /** The one that needs a server with stored procedures in JavaScript. */
+  public static final String PROCEDURES = "procedures";
+
   /** Their names. */
   public static final List<String> NAMES =
       List.of(
@@ -16,7 +19,8 @@ public final class Workloads {
           "counter",
           "bank",
           "lock",
-          "session");
+          "session",
+          PROCEDURES);
 
   private Workloads() {}
 
@@ -37,6 +41,7 @@ public final class Workloads {
       case "bank" -> new BankWorkload(prefix);
       case "lock" -> new LockWorkload(prefix);
       case "session" -> new SessionWorkload(prefix);
+      case PROCEDURES -> new ProcedureWorkload(prefix);
       default ->
           throw new IllegalArgumentException(
               "there is no workload '" + name + "': allowed are " + String.join(", ", NAMES));

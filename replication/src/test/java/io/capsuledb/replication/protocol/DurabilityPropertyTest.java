@@ -9,6 +9,7 @@ import io.capsuledb.core.seal.Ballot;
 import io.capsuledb.core.seal.ChainHead;
 import io.capsuledb.replication.protocol.Membership.ReplicaSet;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -244,6 +245,48 @@ class DurabilityPropertyTest {
         new Statement.Entry(1, head(8), new SealState(two, head(8), Ballot.NONE, ChainHead.NONE)));
     assertThat(Durability.isDurable(membership(5), entries, 7)).isTrue();
     assertThat(Durability.isDurable(membership(5), entries, 8)).isFalse();
+  }
+
+  /** While members change, as many of the old ones hold it as of the new ones, counted by hand. */
+  @Property(tries = 500)
+  void aJointMembershipTakesAQuorumOfEachSet(@ForAll long seed) {
+    Random random = new Random(seed);
+    List<PublicKey> keys = new ArrayList<>(KEYS);
+    Collections.shuffle(keys, random);
+    int fresh = 1 + random.nextInt(4);
+    int overlap = random.nextInt(Math.min(fresh, 2) + 1);
+    List<PublicKey> current = keys.subList(0, fresh);
+    List<PublicKey> outgoing = keys.subList(fresh - overlap, KEYS.size());
+    if (outgoing.isEmpty()) {
+      return;
+    }
+    Membership joint =
+        new Membership(
+            new CapsuleName(Hash32.ZERO),
+            1,
+            SOME,
+            new ReplicaSet(current, current.size() / 2 + 1),
+            new ReplicaSet(outgoing, outgoing.size() / 2 + 1));
+    Map<PublicKey, Statement.Entry> entries = new HashMap<>();
+    for (PublicKey key : keys) {
+      if (random.nextInt(3) > 0) {
+        entries.put(key, new Statement.Entry(1, head(random.nextInt(4)), SealState.OPEN));
+      }
+    }
+    for (int sequence = 1; sequence <= 3; sequence++) {
+      int of = sequence;
+      long now =
+          current.stream()
+              .filter(k -> entries.containsKey(k) && entries.get(k).head().sequence() >= of)
+              .count();
+      long before =
+          outgoing.stream()
+              .filter(k -> entries.containsKey(k) && entries.get(k).head().sequence() >= of)
+              .count();
+      assertThat(Durability.isDurable(joint, entries, sequence))
+          .as("%d of %s, %d of %s", now, current, before, outgoing)
+          .isEqualTo(2 * now > current.size() && 2 * before > outgoing.size());
+    }
   }
 
   @Test

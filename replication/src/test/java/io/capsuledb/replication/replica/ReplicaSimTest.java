@@ -9,26 +9,8 @@ import org.junit.jupiter.api.Test;
 /** Clusters of replicas in simulation; a failure prints the seed that repeats it. */
 class ReplicaSimTest {
 
-  private static final long CHAOS_MS = 8_000;
-  private static final long CALM_MS = 60_000;
-
   private static SimCluster run(long seed) {
-    try {
-      SimCluster cluster = new SimCluster(seed, new Random(seed).nextInt(4) == 0 ? 5 : 3);
-      cluster.startNemesis();
-      cluster.run(CHAOS_MS, true);
-      cluster.heal();
-      for (long until = CHAOS_MS + 1000; until < CHAOS_MS + CALM_MS; until += 1000) {
-        cluster.run(until, false);
-        if (cluster.isConverged()) {
-          break;
-        }
-      }
-      cluster.checkConverged();
-      return cluster;
-    } catch (RuntimeException | AssertionError e) {
-      throw new AssertionError("seed " + seed, e);
-    }
+    return ReplicaSimulation.simulate(seed, ReplicaSimulation.draws(seed));
   }
 
   @Test

@@ -3,6 +3,7 @@ package io.capsuledb.replication.replica;
 import io.capsuledb.core.capsule.CapsuleName;
 import io.capsuledb.core.capsule.RosterEntry.Role;
 import io.capsuledb.core.crypto.Hash32;
+import io.capsuledb.core.crypto.Hashes;
 import io.capsuledb.core.crypto.PublicKey;
 import io.capsuledb.core.crypto.SecretBytes;
 import io.capsuledb.core.error.CapsuleException;
@@ -16,8 +17,11 @@ import io.capsuledb.core.seal.Ballot;
 import io.capsuledb.core.seal.ChainHead;
 import io.capsuledb.core.seal.SealOrder;
 import io.capsuledb.core.seal.SealOrderCodec;
+import io.capsuledb.core.sim.Coverage;
+import io.capsuledb.core.sim.Knobs;
 import io.capsuledb.core.sim.SampleCapsule;
 import io.capsuledb.core.sim.SimEntropy;
+import io.capsuledb.core.sim.Violation;
 import io.capsuledb.replication.protocol.Blob;
 import io.capsuledb.replication.protocol.ContradictionProof;
 import io.capsuledb.replication.protocol.Durability;
@@ -56,6 +60,58 @@ final class SimCluster {
   private static final long MS = TimeUnit.MILLISECONDS.toNanos(1);
   private static final long TICK = 50 * MS;
 
+  // Properties, as docs/testbed.md names them.
+  private static final String CONVERGENCE = "convergence";
+  private static final String NOTHING_LOST = "no acknowledged write lost";
+  private static final String NOT_FORGED = "no forged or foreign value";
+  private static final String SEALS = "seal safety";
+  private static final String CHAINS = "chain integrity";
+  private static final String NO_CONTRADICTION = "a replica never contradicts itself";
+  static final List<String> PROPERTIES =
+      List.of(CONVERGENCE, NOTHING_LOST, NOT_FORGED, SEALS, CHAINS, NO_CONTRADICTION);
+
+  // States.
+  private static final String OPEN = "state: chain stated, open or promised";
+  private static final String SEALED = "state: chain stated, sealed";
+  private static final String DAMAGED = "state: replica with a damaged record";
+  private static final String RESTARTED = "state: replica started again";
+  static final List<String> STATES = List.of(OPEN, SEALED, DAMAGED, RESTARTED);
+
+  // Faults.
+  private static final String LOST = "fault: message lost";
+  private static final String REPEATED = "fault: message repeated";
+  private static final String CRASH = "fault: replica crashed";
+  private static final String POWER_CUT = "fault: power cut at a commit";
+  private static final String WIPED = "fault: disk lost";
+  private static final String ROT = "fault: byte of a record flipped";
+  private static final String FULL = "fault: disk full";
+  private static final String CUT = "fault: replica cut off";
+  private static final String COMMIT_FAILED = "fault: commit failed";
+  private static final String FORGERY = "fault: forged record sent";
+  private static final String FALSE_RELEASE = "fault: release that no CHECKPOINT names";
+  static final List<String> FAULTS =
+      List.of(
+          LOST,
+          REPEATED,
+          CRASH,
+          POWER_CUT,
+          WIPED,
+          ROT,
+          FULL,
+          CUT,
+          COMMIT_FAILED,
+          FORGERY,
+          FALSE_RELEASE);
+
+  /** How many promises to sealers there are for each disk that is lost just after one. */
+  private static final int PROMISES_PER_LOSS = 6;
+
+  private static final int MOST_LOST_AFTER_PROMISE = 3;
+
+  // docs/format/record.md.
+  private static final int HEADER_BYTES = 112;
+  private static final int PAYLOAD_HASH_OFFSET = 80;
+
   /** What goes wrong, and how often: drawn from the seed. */
   record Faults(
       double lose,
@@ -67,7 +123,8 @@ final class SimCluster {
       boolean partitions,
       boolean seals,
       boolean full,
-      int maxCommitMs) {
+      int maxCommitMs,
+      boolean forgery) {
     static Faults of(SplittableRandom random) {
       return new Faults(
           random.nextInt(3) == 0 ? 0 : random.nextDouble() * 0.3,
@@ -79,7 +136,8 @@ final class SimCluster {
           random.nextInt(2) == 0,
           random.nextInt(3) > 0,
           random.nextInt(4) == 0,
-          1 + random.nextInt(random.nextInt(3) == 0 ? 300 : 3));
+          1 + random.nextInt(random.nextInt(3) == 0 ? 300 : 3),
+          random.nextInt(2) == 0);
     }
   }
 
@@ -93,6 +151,7 @@ final class SimCluster {
 
   final SplittableRandom random;
   final Faults faults;
+  final Coverage coverage = new Coverage();
   final int quorum;
   final SampleCapsule capsule;
   final Membership membership;
@@ -107,6 +166,7 @@ final class SimCluster {
   private boolean calm;
   private long nextIndex = 1000;
   private long heard;
+  private int lostAfterPromise;
 
   // The oracle.
   private final Map<Long, Map<PublicKey, Statement.Entry>> stated = new HashMap<>();
@@ -116,8 +176,13 @@ final class SimCluster {
   private final Set<Checkpoint.Range> released = new HashSet<>();
 
   SimCluster(long seed, int size) {
+    this(seed, size, Map.of());
+  }
+
+  /** With some knobs set instead of drawn. */
+  SimCluster(long seed, int size, Map<String, String> given) {
     this.random = new SplittableRandom(seed);
-    this.faults = Faults.of(random);
+    this.faults = Knobs.with(Faults.of(random), given);
     this.quorum = size / 2 + 1;
     List<PublicKey> keys = new ArrayList<>();
     for (int i = 0; i < size; i++) {
@@ -135,6 +200,9 @@ final class SimCluster {
     for (int i = 0; i < 2; i++) {
       Sealer sealer = new Sealer();
       sealers.add(sealer);
+    }
+    if (faults.forgery()) {
+      new Forger();
     }
   }
 
@@ -179,10 +247,15 @@ final class SimCluster {
     boolean cut =
         (from < replicas.size() && replicas.get(from).cutOff)
             || (to < replicas.size() && to >= 0 && replicas.get(to).cutOff);
+    coverage.hit(message.getClass());
     if (!calm && (cut || random.nextDouble() < faults.lose)) {
+      coverage.hit(LOST);
       return;
     }
     int copies = !calm && random.nextDouble() < faults.repeat ? 2 : 1;
+    if (copies > 1) {
+      coverage.hit(REPEATED);
+    }
     for (int i = 0; i < copies; i++) {
       at(
           1 + random.nextLong(calm ? MS : faults.maxDelayMs * MS),
@@ -215,6 +288,9 @@ final class SimCluster {
     }
 
     void start() {
+      if (life > 0) {
+        coverage.hit(RESTARTED);
+      }
       life++;
       log = disk.open();
       running = true;
@@ -264,6 +340,7 @@ final class SimCluster {
       step(
           () -> {
             for (SimReplicaDisk.Place place : disk.damaged()) {
+              coverage.hit(DAMAGED);
               core.damaged(place.capsule(), place.writer(), place.sequence());
             }
             core.tick(now);
@@ -302,6 +379,12 @@ final class SimCluster {
         heard(frontier.statement());
       } else if (message instanceof Message.Sealed sealed) {
         heard(sealed.statement());
+        if (faults.loseDisks
+            && !calm
+            && lostAfterPromise < MOST_LOST_AFTER_PROMISE
+            && random.nextInt(PROMISES_PER_LOSS) == 0) {
+          at(random.nextLong(20 * MS), this::loseDiskIfItMay);
+        }
       }
       if (link >= 100) {
         int client = (int) link;
@@ -317,11 +400,13 @@ final class SimCluster {
     private void heard(SignedStatement statement) {
       // Each is verified by somebody in a real cluster; here some are, to save time.
       if (++heard % 16 == 0 && !StatementCodec.verify(statement, SampleCapsule.CURVE)) {
-        throw new AssertionError("a statement that does not verify: " + statement);
+        throw new Violation(NOT_FORGED, "a statement that does not verify: ", statement);
       }
+      coverage.hit(NO_CONTRADICTION);
       for (SignedStatement before : said) {
         if (ContradictionProof.of(before, statement, SampleCapsule.CURVE) != null) {
-          throw new AssertionError(
+          throw new Violation(
+              NO_CONTRADICTION,
               "an honest replica contradicts itself:\n" + before + "\n" + statement);
         }
       }
@@ -331,9 +416,12 @@ final class SimCluster {
       }
       for (Statement.Entry entry : statement.statement().entries()) {
         ChainHead head = entry.head();
-        if (head.sequence() > 0 && !hash(entry.writer(), head.sequence()).equals(head.hash())) {
-          throw new AssertionError("a head that nobody wrote: " + entry);
-        }
+        coverage.checked(
+            NOT_FORGED,
+            head.sequence() == 0 || hash(entry.writer(), head.sequence()).equals(head.hash()),
+            "a head that nobody wrote: ",
+            entry);
+        coverage.hit(entry.seal().accepted().equals(Ballot.NONE) ? OPEN : SEALED);
         Map<PublicKey, Statement.Entry> entries =
             stated.computeIfAbsent(entry.writer(), w -> new HashMap<>());
         entries.put(identity.key(), entry);
@@ -363,6 +451,7 @@ final class SimCluster {
               log.commit(batch);
             } catch (CapsuleException e) {
               failed = e;
+              coverage.hit(COMMIT_FAILED);
             }
             note(batch.size());
             CapsuleException outcome = failed;
@@ -375,7 +464,18 @@ final class SimCluster {
       send(link, reader.answer(read));
     }
 
+    /** A promise is lost when nobody else needs to have heard of it yet. */
+    private void loseDiskIfItMay() {
+      if (running && replicas.stream().allMatch(r -> r.running) && othersHoldAll(this)) {
+        lostAfterPromise++;
+        stop();
+        loseDisk();
+        at(random.nextLong(100 * MS), this::startIfDown);
+      }
+    }
+
     private void loseDisk() {
+      coverage.hit(WIPED);
       disk.wipe();
       stated.values().forEach(entries -> entries.remove(identity.key()));
       said.clear();
@@ -522,6 +622,20 @@ final class SimCluster {
                     any,
                     new Message.Release(
                         ++requests, capsule.name, chain.writer(), sequence, List.of(range)));
+                if (faults.forgery() && random.nextInt(4) == 0) {
+                  coverage.hit(FALSE_RELEASE);
+                  // What the CHECKPOINT does not say: the payload of the CHECKPOINT itself.
+                  ask(
+                      any,
+                      new Message.Release(
+                          ++requests,
+                          capsule.name,
+                          chain.writer(),
+                          sequence,
+                          List.of(
+                              new Checkpoint.Range(
+                                  chain.writer(), range.toSequence() + 1, sequence))));
+                }
               });
     }
 
@@ -536,6 +650,46 @@ final class SimCluster {
       }
       super.receive(from, message);
     }
+  }
+
+  /** Somebody without keys, who sends what the next record of a chain might be. */
+  final class Forger extends Client {
+    private long requests;
+
+    Forger() {
+      at(random.nextLong(TICK), this::tick);
+    }
+
+    private void tick() {
+      if (calm) {
+        return;
+      }
+      Replica victim = replicas.get(random.nextInt(replicas.size()));
+      List<Sender> all = senders();
+      Sender sender = all.get(random.nextInt(all.size()));
+      int next = (int) holds(victim, sender.chain.writer()) + random.nextInt(2);
+      if (next < sender.records.size()) {
+        coverage.hit(FORGERY);
+        Blob forged = Blob.of(forge(sender.records.get(next)));
+        ask(victim, new Message.Append(++requests, capsule.name, List.of(forged)));
+      }
+      at(TICK + random.nextLong(TICK), this::tick);
+    }
+
+    @Override
+    void receive(Replica from, Message message) {
+      // Whatever is said to it: what counts is what replicas then say they hold.
+    }
+  }
+
+  /** The record with another payload, hashed as it should be, and with a signature of the first. */
+  private static byte[] forge(CapsuleRecord record) {
+    byte[] bytes = record.bytes().clone();
+    int header = HEADER_BYTES + Hash32.BYTES * record.header().parents().size();
+    int length = record.header().payloadLength();
+    bytes[header + length - 1] ^= 1;
+    Hashes.sha256(bytes, header, length).copyTo(bytes, PAYLOAD_HASH_OFFSET);
+    return bytes;
   }
 
   /** Seals writers, one after the other; two of them may want the same one. */
@@ -618,9 +772,21 @@ final class SimCluster {
             ChainHead value = value();
             finishing = true;
             answers.clear();
-            order(SealOrder.Kind.FINAL, value);
+            if (random.nextInt(4) == 0) {
+              // Between its two halves much may happen to those who promised.
+              long of = term;
+              at(random.nextLong(3000 * MS), () -> finish(of, value));
+            } else {
+              finish(term, value);
+            }
           }
         }
+      }
+    }
+
+    private void finish(long of, ChainHead value) {
+      if (finishing && of == term && target != 0) {
+        order(SealOrder.Kind.FINAL, value);
       }
     }
 
@@ -646,10 +812,15 @@ final class SimCluster {
     private void complete(ChainHead last) {
       note(last.sequence());
       ChainHead before = sealedAt.putIfAbsent(target, last);
-      if (before != null && !before.equals(last)) {
-        throw new AssertionError(
-            "writer " + target + " is sealed at " + before + " and at " + last);
-      }
+      coverage.checked(
+          SEALS,
+          before == null || before.equals(last),
+          "writer ",
+          target,
+          " is sealed at ",
+          before,
+          " and at ",
+          last);
       target = 0;
       answers.clear();
       finishing = false;
@@ -672,6 +843,7 @@ final class SimCluster {
     switch (random.nextInt(6)) {
       case 0 -> {
         if (faults.crashes && victim.running) {
+          coverage.hit(CRASH);
           victim.stop();
           at(random.nextLong(3000 * MS), victim::startIfDown);
         }
@@ -687,24 +859,28 @@ final class SimCluster {
         if (faults.rot && victim.running && othersHoldAll(victim)) {
           List<SimReplicaDisk.Place> places = victim.disk.places();
           if (!places.isEmpty()) {
+            coverage.hit(ROT);
             victim.disk.flipByte(places.get(random.nextInt(places.size())), random.nextInt(100));
           }
         }
       }
       case 3 -> {
         if (faults.partitions) {
+          coverage.hit(CUT);
           victim.cutOff = true;
           at(random.nextLong(2000 * MS), () -> victim.cutOff = false);
         }
       }
       case 4 -> {
         if (faults.full) {
+          coverage.hit(FULL);
           victim.disk.capacityBytes(random.nextLong(20_000));
           at(random.nextLong(2000 * MS), () -> victim.disk.capacityBytes(Long.MAX_VALUE));
         }
       }
       default -> {
         if (faults.crashes && victim.running) {
+          coverage.hit(POWER_CUT);
           victim.disk.onNextCommit(
               random.nextBoolean()
                   ? SimReplicaDisk.Fault.POWER_CUT_AFTER
@@ -759,28 +935,30 @@ final class SimCluster {
     sealedAt.forEach(
         (writer, last) -> {
           if (durable.getOrDefault(writer, 0L) > last.sequence()) {
-            throw new AssertionError(
-                "writer "
-                    + writer
-                    + " is sealed at "
-                    + last.sequence()
-                    + " and durable up to "
-                    + durable.get(writer));
+            throw new Violation(
+                SEALS,
+                "writer ",
+                writer,
+                " is sealed at ",
+                last.sequence(),
+                " and durable up to ",
+                durable.get(writer));
           }
         });
   }
 
   /** What holds at the end: all replicas hold the same, and all that was ever durable. */
   void checkConverged() {
+    PROPERTIES.forEach(coverage::hit);
     CapsuleName name = capsule.name;
     for (Replica replica : replicas) {
       ReplicaCore core = replica.core;
       if (!replica.disk.damaged().isEmpty()) {
-        throw new AssertionError(core + " is damaged: " + replica.disk.damaged());
+        throw new Violation(CONVERGENCE, core + " is damaged: " + replica.disk.damaged());
       }
       HeldCapsule held = core.capsule(name);
       if (held == null || !held.canSpeak()) {
-        throw new AssertionError(core + " has not joined");
+        throw new Violation(CONVERGENCE, core + " has not joined");
       }
       for (Sender sender : senders()) {
         long writer = sender.chain.writer();
@@ -789,7 +967,8 @@ final class SimCluster {
         ChainHead last = sealedAt.get(writer);
         long most = last == null ? sender.records.size() : last.sequence();
         if (head.sequence() > most || head.sequence() < durable.getOrDefault(writer, 0L)) {
-          throw new AssertionError(
+          throw new Violation(
+              head.sequence() > most ? SEALS : NOTHING_LOST,
               core
                   + " holds writer "
                   + writer
@@ -807,7 +986,8 @@ final class SimCluster {
                 .capsule(name)
                 .held(replicas.getFirst().core.capsule(name).chain(writer));
         if (!head.equals(first)) {
-          throw new AssertionError(
+          throw new Violation(
+              CONVERGENCE,
               "writer "
                   + writer
                   + " ends at "
@@ -820,7 +1000,7 @@ final class SimCluster {
           byte[] bytes = replica.log.read(name, writer, at);
           byte[] written = sender.records.get((int) at - 1).bytes();
           if (!Arrays.equals(bytes, written) && !isReleased(writer, at)) {
-            throw new AssertionError(core + ": writer " + writer + " sequence " + at);
+            throw new Violation(CHAINS, core + ": writer " + writer + " sequence " + at);
           }
         }
       }

@@ -1,5 +1,6 @@
 package io.capsuledb.scl.sim;
 
+import io.capsuledb.core.sim.Violation;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -70,11 +71,11 @@ final class ListAppendChecker {
           txn.appends.entrySet().stream()
               .allMatch(a -> last.getOrDefault(a.getKey(), List.of()).contains(a.getValue()));
       if (txn.outcome == Outcome.FAILED && seen) {
-        throw new AssertionError("what failed has an effect: " + txn);
+        throw new Violation(SclSim.SERIALIZABLE, "what failed has an effect: " + txn);
       }
       if (txn.outcome == Outcome.OK || seen) {
         if (!all) {
-          throw new AssertionError("an append is lost: " + txn + " in " + last);
+          throw new Violation(SclSim.SERIALIZABLE, "an append is lost: " + txn + " in " + last);
         }
         txns.add(txn);
       }
@@ -124,7 +125,8 @@ final class ListAppendChecker {
           (key, read) -> {
             List<Integer> elements = last.getOrDefault(key, List.of());
             if (read.size() > elements.size() || !elements.subList(0, read.size()).equals(read)) {
-              throw new AssertionError(
+              throw new Violation(
+                  SclSim.SERIALIZABLE,
                   txn + " read " + read + " of " + key + ", which came to be " + elements);
             }
             if (!read.isEmpty()) {
@@ -159,7 +161,8 @@ final class ListAppendChecker {
           cycle.add(txns.get(i));
         }
       }
-      throw new AssertionError(
+      throw new Violation(
+          SclSim.SERIALIZABLE,
           "not strictly serializable; a cycle is among "
               + Arrays.toString(cycle.toArray()).replace("], ", "]\n"));
     }
@@ -168,7 +171,7 @@ final class ListAppendChecker {
   private static int at(Map<Txn, Integer> index, Txn txn) {
     Integer at = index.get(txn);
     if (at == null) {
-      throw new AssertionError("somebody read from what failed: " + txn);
+      throw new Violation(SclSim.SERIALIZABLE, "somebody read from what failed: " + txn);
     }
     return at;
   }
@@ -176,7 +179,7 @@ final class ListAppendChecker {
   private static void link(
       List<List<Integer>> edges, Map<Txn, Integer> index, @Nullable Txn from, @Nullable Txn to) {
     if (from == null || to == null) {
-      throw new AssertionError("an element that nobody appended");
+      throw new Violation(SclSim.SERIALIZABLE, "an element that nobody appended");
     }
     if (from != to) {
       edges.get(at(index, from)).add(at(index, to));

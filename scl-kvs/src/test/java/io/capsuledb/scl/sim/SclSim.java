@@ -14,6 +14,8 @@ import io.capsuledb.core.seal.Ballot;
 import io.capsuledb.core.seal.ChainHead;
 import io.capsuledb.core.seal.SealOrder;
 import io.capsuledb.core.seal.SealOrderCodec;
+import io.capsuledb.core.sim.Coverage;
+import io.capsuledb.core.sim.Violation;
 import io.capsuledb.engine.merge.MergeOperator;
 import io.capsuledb.scl.epoch.CoordinatorCore;
 import io.capsuledb.scl.epoch.WorkerOptions;
@@ -43,7 +45,6 @@ import java.util.SplittableRandom;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.TimeUnit;
-import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -55,6 +56,84 @@ import org.jspecify.annotations.Nullable;
 final class SclSim {
 
   static final long MS = TimeUnit.MILLISECONDS.toNanos(1);
+  // Properties, as docs/testbed.md names them.
+  static final String CONVERGENCE = "convergence";
+  static final String NOTHING_LOST = "no acknowledged write lost";
+  static final String NOT_FORGED = "no forged or foreign value";
+  static final String READ_YOUR_WRITES = "read-your-writes";
+  static final String MONOTONIC_READS = "monotonic reads";
+  static final String MONOTONIC_WRITES = "monotonic writes";
+  static final String WRITES_FOLLOW_READS = "writes-follow-reads";
+  static final String CAUSAL = "causal order";
+  static final String SYNC_AGREEMENT = "SYNC agreement";
+  static final String ONE_SYNC = "one durable SYNC per epoch";
+  static final String SEALS = "seal safety";
+  static final String LOCKS = "lock exclusion";
+  static final String SERIALIZABLE = "strict serializability";
+  static final String SNAPSHOTS = "snapshot consistency";
+  static final String CHAINS = "chain integrity";
+  static final String ONLY_DURABLE = "only what is durable is merged";
+  static final String ONE_COORDINATOR = "one coordinator";
+  static final String MERGES = "each merged operand counts once";
+  static final String LIVENESS = "liveness after healing";
+  static final List<String> PROPERTIES =
+      List.of(
+          CONVERGENCE,
+          NOTHING_LOST,
+          NOT_FORGED,
+          READ_YOUR_WRITES,
+          MONOTONIC_READS,
+          MONOTONIC_WRITES,
+          WRITES_FOLLOW_READS,
+          CAUSAL,
+          SYNC_AGREEMENT,
+          ONE_SYNC,
+          SEALS,
+          LOCKS,
+          SERIALIZABLE,
+          SNAPSHOTS,
+          CHAINS,
+          ONLY_DURABLE,
+          ONE_COORDINATOR,
+          MERGES,
+          LIVENESS);
+
+  // Faults.
+  private static final String LOST_FRAME = "fault: frame lost";
+  private static final String LATE_FRAME = "fault: frame repeated";
+  private static final String LOST_QUESTION = "fault: question to a replica lost";
+  private static final String FORGERY = "fault: forged record pulled";
+  private static final String WITHHELD = "fault: record withheld by a replica";
+  private static final String SHUFFLED = "fault: other records pulled than asked for";
+  private static final String CRASH = "fault: worker crashed";
+  private static final String BLACKOUT = "fault: all workers crashed at once";
+  private static final String PAUSE = "fault: worker stood still";
+  private static final String CUT = "fault: worker cut off";
+  private static final String SPLIT = "fault: workers split";
+  private static final String CONSPIRACY = "fault: coordinator apart with a friend";
+  private static final String REPLICA_DOWN = "fault: replica down";
+  private static final String NO_QUORUM = "fault: no quorum of replicas";
+  private static final String LEAVE = "fault: worker left";
+  private static final String SKEW = "fault: clocks of different rates";
+  static final List<String> FAULTS =
+      List.of(
+          LOST_FRAME,
+          LATE_FRAME,
+          LOST_QUESTION,
+          FORGERY,
+          WITHHELD,
+          SHUFFLED,
+          CRASH,
+          BLACKOUT,
+          PAUSE,
+          CUT,
+          SPLIT,
+          CONSPIRACY,
+          REPLICA_DOWN,
+          NO_QUORUM,
+          LEAVE,
+          SKEW);
+
   private static final int LIST_KEYS = 5;
   private static final int BLIND_KEYS = 12;
 
@@ -78,7 +157,8 @@ final class SclSim {
       boolean silent,
       boolean idles,
       boolean fewCachedLocks,
-      boolean fewParkedRecords) {
+      boolean fewParkedRecords,
+      boolean liar) {
 
     static Faults of(SplittableRandom random) {
       int slots =
@@ -104,7 +184,8 @@ final class SclSim {
           random.nextInt(4) == 0,
           true,
           random.nextInt(4) == 0,
-          random.nextInt(4) == 0);
+          random.nextInt(4) == 0,
+          random.nextInt(3) == 0);
     }
   }
 
@@ -118,6 +199,7 @@ final class SclSim {
 
   final SplittableRandom random;
   final Faults faults;
+  final Coverage coverage = new Coverage();
   final SimStore store;
   final SimRecords records = new SimRecords();
   final SimEngine.Contents contents = new SimEngine.Contents();
@@ -157,7 +239,7 @@ final class SclSim {
     this.random = new SplittableRandom(seed);
     Faults drawn = Faults.of(random);
     this.faults = given == null ? drawn : given;
-    this.store = new SimStore(faults.replicas());
+    this.store = new SimStore(faults.replicas(), coverage);
     this.options =
         WorkerOptions.builder()
             .leaseMs(600)
@@ -244,6 +326,9 @@ final class SclSim {
     Slot(int index) {
       this.index = index;
       this.rate = faults.skew() ? 0.9 + random.nextDouble() * 0.2 : 1;
+      if (faults.skew()) {
+        coverage.hit(SKEW);
+      }
       this.offset = random.nextLong(1L << 40) - (1L << 39);
     }
 
@@ -279,6 +364,7 @@ final class SclSim {
     void crash() {
       Node running = node;
       if (running != null) {
+        coverage.hit(CRASH);
         running.die();
       }
       node = null;
@@ -382,7 +468,14 @@ final class SclSim {
   }
 
   private boolean lostToStore(Node node) {
-    return !node.alive || node.slot.hasNoStore() || (!calm && chance(faults.lose() / 2));
+    if (!node.alive || node.slot.hasNoStore()) {
+      return true;
+    }
+    if (!calm && chance(faults.lose() / 2)) {
+      coverage.hit(LOST_QUESTION);
+      return true;
+    }
+    return false;
   }
 
   /** A worker's process: the core, its engine, and the thinnest of shells. */
@@ -413,7 +506,7 @@ final class SclSim {
     Node(Slot slot) {
       this.slot = slot;
       this.writer = freshWriter();
-      this.engine = new SimEngine(records, contents, writer);
+      this.engine = new SimEngine(records, contents, writer, coverage);
       this.core =
           new WorkerCore(
               writer, options, random.nextBoolean() ? replayed() : WorkerStart.EMPTY, records);
@@ -490,8 +583,10 @@ final class SclSim {
       for (WorkerInput next = inputs.poll(); next != null && alive; next = inputs.poll()) {
         List<WorkerOutput> outputs = core.step(slot.local(), next);
         note(writer * 31 + outputs.size());
+        coverage.hit(next.getClass());
         for (WorkerOutput output : outputs) {
           note(output.getClass().getName().hashCode());
+          coverage.hit(output.getClass());
           carryOut(output);
           if (isCritical(output)) {
             criticalMoment(slot);
@@ -499,6 +594,7 @@ final class SclSim {
         }
         if (core.coordinator().phase() != phase) {
           phase = core.coordinator().phase();
+          coverage.hit(phase);
           if (Boolean.getBoolean("scl.log")) {
             System.out.println(
                 now / MS
@@ -553,11 +649,19 @@ final class SclSim {
         case WorkerOutput.Stable(CapsuleRecord record, Sync sync) -> {
           engine.stable(sync);
           Hash32 known = syncOfEpoch.putIfAbsent(sync.epoch(), record.hash());
-          check(known == null || known.equals(record.hash()), "two SYNCs of ", sync.epoch());
+          check(
+              SYNC_AGREEMENT,
+              known == null || known.equals(record.hash()),
+              "two SYNCs of ",
+              sync.epoch());
           syncs.putIfAbsent(sync.epoch(), sync);
           long digest = engine.digest(sync.cutTime());
           Long other = digestOfEpoch.putIfAbsent(sync.epoch(), digest);
-          check(other == null || other == digest, "snapshots differ at SYNC ", sync.epoch());
+          check(
+              SNAPSHOTS,
+              other == null || other == digest,
+              "snapshots differ at SYNC ",
+              sync.epoch());
         }
         case WorkerOutput.Ready() -> ready = true;
         case WorkerOutput.IntroduceCoordinator() -> {
@@ -605,6 +709,7 @@ final class SclSim {
           forcedSyncs++;
           checkDurable(record);
           check(
+              SNAPSHOTS,
               engine.stable >= sync.cutTime()
                   && forcedAfter.getOrDefault(ticket, 0L) <= sync.cutTime(),
               "a SYNC that was forced lacks what was there before");
@@ -710,12 +815,40 @@ final class SclSim {
           found -> {
             List<CapsuleRecord> given = found;
             if (!calm && faults.forgery() && !found.isEmpty() && chance(0.2)) {
+              coverage.hit(FORGERY);
               int which = random.nextInt(found.size());
               given = new ArrayList<>(found.subList(0, which + 1));
               given.set(which, records.forge(found.get(which)));
             }
+            if (!calm && faults.liar() && replica.index == 0) {
+              given = lie(given);
+            }
             input(new WorkerInput.Pulled(ticket, given));
           });
+    }
+
+    /** A replica that withholds what it holds, or sends what nobody asked for. */
+    private List<CapsuleRecord> lie(List<CapsuleRecord> truth) {
+      int how = random.nextInt(4);
+      if (how == 0) {
+        coverage.hit(WITHHELD);
+        return List.of();
+      }
+      if (how == 1) {
+        coverage.hit(SHUFFLED);
+        return truth.reversed();
+      }
+      List<SimStore.Held> chains = List.copyOf(store.replicas.getFirst().chains.values());
+      if (how == 2 && !chains.isEmpty()) {
+        List<CapsuleRecord> some = chains.get(random.nextInt(chains.size())).records;
+        if (!some.isEmpty()) {
+          coverage.hit(SHUFFLED);
+          List<CapsuleRecord> other = new ArrayList<>(truth);
+          other.add(random.nextInt(other.size() + 1), some.get(random.nextInt(some.size())));
+          return other;
+        }
+      }
+      return truth;
     }
 
     long acquire(List<LockWish> wishes, Runnable onGranted, Runnable onDenied) {
@@ -789,6 +922,7 @@ final class SclSim {
   }
 
   private void multicast(Node from, long receiver, SclMessage message) {
+    coverage.hit(message.getClass());
     if (message instanceof SclMessage.LockRequest
         || message instanceof SclMessage.Grant
         || message instanceof SclMessage.Recall
@@ -803,9 +937,11 @@ final class SclSim {
       if (to == null || to == from || (receiver != 0 && to.writer != receiver)) {
         continue;
       }
-      if (slot.isDeaf()
-          || slot.isApart() != from.slot.isApart()
-          || (!calm && chance(faults.lose()))) {
+      if (slot.isDeaf() || slot.isApart() != from.slot.isApart()) {
+        continue;
+      }
+      if (!calm && chance(faults.lose())) {
+        coverage.hit(LOST_FRAME);
         continue;
       }
       // A frame passes the receiver's window once: copies count only if the sender made them.
@@ -813,6 +949,7 @@ final class SclSim {
           netDelay(),
           () -> to.whenAwake(() -> to.input(new WorkerInput.Received(from.writer, message))));
       if (!calm && chance(faults.repeat())) {
+        coverage.hit(LATE_FRAME);
         // Sometimes long after, and to whoever is there then: routers may keep what they carry.
         at(
             random.nextInt(4) == 0 ? random.nextLong(2_000 * MS) : 3 * netDelay(),
@@ -914,7 +1051,7 @@ final class SclSim {
         done = true;
         seals++;
         ChainHead last = store.sealedAt(target);
-        check(last != null, "sealed, and it is not");
+        check(SEALS, last != null, "sealed, and it is not");
         node.input(new WorkerInput.Sealed(target, last == null ? value : last));
       } else if (beyond > store.replicas.size() - store.quorum) {
         done = true;
@@ -944,6 +1081,7 @@ final class SclSim {
       }
       case 1 -> {
         if (faults.pauses()) {
+          coverage.hit(PAUSE);
           slot.pausedUntil = now + random.nextLong(random.nextInt(3) == 0 ? 2000 * MS : 300 * MS);
         }
       }
@@ -962,6 +1100,7 @@ final class SclSim {
         if (faults.replicaCrashes()
             && replica.up
             && (down < store.replicas.size() - store.quorum || random.nextInt(8) == 0)) {
+          coverage.hit(down + 1 > store.replicas.size() - store.quorum ? NO_QUORUM : REPLICA_DOWN);
           replica.up = false;
           at(random.nextLong(1000 * MS), () -> replica.up = true);
         }
@@ -969,6 +1108,7 @@ final class SclSim {
       case 4 -> {
         Node node = slot.node;
         if (faults.leaves() && node != null && node.ready && slots.size() > 1) {
+          coverage.hit(LEAVE);
           node.leaving = true;
           node.input(new WorkerInput.Leave());
         }
@@ -1015,7 +1155,11 @@ final class SclSim {
             case 0 -> {
               if (faults.crashes()) {
                 // Now and then the lights go out for all.
-                for (Slot each : random.nextInt(4) == 0 ? slots : List.of(slot)) {
+                List<Slot> dark = random.nextInt(4) == 0 ? slots : List.of(slot);
+                if (dark.size() > 1) {
+                  coverage.hit(BLACKOUT);
+                }
+                for (Slot each : dark) {
                   each.crash();
                   at(random.nextLong(1_500 * MS), each::start);
                 }
@@ -1023,6 +1167,7 @@ final class SclSim {
             }
             case 1 -> {
               if (faults.pauses()) {
+                coverage.hit(PAUSE);
                 slot.pausedUntil = now + random.nextLong(2_500 * MS);
               }
             }
@@ -1047,6 +1192,7 @@ final class SclSim {
 
   /** For a while a machine is not heard by others, does not hear them, does not reach replicas. */
   void cut(Slot slot, boolean mute, boolean deaf, boolean noStore, long nanos) {
+    coverage.hit(CUT);
     long until = now + nanos;
     slot.muteUntil = mute ? until : 0;
     slot.deafUntil = deaf ? until : 0;
@@ -1062,6 +1208,7 @@ final class SclSim {
     if (!faults.partitions() || coordinator == null || coordinator.slot == friend) {
       return;
     }
+    coverage.hit(CONSPIRACY);
     long nanos = 300 * MS + random.nextLong(2_200 * MS);
     for (Slot slot : List.of(coordinator.slot, friend)) {
       slot.apartUntil = now + nanos;
@@ -1078,6 +1225,7 @@ final class SclSim {
 
   /** Some hear only each other for a while; of them some do not reach replicas either. */
   private void split() {
+    coverage.hit(SPLIT);
     long until = now + random.nextLong(2_500 * MS);
     for (Slot slot : slots) {
       if (random.nextInt(3) == 0) {
@@ -1235,6 +1383,7 @@ final class SclSim {
               onGranted.run();
               if (faults.pauses() && !calm && random.nextInt(40) == 0) {
                 // The worst moment: granted, and not read yet.
+                coverage.hit(PAUSE);
                 node.slot.pausedUntil = now + random.nextLong(2_500 * MS);
               }
               at(
@@ -1318,6 +1467,10 @@ final class SclSim {
   /** A client that goes from worker to worker with a token. */
   private final class Session {
     private final Map<String, SimEngine.Version> seen = new TreeMap<>();
+
+    /** Keys whose last seen version is one of its own. */
+    private final Set<String> mine = new HashSet<>();
+
     private SessionToken token = SessionToken.NOTHING;
 
     void next() {
@@ -1355,6 +1508,7 @@ final class SclSim {
           (key, version) -> {
             Map.Entry<SimEngine.Version, SimEngine.Op> newest = node.engine.newest(key);
             check(
+                mine.contains(key) ? READ_YOUR_WRITES : MONOTONIC_READS,
                 newest != null && newest.getKey().compareTo(version) >= 0,
                 "a session sees something older than before at ",
                 key);
@@ -1363,7 +1517,9 @@ final class SclSim {
       for (int i = 0; i < BLIND_KEYS; i += 3) {
         Map.Entry<SimEngine.Version, SimEngine.Op> newest = node.engine.newest("k" + i);
         if (newest != null) {
-          seen.put("k" + i, newest.getKey());
+          if (!newest.getKey().equals(seen.put("k" + i, newest.getKey()))) {
+            mine.remove("k" + i);
+          }
         }
       }
       if (random.nextBoolean() && !node.leaving) {
@@ -1373,8 +1529,12 @@ final class SclSim {
             new SimEngine.Version(record.header().lamport(), node.writer, 0);
         seen.forEach(
             (other, before) ->
-                check(version.compareTo(before) > 0, "a write is before what was seen"));
+                check(
+                    mine.contains(other) ? MONOTONIC_WRITES : WRITES_FOLLOW_READS,
+                    version.compareTo(before) > 0,
+                    "a write is before what was seen"));
         seen.put(key, version);
+        mine.add(key);
         node.whenDurable(record.header().sequence(), () -> acknowledged.add(record));
       }
       node.whenDurable(
@@ -1395,23 +1555,24 @@ final class SclSim {
 
   // ------------------------------------------------------------------ checks
 
-  static void check(boolean holds, Object... broken) {
-    if (!holds) {
-      throw new AssertionError(
-          Arrays.stream(broken).map(String::valueOf).collect(Collectors.joining()));
-    }
+  private void check(String property, boolean holds, Object... broken) {
+    coverage.checked(property, holds, broken);
   }
 
   /** Nothing is merged that a quorum does not hold. */
   private void checkDurable(CapsuleRecord record) {
-    check(store.isHeld(record), record, " is merged and not durable");
+    check(ONLY_DURABLE, store.isHeld(record), record, " is merged and not durable");
+    check(NOT_FORGED, records.isMade(record), record, " is merged and nobody made it");
   }
 
   /** Of all established coordinators at most one is not sealed, and it has the largest term. */
   private void checkEstablished(Node node) {
     long mine = node.core.coordinator().chain();
     Long same = chainOfTerm.putIfAbsent(node.core.coordinator().term(), mine);
-    check(same == null || same == mine, "two coordinators of one term are established");
+    check(
+        ONE_COORDINATOR,
+        same == null || same == mine,
+        "two coordinators of one term are established");
     if (store.sealedAt(node.core.coordinator().chain()) != null) {
       return;
     }
@@ -1419,10 +1580,13 @@ final class SclSim {
       Node other = slot.node;
       if (other != null && other != node && other.phase == CoordinatorCore.Phase.ESTABLISHED) {
         check(
+            ONE_COORDINATOR,
             store.sealedAt(other.core.coordinator().chain()) != null,
             "two established coordinators are not sealed");
         check(
-            other.core.coordinator().term() < node.core.coordinator().term(), "terms do not grow");
+            ONE_COORDINATOR,
+            other.core.coordinator().term() < node.core.coordinator().term(),
+            "terms do not grow");
       }
     }
   }
@@ -1436,6 +1600,7 @@ final class SclSim {
       return;
     }
     for (LockGrant mine : node.core.heldLocks()) {
+      coverage.hit(LOCKS);
       for (Slot slot : slots) {
         Node other = slot.node;
         if (other == null || other == node) {
@@ -1445,7 +1610,8 @@ final class SclSim {
           if (theirs.lock() == mine.lock()
               && !theirs.mode().agreesWith(mine.mode())
               && counts(other)) {
-            throw new AssertionError(
+            throw new Violation(
+                LOCKS,
                 "lock " + mine.lock() + " is held by " + node.writer + " and " + other.writer);
           }
         }
@@ -1556,28 +1722,29 @@ final class SclSim {
     Set<Hash32> hashes = new HashSet<>();
     durable.values().forEach(chain -> chain.forEach(record -> hashes.add(record.hash())));
     for (CapsuleRecord record : acknowledged) {
-      check(hashes.contains(record.hash()), record, " was acknowledged and is gone");
+      check(NOTHING_LOST, hashes.contains(record.hash()), record, " was acknowledged and is gone");
     }
     Long digest = null;
     Node any = null;
     for (Slot slot : slots) {
       Node node = slot.node;
       if (node == null) {
-        throw new AssertionError("a worker is missing");
+        throw new Violation(CONVERGENCE, "a worker is missing");
       }
       long mine = node.engine.digest(Long.MAX_VALUE);
-      check(digest == null || digest == mine, "workers do not agree");
+      check(CONVERGENCE, digest == null || digest == mine, "workers do not agree");
       digest = mine;
       any = node;
     }
     Map<Long, Long> frontier = new HashMap<>();
     long cut = 0;
     for (Sync sync : syncs.values()) {
-      check(sync.cutTime() > cut, "cut times do not grow");
+      check(SNAPSHOTS, sync.cutTime() > cut, "cut times do not grow");
       cut = sync.cutTime();
       for (Sync.Position position : sync.positions()) {
         Long before = frontier.put(position.writer(), position.head().sequence());
         check(
+            SNAPSHOTS,
             before == null || before <= position.head().sequence(),
             "a position of SYNC ",
             sync.epoch(),
@@ -1594,6 +1761,7 @@ final class SclSim {
           long last = first + ops.size() - 1;
           boolean inside = record.header().sequence() <= position;
           check(
+              SNAPSHOTS,
               inside ? last <= cut : first > cut,
               record,
               " of time ",
@@ -1615,17 +1783,22 @@ final class SclSim {
                 chain.forEach(
                     record ->
                         check(
+                            ONE_SYNC,
                             record.header().type() != RecordType.SYNC
                                 || ended.add(record.header().epoch()),
                             "two durable SYNCs of ",
                             record.header().epoch())));
-    check(ended.equals(syncs.keySet()), "SYNCs that are durable and SYNCs that were merged");
+    check(
+        SYNC_AGREEMENT,
+        ended.equals(syncs.keySet()),
+        "SYNCs that are durable and SYNCs that were merged");
     if (any != null) {
       checkMerged(any, durable);
       Map<String, List<Integer>> last = new TreeMap<>();
       for (int i = 1; i <= LIST_KEYS; i++) {
         last.put("list" + i, parse(any.engine.read("list" + i)));
       }
+      coverage.hit(SERIALIZABLE);
       ListAppendChecker.check(history, last);
     }
   }
@@ -1650,6 +1823,7 @@ final class SclSim {
           switch (key.charAt(key.length() - 1)) {
             case '1' ->
                 check(
+                    MERGES,
                     number(value) == all.stream().mapToDouble(SclSim::number).min().orElseThrow(),
                     "MIN ",
                     value,
@@ -1657,6 +1831,7 @@ final class SclSim {
                     all);
             case '2' ->
                 check(
+                    MERGES,
                     number(value) == all.stream().mapToDouble(SclSim::number).max().orElseThrow(),
                     "MAX ",
                     value,
@@ -1664,12 +1839,15 @@ final class SclSim {
                     all);
             case '3' ->
                 check(
+                    MERGES,
                     Long.parseLong(value) == all.stream().mapToLong(Long::parseLong).sum(),
                     "COUNTER ",
                     value,
                     " of ",
                     all);
-            default -> check(value.charAt(1) == new HashSet<>(all).size(), "UNION of another size");
+            default ->
+                check(
+                    MERGES, value.charAt(1) == new HashSet<>(all).size(), "UNION of another size");
           }
         });
   }

@@ -20,8 +20,8 @@ import org.junit.jupiter.api.Test;
 class SclSimTest {
 
   private static final long CHAOS_MS = Long.getLong("scl.chaosMs", 3_000);
-  private static final long CALM_MS = 20_000;
-  private static final long STEP_MS = 100;
+  private static final long CALM_MS = SclSimulation.CALM_MS;
+  private static final long STEP_MS = SclSimulation.STEP_MS;
   private static final int THREADS = 2;
 
   /** What the runs of a test were worth. */
@@ -72,90 +72,7 @@ class SclSimTest {
   }
 
   private static SclSim run(long seed) {
-    SclSim sim = new SclSim(seed, null);
-    try {
-      sim.startNemesis();
-      sim.startWorkload();
-      sim.run(CHAOS_MS);
-      sim.heal();
-      sim.run(CHAOS_MS + 1_000);
-      sim.stopWorkload();
-      converge(sim);
-      sim.checkAtEnd();
-      // Until no frame from before is under way.
-      sim.run(CHAOS_MS + 2_600);
-      converge(sim);
-      takeOver(sim, LOSSES.get((int) (seed % LOSSES.size())));
-      converge(sim);
-      sim.checkAtEnd();
-      return sim;
-    } catch (RuntimeException | AssertionError e) {
-      throw new AssertionError("seed " + seed + ": " + e.getMessage() + "\n" + sim.state(), e);
-    }
-  }
-
-  private static void converge(SclSim sim) {
-    long from = sim.nowMs();
-    boolean[] synced = {false};
-    while (!sim.isConverged() || !synced[0]) {
-      if (sim.nowMs() > from + CALM_MS) {
-        throw new AssertionError(sim.isConverged() ? "no SYNC is made" : "not converged");
-      }
-      SclSim.Node node = sim.established();
-      if (!synced[0] && node != null) {
-        node.forceSync(() -> synced[0] = true);
-      }
-      sim.run(sim.nowMs() + STEP_MS);
-    }
-  }
-
-  /** How a coordinator comes to be missed. */
-  private enum Loss {
-    KILLED,
-    PAUSED,
-    /** Neither others nor replicas are reached. */
-    CUT_OFF,
-    /** Replicas are, others are not. */
-    CUT_OFF_FROM_WORKERS,
-    /** Others are, replicas are not. */
-    CUT_OFF_FROM_REPLICAS
-  }
-
-  private static final List<Loss> LOSSES = List.of(Loss.values());
-
-  /** The coordinator is lost in one way or another: within two leases there is another one. */
-  private static void takeOver(SclSim sim, Loss loss) {
-    SclSim.Node dead = sim.established();
-    if (dead == null || sim.slots.size() < 2) {
-      return;
-    }
-    long before = sim.takeovers;
-    long from = sim.nowMs();
-    // By the slowest clock.
-    long limit = (long) (2 * sim.options.leaseNanos() / (0.9 * SclSim.MS));
-    long whole = 3 * sim.options.leaseNanos();
-    switch (loss) {
-      case KILLED -> dead.slot.crash();
-      case PAUSED -> dead.slot.pausedUntil = sim.now + whole;
-      case CUT_OFF -> sim.cut(dead.slot, true, true, true, whole);
-      case CUT_OFF_FROM_WORKERS -> sim.cut(dead.slot, true, true, false, whole);
-      case CUT_OFF_FROM_REPLICAS -> sim.cut(dead.slot, false, false, true, whole);
-    }
-    if (loss == Loss.CUT_OFF_FROM_WORKERS && sim.slots.size() == 2) {
-      // Of two that do not hear each other, and reach replicas, one is as good as the other.
-      sim.run(from + whole / SclSim.MS + 10);
-      return;
-    }
-    while (sim.takeovers == before) {
-      if (sim.nowMs() > from + limit) {
-        throw new AssertionError("no successor within " + limit + " ms of " + loss);
-      }
-      sim.run(sim.nowMs() + 10);
-    }
-    sim.longestTakeover = Math.max(sim.longestTakeover, sim.nowMs() - from);
-    // The lost one comes back, and finds out.
-    sim.run(from + whole / SclSim.MS + 10);
-    dead.slot.start();
+    return SclSimulation.run(seed, CHAOS_MS);
   }
 
   /** Each seed twice, on two threads, which have nothing in common. */
@@ -220,7 +137,7 @@ class SclSimTest {
   private static SclSim.Faults mild(int slots, int replicas) {
     return new SclSim.Faults(
         slots, replicas, 0.05, 0.05, 5, 3, false, false, false, false, false, true, false, false,
-        400, false, false, false, false);
+        400, false, false, false, false, false);
   }
 
   private static SclSim.Node openCoordinator(SclSim sim) {
@@ -238,16 +155,16 @@ class SclSimTest {
   @Test
   void aCoordinatorThatIsLostHasASuccessorWithinTwoLeases() {
     for (int workers : new int[] {2, 3, 5, 16}) {
-      for (Loss loss : Loss.values()) {
+      for (SclSimulation.Loss loss : SclSimulation.Loss.values()) {
         for (long seed = 0; seed < 5; seed++) {
           SclSim sim = new SclSim(seed, mild(workers, 3));
           sim.startWorkload();
           openCoordinator(sim);
           try {
-            takeOver(sim, loss);
+            SclSimulation.takeOver(sim, loss);
             sim.heal();
             sim.stopWorkload();
-            converge(sim);
+            SclSimulation.converge(sim);
             sim.checkAtEnd();
           } catch (AssertionError e) {
             throw new AssertionError(
@@ -288,7 +205,7 @@ class SclSimTest {
     assertThat(sim.seals).isGreaterThanOrEqualTo(95);
     sim.heal();
     sim.stopWorkload();
-    converge(sim);
+    SclSimulation.converge(sim);
     sim.checkAtEnd();
   }
 
@@ -322,7 +239,7 @@ class SclSimTest {
     assertThat(transactions(sim, other, 1, 500)).isEqualTo(1);
     assertThat(sim.lockFrames).isGreaterThan(frames);
     sim.heal();
-    converge(sim);
+    SclSimulation.converge(sim);
     sim.checkAtEnd();
   }
 

@@ -10,11 +10,11 @@ import io.capsuledb.core.epoch.SyncCodec;
 import io.capsuledb.core.record.CapsuleRecord;
 import io.capsuledb.core.record.RecordType;
 import io.capsuledb.core.seal.ChainHead;
+import io.capsuledb.core.sim.Coverage;
 import io.capsuledb.engine.merge.MergeOperator;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -24,7 +24,6 @@ import java.util.NavigableMap;
 import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
-import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -66,6 +65,7 @@ final class SimEngine {
 
   private final SimRecords records;
   private final Contents contents;
+  private final Coverage coverage;
   final long own;
   private final Map<String, NavigableMap<Version, Op>> keys = new TreeMap<>();
   private final Map<Long, ChainHead> merged = new TreeMap<>();
@@ -83,7 +83,8 @@ final class SimEngine {
   /** Time of the newest operation, own or merged. */
   long lastOperation;
 
-  SimEngine(SimRecords records, Contents contents, long own) {
+  SimEngine(SimRecords records, Contents contents, long own, Coverage coverage) {
+    this.coverage = coverage;
     this.records = records;
     this.contents = contents;
     this.own = own;
@@ -203,12 +204,18 @@ final class SimEngine {
   private void take(CapsuleRecord record) {
     long writer = record.header().writer();
     ChainHead before = merged.getOrDefault(writer, ChainHead.NONE);
-    check(writer != own, "an own record is merged: ", record);
-    check(record.header().sequence() == before.sequence() + 1, "a gap before ", record);
-    check(record.header().previous().equals(before.hash()), "another chain: ", record);
+    check(SclSim.CHAINS, writer != own, "an own record is merged: ", record);
+    check(
+        SclSim.CHAINS,
+        record.header().sequence() == before.sequence() + 1,
+        "a gap before ",
+        record);
+    check(
+        SclSim.CHAINS, record.header().previous().equals(before.hash()), "another chain: ", record);
     for (Hash32 parent : record.header().parents()) {
-      check(known.contains(parent), record, " before its parent ", parent);
+      check(SclSim.CAUSAL, known.contains(parent), record, " before its parent ", parent);
       check(
+          SclSim.CAUSAL,
           lastTimes.getOrDefault(parent, 0L) < record.header().lamport(),
           record,
           " is not after its parent ",
@@ -221,6 +228,7 @@ final class SimEngine {
         .forEach(
             (other, sequence) ->
                 check(
+                    SclSim.CAUSAL,
                     other == own
                         ? head.sequence() >= sequence
                         : merged.getOrDefault(other, ChainHead.NONE).sequence() >= sequence,
@@ -240,7 +248,15 @@ final class SimEngine {
     List<Op> ops = contents.ops.getOrDefault(record.hash(), List.of());
     long time = record.header().lamport();
     if (!ops.isEmpty()) {
-      check(time > stable, record, " of time ", time, " after ", stable, " was stable");
+      check(
+          SclSim.SNAPSHOTS,
+          time > stable,
+          record,
+          " of time ",
+          time,
+          " after ",
+          stable,
+          " was stable");
     }
     for (int i = 0; i < ops.size(); i++) {
       keys.computeIfAbsent(ops.get(i).key(), k -> new TreeMap<>())
@@ -253,7 +269,11 @@ final class SimEngine {
     for (Sync.Position position : sync.positions()) {
       ChainHead at =
           position.writer() == own ? head : merged.getOrDefault(position.writer(), ChainHead.NONE);
-      check(at.sequence() >= position.head().sequence(), "SYNC before its cut ", position);
+      check(
+          SclSim.SNAPSHOTS,
+          at.sequence() >= position.head().sequence(),
+          "SYNC before its cut ",
+          position);
     }
     stable = Math.max(stable, sync.cutTime());
     Sync.Position mine = sync.of(own);
@@ -339,10 +359,7 @@ final class SimEngine {
     return digest;
   }
 
-  private static void check(boolean holds, Object... broken) {
-    if (!holds) {
-      throw new AssertionError(
-          Arrays.stream(broken).map(String::valueOf).collect(Collectors.joining()));
-    }
+  private void check(String property, boolean holds, Object... broken) {
+    coverage.checked(property, holds, broken);
   }
 }

@@ -41,6 +41,7 @@ final class SimRecords implements RecordChecks {
 
   final CapsuleName capsule = new CapsuleName(Hashes.sha256(new byte[] {7}));
   final Set<Hash32> forged = new HashSet<>();
+  private final Set<Hash32> made = new HashSet<>();
 
   CapsuleRecord make(
       RecordType type,
@@ -64,7 +65,14 @@ final class SimRecords implements RecordChecks {
     }
     System.arraycopy(payload, 0, bytes, headerBytes, payload.length);
     Hashes.sha256(bytes, headerBytes, stored).copyTo(bytes, 80);
-    return RecordCodec.decode(capsule, bytes).orThrow();
+    CapsuleRecord record = RecordCodec.decode(capsule, bytes).orThrow();
+    made.add(record.hash());
+    return record;
+  }
+
+  /** Whether somebody with keys made it. */
+  boolean isMade(CapsuleRecord record) {
+    return made.contains(record.hash()) && !forged.contains(record.hash());
   }
 
   /** The first record of a chain. */

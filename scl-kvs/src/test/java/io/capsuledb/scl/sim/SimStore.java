@@ -6,6 +6,8 @@ import io.capsuledb.core.seal.Ballot;
 import io.capsuledb.core.seal.ChainHead;
 import io.capsuledb.core.seal.SealOrder;
 import io.capsuledb.core.seal.SealOrderCodec;
+import io.capsuledb.core.sim.Coverage;
+import io.capsuledb.core.sim.Violation;
 import io.capsuledb.scl.epoch.ChainClaim;
 import java.util.ArrayList;
 import java.util.List;
@@ -70,7 +72,7 @@ final class SimStore {
           continue;
         }
         if (!held.head().hash().equals(record.header().previous())) {
-          throw new AssertionError("a chain with two branches: " + record);
+          throw new Violation(SclSim.CHAINS, "a chain with two branches: ", record);
         }
         held.records.add(record);
         if (record.header().type() == RecordType.SEAL) {
@@ -130,8 +132,10 @@ final class SimStore {
   final List<Replica> replicas = new ArrayList<>();
   private final Map<Long, ChainHead> sealed = new TreeMap<>();
   final int quorum;
+  private final Coverage coverage;
 
-  SimStore(int size) {
+  SimStore(int size, Coverage coverage) {
+    this.coverage = coverage;
     this.quorum = size / 2 + 1;
     for (int i = 0; i < size; i++) {
       replicas.add(new Replica(i));
@@ -228,9 +232,8 @@ final class SimStore {
     ChainHead last = last(replicas.stream().map(r -> r.say(writer)).toList(), quorum);
     if (last != null) {
       ChainHead before = sealed.putIfAbsent(writer, last);
-      if (before != null && !before.equals(last)) {
-        throw new AssertionError("two final heads of " + writer);
-      }
+      coverage.checked(
+          SclSim.SEALS, before == null || before.equals(last), "two final heads of ", writer);
     }
   }
 

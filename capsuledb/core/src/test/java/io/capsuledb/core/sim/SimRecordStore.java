@@ -28,6 +28,7 @@ public final class SimRecordStore implements RecordStore {
   private final SimDisk disk;
   private final long generation;
   private volatile boolean closed;
+  private volatile Runnable meanwhile = () -> {};
 
   SimRecordStore(SimDisk disk, long generation) {
     this.disk = disk;
@@ -42,6 +43,11 @@ public final class SimRecordStore implements RecordStore {
   /** The disk below. */
   public SimDisk disk() {
     return disk;
+  }
+
+  /** Something that happens in the middle of every read of a record from now on. */
+  public void meanwhile(Runnable action) {
+    meanwhile = action;
   }
 
   void checkAlive(long diskGeneration) {
@@ -97,6 +103,7 @@ public final class SimRecordStore implements RecordStore {
 
   @Override
   public byte @Nullable [] read(long writer, long sequence) {
+    meanwhile.run();
     Position position = new Position(writer, sequence);
     Slot slot = disk.read(this, (records, index) -> records.get(position));
     return slot == null ? null : intact(position, slot).clone();
@@ -104,6 +111,7 @@ public final class SimRecordStore implements RecordStore {
 
   @Override
   public byte @Nullable [] read(Hash32 hash) {
+    meanwhile.run();
     record Found(Position position, @Nullable Slot slot) {}
     Found found =
         disk.read(

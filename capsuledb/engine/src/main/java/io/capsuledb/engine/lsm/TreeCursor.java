@@ -8,7 +8,8 @@ import org.jspecify.annotations.Nullable;
  * Walks all versions of all keys. Holds the newest view during each call and none in between: so a
  * cursor that somebody forgets keeps nothing alive, and memtables can be reused. When the view has
  * changed since the last call, the cursor finds its entry again in the new one: it is there, as
- * long as a snapshot pins its moment.
+ * long as a snapshot pins its moment and it is what the snapshot shows of its key. What is hidden
+ * may go between two calls, and with it a deletion that hid it.
  */
 final class TreeCursor implements EntryCursor {
 
@@ -60,7 +61,7 @@ final class TreeCursor implements EntryCursor {
       boolean moved = !held.equals(view);
       EntryCursor fresh = here(held);
       if (moved && !find(fresh, at)) {
-        // It is later than the snapshot and was dropped: what it stood for is between two others.
+        // It was dropped: later than the snapshot, or hidden. Its place is between two others.
         if (forward) {
           return take(fresh, fresh.valid());
         }

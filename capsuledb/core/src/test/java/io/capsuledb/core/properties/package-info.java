@@ -1,0 +1,2 @@
+/** How jqwik runs properties, in all modules. */
+package io.capsuledb.core.properties;

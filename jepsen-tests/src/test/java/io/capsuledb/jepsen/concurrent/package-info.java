@@ -1,0 +1,2 @@
+/** Structures that several threads of one process use, under Lincheck. */
+package io.capsuledb.jepsen.concurrent;

@@ -1,0 +1,162 @@
+package io.capsuledb.scl.sim;
+
+import io.capsuledb.core.sim.Coverage;
+import io.capsuledb.core.sim.Knobs;
+import io.capsuledb.core.sim.Simulation;
+import io.capsuledb.core.sim.Violation;
+import io.capsuledb.scl.epoch.CoordinatorCore;
+import io.capsuledb.scl.frame.SclMessage;
+import io.capsuledb.scl.worker.WorkerInput;
+import io.capsuledb.scl.worker.WorkerOutput;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.SortedMap;
+import java.util.SplittableRandom;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Workers of one capsule: a time with faults and load, then without faults, when all have to agree
+ * and to make a SYNC; then the coordinator is lost, and all have to agree again.
+ */
+public final class SclSimulation implements Simulation {
+
+  static final long CALM_MS = 20_000;
+  static final long STEP_MS = 100;
+
+  /** How long there are faults, in virtual time. */
+  private static final String CHAOS_MS = "chaosMs";
+
+  private static final String DEFAULT_CHAOS_MS = "3000";
+
+  /** Has no state. */
+  public SclSimulation() {}
+
+  @Override
+  public SortedMap<String, String> draw(long seed) {
+    SortedMap<String, String> knobs = Knobs.of(SclSim.Faults.of(new SplittableRandom(seed)));
+    knobs.put(CHAOS_MS, DEFAULT_CHAOS_MS);
+    return knobs;
+  }
+
+  @Override
+  public Outcome run(long seed, Map<String, String> given) {
+    SclSim.Faults faults = Knobs.with(SclSim.Faults.of(new SplittableRandom(seed)), given);
+    SclSim sim = run(seed, faults, Long.parseLong(given.getOrDefault(CHAOS_MS, DEFAULT_CHAOS_MS)));
+    SortedMap<String, Long> reached = sim.coverage.counts();
+    reached.put("total: transactions", sim.committedTransactions());
+    reached.put("total: SYNCs", (long) sim.syncCount());
+    reached.put("total: takeovers", sim.takeovers);
+    reached.put("total: seals", sim.seals);
+    return new Outcome(sim.trace(), reached);
+  }
+
+  @Override
+  public Set<String> reachable() {
+    Set<String> names =
+        Coverage.names(
+            WorkerInput.class,
+            WorkerOutput.class,
+            SclMessage.class,
+            CoordinatorCore.Phase.class,
+            Loss.class);
+    names.addAll(SclSim.FAULTS);
+    names.addAll(SclSim.PROPERTIES);
+    return names;
+  }
+
+  /** Runs a seed with what it draws. */
+  static SclSim run(long seed, long chaosMs) {
+    return run(seed, null, chaosMs);
+  }
+
+  private static SclSim run(long seed, SclSim.@Nullable Faults faults, long chaosMs) {
+    SclSim sim = new SclSim(seed, faults);
+    try {
+      sim.startNemesis();
+      sim.startWorkload();
+      sim.run(chaosMs);
+      sim.heal();
+      sim.run(chaosMs + 1_000);
+      sim.stopWorkload();
+      converge(sim);
+      sim.checkAtEnd();
+      // Until no frame from before is under way.
+      sim.run(chaosMs + 2_600);
+      converge(sim);
+      takeOver(sim, LOSSES.get((int) (seed % LOSSES.size())));
+      converge(sim);
+      sim.checkAtEnd();
+      return sim;
+    } catch (RuntimeException | AssertionError e) {
+      throw new AssertionError("seed " + seed + ": " + e.getMessage() + "\n" + sim.state(), e);
+    }
+  }
+
+  static void converge(SclSim sim) {
+    sim.coverage.hit(SclSim.LIVENESS);
+    long from = sim.nowMs();
+    boolean[] synced = {false};
+    while (!sim.isConverged() || !synced[0]) {
+      if (sim.nowMs() > from + CALM_MS) {
+        throw new Violation(
+            SclSim.LIVENESS, sim.isConverged() ? "no SYNC is made" : "not converged");
+      }
+      SclSim.Node node = sim.established();
+      if (!synced[0] && node != null) {
+        node.forceSync(() -> synced[0] = true);
+      }
+      sim.run(sim.nowMs() + STEP_MS);
+    }
+  }
+
+  /** How a coordinator comes to be missed. */
+  enum Loss {
+    KILLED,
+    PAUSED,
+    /** Neither others nor replicas are reached. */
+    CUT_OFF,
+    /** Replicas are, others are not. */
+    CUT_OFF_FROM_WORKERS,
+    /** Others are, replicas are not. */
+    CUT_OFF_FROM_REPLICAS
+  }
+
+  private static final List<Loss> LOSSES = List.of(Loss.values());
+
+  /** The coordinator is lost in one way or another: within two leases there is another one. */
+  static void takeOver(SclSim sim, Loss loss) {
+    SclSim.Node dead = sim.established();
+    if (dead == null || sim.slots.size() < 2) {
+      return;
+    }
+    sim.coverage.hit(loss);
+    long before = sim.takeovers;
+    long from = sim.nowMs();
+    // By the slowest clock.
+    long limit = (long) (2 * sim.options.leaseNanos() / (0.9 * SclSim.MS));
+    long whole = 3 * sim.options.leaseNanos();
+    switch (loss) {
+      case KILLED -> dead.slot.crash();
+      case PAUSED -> dead.slot.pausedUntil = sim.now + whole;
+      case CUT_OFF -> sim.cut(dead.slot, true, true, true, whole);
+      case CUT_OFF_FROM_WORKERS -> sim.cut(dead.slot, true, true, false, whole);
+      case CUT_OFF_FROM_REPLICAS -> sim.cut(dead.slot, false, false, true, whole);
+    }
+    if (loss == Loss.CUT_OFF_FROM_WORKERS && sim.slots.size() == 2) {
+      // Of two that do not hear each other, and reach replicas, one is as good as the other.
+      sim.run(from + whole / SclSim.MS + 10);
+      return;
+    }
+    while (sim.takeovers == before) {
+      if (sim.nowMs() > from + limit) {
+        throw new Violation(SclSim.LIVENESS, "no successor within ", limit, " ms of ", loss);
+      }
+      sim.run(sim.nowMs() + 10);
+    }
+    sim.longestTakeover = Math.max(sim.longestTakeover, sim.nowMs() - from);
+    // The lost one comes back, and finds out.
+    sim.run(from + whole / SclSim.MS + 10);
+    dead.slot.start();
+  }
+}
