@@ -12,6 +12,9 @@ module io.capsuledb.host {
   requires com.fasterxml.jackson.core;
   requires HdrHistogram;
   requires info.picocli;
+  requires io.grpc;
+  requires io.grpc.netty;
+  requires io.netty.handler;
   requires io.prometheus.metrics.core;
   requires io.prometheus.metrics.instrumentation.jvm;
   requires io.prometheus.metrics.model;

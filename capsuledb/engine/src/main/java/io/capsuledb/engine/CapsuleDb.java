@@ -5,10 +5,9 @@ import io.capsuledb.core.capsule.CapsuleMetadata;
 import io.capsuledb.core.capsule.CapsuleName;
 import io.capsuledb.core.capsule.KeyRing;
 import io.capsuledb.core.capsule.MetadataCodec;
-import io.capsuledb.core.capsule.RosterCodec;
+import io.capsuledb.core.capsule.NewWriter;
 import io.capsuledb.core.capsule.RosterEntry;
 import io.capsuledb.core.crypto.Hash32;
-import io.capsuledb.core.crypto.PublicKey;
 import io.capsuledb.core.crypto.Secp256k1;
 import io.capsuledb.core.crypto.SecretBytes;
 import io.capsuledb.core.epoch.Sync;
@@ -181,29 +180,56 @@ public final class CapsuleDb implements AutoCloseable {
    */
   public static CapsuleDb open(
       CapsuleDbOptions options, CapsulePorts ports, ApplicationKey key, LongConsumer progress) {
-    boolean opened = false;
+    boolean owned = false;
     try {
-      CapsuleDb db = openOwned(options, ports, key, progress);
-      opened = true;
-      return db;
+      KeyRing keys = new KeyRing(MetadataCodec.nameOf(signed(ports)), List.of(key));
+      owned = true;
+      return open(options, ports, keys, progress);
     } finally {
-      if (!opened) {
+      if (!owned) {
         key.close();
       }
     }
   }
 
-  private static CapsuleDb openOwned(
-      CapsuleDbOptions options, CapsulePorts ports, ApplicationKey key, LongConsumer progress) {
-    Secp256k1 curve = Secp256k1.best();
+  /**
+   * As {@link #open(CapsuleDbOptions, CapsulePorts, ApplicationKey, LongConsumer)}, for whoever was
+   * given keys by somebody else.
+   *
+   * @param keys of this capsule; owned and closed by the engine from here on
+   */
+  public static CapsuleDb open(
+      CapsuleDbOptions options, CapsulePorts ports, KeyRing keys, LongConsumer progress) {
+    boolean opened = false;
+    try {
+      CapsuleDb db = openOwned(options, ports, keys, progress);
+      opened = true;
+      return db;
+    } finally {
+      if (!opened) {
+        keys.close();
+      }
+    }
+  }
+
+  private static byte[] signed(CapsulePorts ports) {
     byte[] signed = ports.store().metadata();
     if (signed == null) {
       throw new InvalidRequestException("the store holds no capsule");
     }
+    return signed;
+  }
+
+  private static CapsuleDb openOwned(
+      CapsuleDbOptions options, CapsulePorts ports, KeyRing keys, LongConsumer progress) {
+    Secp256k1 curve = Secp256k1.best();
+    byte[] signed = signed(ports);
     CapsuleName name = MetadataCodec.nameOf(signed);
     CapsuleMetadata metadata = MetadataCodec.decode(signed, curve).orThrow();
     checkExpected(options, name, metadata);
-    if (!metadata.applicationKey().equals(key.publicKey()) || key.generation() != 0) {
+    if (!keys.capsule().equals(name)
+        || (!keys.isGranted()
+            && !metadata.applicationKey().equals(keys.application(0).publicKey()))) {
       throw new DeniedException("the key given is not the application key of capsule " + name);
     }
     if ((!metadata.replicas().isEmpty() && !ports.store().isReplicated())
@@ -217,7 +243,6 @@ public final class CapsuleDb implements AutoCloseable {
               + metadata.directoryMode()
               + "; the store given replicates nothing, or the directory is not ROSTER");
     }
-    KeyRing keys = new KeyRing(name, List.of(key));
     ChainVerifier verifier = new ChainVerifier(name, metadata, curve);
     Survey survey = new Survey(name, metadata, keys, curve, ports.store(), verifier);
     survey.run();
@@ -395,9 +420,6 @@ public final class CapsuleDb implements AutoCloseable {
       WriterIndexes indexes,
       List<Hash32> tips,
       long epoch) {
-    int generation = keys.currentGeneration();
-    ApplicationKey application = keys.application(generation);
-    long writer = indexes.draw();
     if (tips.size() > RecordLayout.MAX_PARENTS) {
       throw new UnavailableException(
           "the capsule has "
@@ -408,38 +430,36 @@ public final class CapsuleDb implements AutoCloseable {
     long time = lamport.newest() + 1;
     checkLamport(time);
     lamport.advance(time);
-    SecretBytes signingKey = application.writerPrivateKey(writer);
-    RecordSealer sealer;
-    try (SecretBytes dataKey = keys.dataKey(generation, writer)) {
-      sealer = new RecordSealer(name, generation, writer, signingKey, dataKey, curve);
-    }
-    boolean introduced = false;
-    try {
-      WritePath path =
-          introduce(
-              name, application, sealer, curve.publicKey(signingKey), epoch, time, tips, ports);
-      introduced = true;
-      return path;
-    } finally {
-      if (!introduced) {
-        sealer.close();
+    try (NewWriter fresh = keys.introduce(RosterEntry.Role.WORKER, indexes::draw)) {
+      RosterEntry entry = fresh.entry();
+      indexes.add(entry.writer());
+      RecordSealer sealer;
+      try (SecretBytes dataKey = keys.dataKey(entry.generation(), entry.writer())) {
+        sealer =
+            new RecordSealer(
+                name, entry.generation(), entry.writer(), fresh.takeSigningKey(), dataKey, curve);
+      }
+      boolean introduced = false;
+      try {
+        WritePath path = introduce(sealer, fresh.roster(), epoch, time, tips, ports);
+        introduced = true;
+        return path;
+      } finally {
+        if (!introduced) {
+          sealer.close();
+        }
       }
     }
   }
 
   private static WritePath introduce(
-      CapsuleName name,
-      ApplicationKey application,
       RecordSealer sealer,
-      PublicKey writerKey,
+      byte[] roster,
       long epoch,
       long time,
       List<Hash32> tips,
       CapsulePorts ports) {
     long writer = sealer.writer();
-    int generation = application.generation();
-    RosterEntry entry = new RosterEntry(writer, writerKey, RosterEntry.Role.WORKER, generation);
-    byte[] roster = RosterCodec.encode(name, generation, List.of(entry), application::sign);
     CapsuleRecord first =
         sealer.seal(RecordType.ROSTER, epoch, time, tips, roster, 0, roster.length);
     ports.store().append(List.of(new StoredRecord(writer, 1, first.hash(), first.bytes())));

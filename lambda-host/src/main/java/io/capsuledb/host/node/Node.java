@@ -1,6 +1,7 @@
 package io.capsuledb.host.node;
 
 import io.capsuledb.core.capsule.CapsuleName;
+import io.capsuledb.core.capsule.KeyRing;
 import io.capsuledb.core.capsule.MetadataCodec;
 import io.capsuledb.core.capsule.NewCapsule;
 import io.capsuledb.core.crypto.Hash32;
@@ -232,7 +233,7 @@ public final class Node implements AutoCloseable {
                     .pollMs(routers.isEmpty() ? POLL_WITHOUT_ROUTERS_MS : POLL_MS)
                     .build(),
                 options.linearizable(),
-                key,
+                new KeyRing(db.name(), List.of(key)),
                 appended,
                 routers.isEmpty()
                     ? null

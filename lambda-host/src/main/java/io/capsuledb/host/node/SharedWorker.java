@@ -15,10 +15,10 @@ import io.capsuledb.core.epoch.Sync;
 import io.capsuledb.core.epoch.SyncCodec;
 import io.capsuledb.core.error.CapsuleException;
 import io.capsuledb.core.error.Decoded;
+import io.capsuledb.core.error.DeniedException;
 import io.capsuledb.core.error.InvalidRequestException;
 import io.capsuledb.core.error.StorageException;
 import io.capsuledb.core.error.UnavailableException;
-import io.capsuledb.core.keys.ApplicationKey;
 import io.capsuledb.core.port.Clock;
 import io.capsuledb.core.port.Entropy;
 import io.capsuledb.core.port.RecordStore.StoredRecord;
@@ -113,7 +113,6 @@ final class SharedWorker implements Sharing, AutoCloseable {
   private final CapsuleName capsule;
   private final WorkerOptions options;
   private final boolean linearizable;
-  private final ApplicationKey application;
   private final KeyRing keys;
   private final ChainChecks checks;
   private final FrameCodec frames;
@@ -171,18 +170,16 @@ final class SharedWorker implements Sharing, AutoCloseable {
     }
   }
 
-  private SharedWorker(
-      Parts parts, WorkerOptions options, boolean linearizable, ApplicationKey application) {
+  private SharedWorker(Parts parts, WorkerOptions options, boolean linearizable, KeyRing keys) {
     this.parts = parts;
     this.options = options;
     this.linearizable = linearizable;
-    this.application = application;
+    this.keys = keys;
     capsule = parts.db().name();
-    keys = new KeyRing(capsule, List.of(application));
     checks = new ChainChecks(capsule, parts.db().metadata(), keys);
     own = parts.db().head().writer();
-    frames = new FrameCodec(capsule, keys, application.generation(), own);
-    try (SecretBytes root = keys.dataKey(application.generation(), RosterEntry.MAX_WRITER);
+    frames = new FrameCodec(capsule, keys, keys.currentGeneration(), own);
+    try (SecretBytes root = keys.dataKey(keys.currentGeneration(), RosterEntry.MAX_WRITER);
         SecretBytes derived = Hkdf.sha256(root, capsule.toBytes(), LOCK_INFO, Hash32.BYTES)) {
       lockKey = derived.expose().clone();
     }
@@ -195,7 +192,7 @@ final class SharedWorker implements Sharing, AutoCloseable {
   /**
    * Starts a worker over an engine that was opened to be shared.
    *
-   * @param application cleared with the worker
+   * @param keys of the engine's capsule; cleared with the worker
    * @param appended hears what the store appends, since before the engine was opened
    * @param network joins the multicast, given who hears frames; or null: replicas are asked
    */
@@ -203,10 +200,10 @@ final class SharedWorker implements Sharing, AutoCloseable {
       Parts parts,
       WorkerOptions options,
       boolean linearizable,
-      ApplicationKey application,
+      KeyRing keys,
       Appended appended,
       @Nullable Function<Consumer<Blob>, MulticastClient> network) {
-    SharedWorker worker = new SharedWorker(parts, options, linearizable, application);
+    SharedWorker worker = new SharedWorker(parts, options, linearizable, keys);
     appended.attach(worker::appended);
     worker.multicast = network == null ? null : network.apply(worker::arrived);
     parts.db().onDurable(worker::looked);
@@ -552,22 +549,28 @@ final class SharedWorker implements Sharing, AutoCloseable {
   private void introduce() {
     endCoordinator(0);
     AtomicLong writer = new AtomicLong();
-    CoordinatorChain introduced =
-        CoordinatorChain.introduce(
-            capsule,
-            application,
-            parts.store(),
-            parts.client(),
-            parts.entropy(),
-            parts.db()::committedTime,
-            failed -> enqueue(new WorkerInput.CoordinatorEnded(writer.get())),
-            made -> {
-              // Before its first record can be durable.
-              writer.set(made.writer());
-              chain = made;
-            });
-    EventLog.info("coordinator.claims", "writer", Long.toHexString(introduced.writer()));
-    enqueue(new WorkerInput.CoordinatorIntroduced(introduced.writer()));
+    try {
+      CoordinatorChain introduced =
+          CoordinatorChain.introduce(
+              capsule,
+              keys,
+              parts.store(),
+              parts.client(),
+              parts.entropy(),
+              parts.db()::committedTime,
+              failed -> enqueue(new WorkerInput.CoordinatorEnded(writer.get())),
+              made -> {
+                // Before its first record can be durable.
+                writer.set(made.writer());
+                chain = made;
+              });
+      EventLog.info("coordinator.claims", "writer", Long.toHexString(introduced.writer()));
+      enqueue(new WorkerInput.CoordinatorIntroduced(introduced.writer()));
+    } catch (UnavailableException | DeniedException e) {
+      // Somebody else was appointed, or who appoints is away: claimed again later, if need be.
+      EventLog.info("coordinator.not_appointed", "reason", String.valueOf(e.getMessage()));
+      enqueue(new WorkerInput.CoordinatorEnded(0));
+    }
   }
 
   private @Nullable CoordinatorChain of(long writer) {

@@ -627,8 +627,7 @@ public final class WorkerCore {
     List<Long> living = epochs.living();
     int rank = living.contains(own) ? living.indexOf(own) : living.size();
     long wait =
-        options.leaseNanos()
-            + Math.min(rank, MAX_RANK) * (options.leaseNanos() / RANKS_PER_LEASE);
+        options.leaseNanos() + Math.min(rank, MAX_RANK) * (options.leaseNanos() / RANKS_PER_LEASE);
     if (now - claimNotBefore >= 0 && (fresh || now - heardAt >= wait)) {
       claimNotBefore = now + CLAIM_PAUSE_BEATS * options.beatNanos() + spread();
       coordinator.claim(now);

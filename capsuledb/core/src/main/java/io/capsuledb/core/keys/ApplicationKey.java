@@ -1,16 +1,11 @@
 package io.capsuledb.core.keys;
 
-import io.capsuledb.core.crypto.Aead;
 import io.capsuledb.core.crypto.Hash32;
-import io.capsuledb.core.crypto.Hkdf;
 import io.capsuledb.core.crypto.PublicKey;
 import io.capsuledb.core.crypto.Secp256k1;
 import io.capsuledb.core.crypto.SecretBytes;
 import io.capsuledb.core.error.Decoded;
 import io.capsuledb.core.error.Rejection;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
-import java.nio.charset.StandardCharsets;
 
 /**
  * The key of one generation of an application, and what is derived from it:
@@ -34,9 +29,6 @@ public final class ApplicationKey implements AutoCloseable {
 
   private static final int DEPTH = 4;
   private static final int LOW_BITS = 31;
-
-  private static final byte[] DATA_KEY_TAG =
-      "capsuledb/v1/data-key".getBytes(StandardCharsets.US_ASCII);
 
   private final int application;
   private final HdKey key;
@@ -145,19 +137,20 @@ public final class ApplicationKey implements AutoCloseable {
    * @throws IllegalStateException if closed
    */
   public SecretBytes dataKey(byte[] capsuleName, long writer) {
-    if (capsuleName.length != Hash32.BYTES) {
-      throw new IllegalArgumentException(
-          "a capsule's name has 32 bytes, not " + capsuleName.length);
+    try (DataRoot root = dataRoot(capsuleName)) {
+      return root.dataKey(writer);
     }
-    checkWriter(writer);
-    byte[] info =
-        ByteBuffer.allocate(DATA_KEY_TAG.length + Integer.BYTES + Long.BYTES)
-            .order(ByteOrder.LITTLE_ENDIAN)
-            .put(DATA_KEY_TAG)
-            .putInt(generation())
-            .putLong(writer)
-            .array();
-    return Hkdf.sha256(key.privateKey(), capsuleName, info, Aead.KEY_BYTES);
+  }
+
+  /**
+   * What reads this generation in one capsule; to be closed by the caller.
+   *
+   * @param capsuleName 32 bytes
+   * @throws IllegalArgumentException if it has another length
+   * @throws IllegalStateException if closed
+   */
+  public DataRoot dataRoot(byte[] capsuleName) {
+    return DataRoot.of(capsuleName, generation(), key.privateKey());
   }
 
   /** Clears this key, not what was derived from it. Idempotent. */
@@ -178,7 +171,7 @@ public final class ApplicationKey implements AutoCloseable {
     return key.derive(HdPath.MASTER.hardened(high).hardened(low));
   }
 
-  private static void checkWriter(long writer) {
+  static void checkWriter(long writer) {
     if (writer < 1 || writer > MAX_WRITER) {
       throw new IllegalArgumentException("a writer index is 1 to 2^62 - 1, not " + writer);
     }
