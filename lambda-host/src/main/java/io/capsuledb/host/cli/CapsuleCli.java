@@ -47,6 +47,12 @@ public final class CapsuleCli {
     commands.put("replica", () -> ReplicaCommand.commandLine(context));
     commands.put("worker", () -> WorkerCommand.commandLine(context));
     commands.put("router", () -> RouterCommand.commandLine(context));
+    commands.put("age", () -> new CommandLine(new AgeCommand(context)));
+    commands.put("leader", () -> new CommandLine(new LeaderCommand(context)));
+    commands.put("scheduler", () -> new CommandLine(new SchedulerCommand(context)));
+    commands.put("lambda-worker", () -> LambdaWorkerCommand.worker(context));
+    commands.put("coordinator", () -> LambdaWorkerCommand.coordinator(context));
+    commands.put("app", () -> AppCommand.commandLine(context));
     commands.put("cluster", () -> new CommandLine(new ClusterCommand(context)));
     commands.put("replicas", () -> ReplicasCommand.commandLine(context));
     commands.put(

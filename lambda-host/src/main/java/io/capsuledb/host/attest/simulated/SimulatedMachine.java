@@ -16,6 +16,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A machine that stands for one with a real CPU: a directory that its enclaves and its
@@ -107,21 +108,20 @@ public final class SimulatedMachine {
     write("pck_crl.der", collateral.pckCrl());
   }
 
-  private void write(String name, @org.jspecify.annotations.Nullable Octets bytes) {
+  private void write(String name, @Nullable Octets bytes) {
     if (bytes != null) {
       PrivateFile.write(directory.resolve(name), bytes.toArray(), true);
     }
   }
 
   /**
-   * An attester for the enclave that runs {@code code}: measures it, then makes sure, by local
+   * An attester for the enclave with a measurement ({@link CodeMeasurement}): makes sure, by local
    * attestation, that it talks to this machine's assertion-generating enclave.
    *
    * @throws UnavailableException if that does not run
    */
-  public Attester enclave(java.util.List<Path> code, Entropy entropy) {
+  public Attester enclave(Octets measurement, Entropy entropy) {
     SimulatedCpu cpu = cpu(entropy);
-    Octets measurement = CodeMeasurement.of(code);
     AgeClient age = AgeClient.attest(socket(), cpu, measurement, entropy);
     return new SimulatedAttester(cpu, measurement, age.targetInfo(), age::quote);
   }
