@@ -160,8 +160,13 @@ final class ChannelAttestation {
   }
 
   private Octets expected() {
+    // The other side's view: its own key is this side's peer key.
     return reportData(
-        !facts.server(), nonce, facts.peerKey(), facts.ownKey(), facts.exporter());
+        /* server= */ !facts.server(),
+        nonce,
+        /* ownKey= */ facts.peerKey(),
+        /* peerKey= */ facts.ownKey(),
+        facts.exporter());
   }
 
   /** The same evidence, judged by other rules. */

@@ -27,8 +27,8 @@ public interface Link {
   @Nullable Verdict peer();
 
   /**
-   * Judges the evidence that the other side has shown for this channel by other rules than those
-   * it was let in by.
+   * Judges the evidence that the other side has shown for this channel by other rules than those it
+   * was let in by.
    *
    * @throws IllegalStateException if it has shown none
    */

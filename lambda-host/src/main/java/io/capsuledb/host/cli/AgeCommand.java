@@ -55,7 +55,12 @@ final class AgeCommand implements Callable<Integer> {
     AgeServer server = AgeServer.start(simulated, new SystemClock(), new SystemEntropy());
     Runtime.getRuntime().addShutdownHook(new Thread(server::close, "capsule-stop"));
     EventLog.info(
-        "age.ready", "machine", simulated.directory(), "mode", "insecure-simulated", "pid",
+        "age.ready",
+        "machine",
+        simulated.directory(),
+        "mode",
+        "insecure-simulated",
+        "pid",
         ProcessHandle.current().pid());
     context
         .streams()

@@ -158,8 +158,7 @@ final class AppOptions {
   LaunchClient connect(KeyTree owner) {
     return LaunchClient.leader(
         leader(),
-        new LinkClient.Security(
-            null, PolicyTexts.rules(policy(), collateral(), new SystemClock())),
+        new LinkClient.Security(null, PolicyTexts.rules(policy(), collateral(), new SystemClock())),
         owner,
         new SystemEntropy());
   }
@@ -174,8 +173,7 @@ final class AppOptions {
     OwnerKeyFile key;
     char[] passphrase = null;
     if (!Files.exists(path) && make) {
-      passphrase =
-          Passphrase.given(passphraseFile, context.streams().in(), context.environment());
+      passphrase = Passphrase.given(passphraseFile, context.streams().in(), context.environment());
       char[] kept = passphrase == null ? null : passphrase.clone();
       LaunchFile.directory(data());
       try (Mnemonic words = Mnemonic.generate(new SystemEntropy())) {

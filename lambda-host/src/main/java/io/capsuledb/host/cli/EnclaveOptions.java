@@ -58,12 +58,9 @@ final class EnclaveOptions {
     Path simulated = machine;
     String name = attester == null && simulated != null ? "insecure-simulated" : attester;
     return switch (name) {
-      case "gramine" ->
-          () -> new GramineAttester(PseudoFiles.SYSTEM, GramineAttester.DIRECTORY);
+      case "gramine" -> () -> new GramineAttester(PseudoFiles.SYSTEM, GramineAttester.DIRECTORY);
       case "tsm" ->
-          () ->
-              new ConfigfsTsmAttester(
-                  PseudoFiles.SYSTEM, ConfigfsTsmAttester.DIRECTORY, entropy);
+          () -> new ConfigfsTsmAttester(PseudoFiles.SYSTEM, ConfigfsTsmAttester.DIRECTORY, entropy);
       case "insecure-simulated" -> {
         if (simulated == null) {
           throw new InvalidRequestException("insecure-simulated needs --machine");

@@ -98,8 +98,7 @@ final class JobWatch {
   static boolean isOver(JobReport report) {
     return report.shares().stream()
         .noneMatch(
-            share ->
-                share.state() == ShareState.WAITING || share.state() == ShareState.RUNNING);
+            share -> share.state() == ShareState.WAITING || share.state() == ShareState.RUNNING);
   }
 
   /** Prints results, one line a share; says whether all are good. */
@@ -110,8 +109,7 @@ final class JobWatch {
       boolean signed = share.result().sealed().length() > 0;
       String text =
           signed
-              ? LaunchClient.result(
-                  job.metadata().toArray(), job.job(), i, share, job.resultKey())
+              ? LaunchClient.result(job.metadata().toArray(), job.job(), i, share, job.resultKey())
               : "";
       good &= share.state() == ShareState.DONE && share.result().good();
       if (json) {
@@ -143,5 +141,4 @@ final class JobWatch {
     }
     return good;
   }
-
 }

@@ -16,7 +16,8 @@ import picocli.CommandLine.Option;
 /** Runs a leader until it is told to stop. */
 @Command(
     name = "leader",
-    header = "Run a leader: an enclave that gives keys to attested workers, until SIGTERM or SIGINT.",
+    header =
+        "Run a leader: an enclave that gives keys to attested workers, until SIGTERM or SIGINT.",
     description = {
       "",
       "Clients attest the leader and give it the keys of their applications; it attests workers, and",
@@ -72,7 +73,12 @@ final class LeaderCommand implements Callable<Integer> {
     Runtime.getRuntime().addShutdownHook(new Thread(server::close, "capsule-stop"));
     HostPort listening = new HostPort(address.host(), server.port());
     EventLog.info(
-        "leader.ready", "listen", listening, "mode", enclave.mode(), "pid",
+        "leader.ready",
+        "listen",
+        listening,
+        "mode",
+        enclave.mode(),
+        "pid",
         ProcessHandle.current().pid());
     context.streams().out().println("leader is ready on " + listening + ", " + enclave.mode());
     context.streams().out().flush();

@@ -12,7 +12,8 @@ import picocli.CommandLine.Option;
 /** Runs a scheduler until it is told to stop. */
 @Command(
     name = "scheduler",
-    header = "Run a scheduler: it offers encrypted programs to idle workers, until SIGTERM or SIGINT.",
+    header =
+        "Run a scheduler: it offers encrypted programs to idle workers, until SIGTERM or SIGINT.",
     description = {
       "",
       "Nobody trusts it: it sees ciphertext, sizes, and who works when. It keeps nothing on disk.",

@@ -38,8 +38,8 @@ import org.jspecify.annotations.Nullable;
  *   <li>outside of a transaction each function is for itself: {@code put}, {@code del} and {@code
  *       merge} write without a lock and converge; {@code incr} and {@code cas} hold the key's lock
  *       while they read and write;
- *   <li>in a transaction every key that is touched is locked, from the first touch to the end;
- *       what is written stays here and becomes one record at the end, or none;
+ *   <li>in a transaction every key that is touched is locked, from the first touch to the end; what
+ *       is written stays here and becomes one record at the end, or none;
  *   <li>what the program has written is durable before its result leaves ({@link #fence}).
  * </ul>
  *
@@ -142,8 +142,7 @@ final class JobHost implements HostFunctions {
     long lock = sharing.lockOf(key);
     if (!locked.contains(lock)) {
       if (locked.size() >= MAX_LOCKS) {
-        throw new InvalidRequestException(
-            "a transaction touches more than " + MAX_LOCKS + " keys");
+        throw new InvalidRequestException("a transaction touches more than " + MAX_LOCKS + " keys");
       }
       held.add(acquire(wishes(key)));
       locked.add(lock);
@@ -327,10 +326,7 @@ final class JobHost implements HostFunctions {
     }
     try (Transaction transaction = db.begin()) {
       transaction.put(
-          key,
-          ValueType.STRING,
-          value,
-          ttlMs == 0 ? 0 : Math.addExact(transaction.nowMs(), ttlMs));
+          key, ValueType.STRING, value, ttlMs == 0 ? 0 : Math.addExact(transaction.nowMs(), ttlMs));
       fence = Math.max(fence, transaction.commit());
     }
   }

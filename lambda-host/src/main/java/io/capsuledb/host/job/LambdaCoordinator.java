@@ -47,10 +47,7 @@ public final class LambdaCoordinator implements AutoCloseable {
 
   /** A coordinator that does nothing before {@link #run}. */
   public LambdaCoordinator(
-      LambdaWorker.Options options,
-      LambdaWorker.Identity identity,
-      Clock clock,
-      Entropy entropy) {
+      LambdaWorker.Options options, LambdaWorker.Identity identity, Clock clock, Entropy entropy) {
     this.options = options;
     this.identity = identity;
     this.clock = clock;
@@ -113,9 +110,7 @@ public final class LambdaCoordinator implements AutoCloseable {
           CapsuleMember.join(
               LambdaWorker.where(own, membership),
               LambdaWorker.ring(
-                  capsule,
-                  membership,
-                  leader.writers(capsule, List.of(metadata.applicationKey()))),
+                  capsule, membership, leader.writers(capsule, List.of(metadata.applicationKey()))),
               clock,
               entropy)) {
         member.onOver(_ -> leader.close("it is no member any more"));

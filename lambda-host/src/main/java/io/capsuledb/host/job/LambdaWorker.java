@@ -146,12 +146,10 @@ public final class LambdaWorker implements AutoCloseable {
       if (known == null) {
         LinkClient.open(options.scheduler(), null, entropy, new SchedulerEvents());
       } else {
-        known.send(
-            LaunchCodec.encode(idle ? new LaunchMessage.Idle() : new LaunchMessage.Busy()));
+        known.send(LaunchCodec.encode(idle ? new LaunchMessage.Idle() : new LaunchMessage.Busy()));
       }
       try {
-        TimeUnit.MILLISECONDS.sleep(
-            known == null ? RECONNECT_MS : SchedulerCore.HEARTBEAT_MS);
+        TimeUnit.MILLISECONDS.sleep(known == null ? RECONNECT_MS : SchedulerCore.HEARTBEAT_MS);
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();
         return;
@@ -180,8 +178,7 @@ public final class LambdaWorker implements AutoCloseable {
 
     @Override
     public void message(byte[] bytes) {
-      if (LaunchCodec.decode(bytes)
-          instanceof Decoded.Accepted<LaunchMessage>(Offer offer)) {
+      if (LaunchCodec.decode(bytes) instanceof Decoded.Accepted<LaunchMessage>(Offer offer)) {
         if (!offers.offer(offer)) {
           // The scheduler does not keep to one at a time: that is its business.
           EventLog.warn("lambda.offer_dropped", "job", offer.job().hex());
@@ -284,10 +281,7 @@ public final class LambdaWorker implements AutoCloseable {
       try (SecretBytes programKey = grant.programKey();
           SecretBytes program =
               ProgramBox.open(
-                      programKey,
-                      offer.job(),
-                      ProgramBox.hash(offer.program()),
-                      offer.program())
+                      programKey, offer.job(), ProgramBox.hash(offer.program()), offer.program())
                   .orThrow()) {
         Membership membership = grant.membership();
         byte[] signed = membership.metadata().toArray();
@@ -298,8 +292,10 @@ public final class LambdaWorker implements AutoCloseable {
         try (CapsuleMember member =
             CapsuleMember.join(
                 where(options, membership),
-                ring(capsule, membership, remembering(leader.writers(
-                    capsule, List.of(metadata.applicationKey())))),
+                ring(
+                    capsule,
+                    membership,
+                    remembering(leader.writers(capsule, List.of(metadata.applicationKey())))),
                 clock,
                 entropy)) {
           member.onOver(_ -> cancellation.cancel());
@@ -348,8 +344,7 @@ public final class LambdaWorker implements AutoCloseable {
       if (unavailable != null) {
         throw new UnavailableException("this worker runs no programs: " + unavailable);
       }
-      ScriptEngine engine =
-          ScriptEngine.open(new ScriptEngineOptions(1, 10_000), clock, entropy);
+      ScriptEngine engine = ScriptEngine.open(new ScriptEngineOptions(1, 10_000), clock, entropy);
       ScriptLimits limits =
           ScriptLimits.builder()
               .cpuMs(grant.cpuMs())
@@ -359,7 +354,11 @@ public final class LambdaWorker implements AutoCloseable {
               .build();
       // In front of the first line, so that the lines of the program keep their numbers.
       String text =
-          "var share=" + grant.share() + ",shares=" + grant.shares() + ";"
+          "var share="
+              + grant.share()
+              + ",shares="
+              + grant.shares()
+              + ";"
               + new String(program.expose(), StandardCharsets.UTF_8);
       return switch (engine.compile(new ScriptSource("program", text), limits)) {
         case Loaded.Failed<ScriptProgram>(ScriptOutcome failed) -> failed;
@@ -405,8 +404,7 @@ public final class LambdaWorker implements AutoCloseable {
       if (key == null) {
         throw new IllegalStateException("a member without a writer");
       }
-      ResultBox.Context context =
-          new ResultBox.Context(capsule, offer.job(), grant.share(), good);
+      ResultBox.Context context = new ResultBox.Context(capsule, offer.job(), grant.share(), good);
       try (SecretBytes plain = SecretBytes.own(text.getBytes(StandardCharsets.UTF_8))) {
         Octets sealed =
             ResultBox.seal(ResultBox.publicKey(grant.resultKey()).orThrow(), context, plain);
@@ -438,8 +436,7 @@ public final class LambdaWorker implements AutoCloseable {
     return KeyRing.granted(capsule, roots, writers);
   }
 
-  private static void awaitDurable(CapsuleMember member, long fence)
-      throws InterruptedException {
+  private static void awaitDurable(CapsuleMember member, long fence) throws InterruptedException {
     CompletionStage<@Nullable Void> durable = member.db().whenDurable(fence);
     try {
       durable.toCompletableFuture().get(DURABLE_SECONDS, TimeUnit.SECONDS);

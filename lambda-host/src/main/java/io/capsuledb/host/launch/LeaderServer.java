@@ -122,8 +122,7 @@ public final class LeaderServer implements AutoCloseable {
       try {
         rules = PolicyTexts.rules(policy, collateral, clock);
       } catch (InvalidRequestException e) {
-        return Decoded.reject(
-            Rejection.Reason.FIELD_OUT_OF_RANGE, "the policy: " + e.getMessage());
+        return Decoded.reject(Rejection.Reason.FIELD_OUT_OF_RANGE, "the policy: " + e.getMessage());
       }
       Verdict verdict = link.judge(rules);
       return verdict.accepted()
@@ -173,8 +172,7 @@ public final class LeaderServer implements AutoCloseable {
   /** Clears the copies of secrets that were made for a message. */
   private static void forget(LaunchMessage message) {
     switch (message) {
-      case LaunchMessage.Membership membership ->
-          membership.roots().forEach(SecretBytes::close);
+      case LaunchMessage.Membership membership -> membership.roots().forEach(SecretBytes::close);
       case LaunchMessage.Grant grant -> {
         grant.programKey().close();
         grant.membership().roots().forEach(SecretBytes::close);

@@ -178,8 +178,7 @@ public final class SchedulerCore {
                               .count(),
                       programs.size(),
                       offers)));
-      default ->
-          outputs.add(new Output.Close(channel, "not something one says to a scheduler"));
+      default -> outputs.add(new Output.Close(channel, "not something one says to a scheduler"));
     }
   }
 
@@ -204,17 +203,14 @@ public final class SchedulerCore {
           break;
         }
         Long notBefore = worker.notBefore.get(program.submit.job());
-        if (worker.idle
-            && worker.offered == null
-            && (notBefore == null || now - notBefore >= 0)) {
+        if (worker.idle && worker.offered == null && (notBefore == null || now - notBefore >= 0)) {
           worker.offered = program.submit.job();
           worker.idle = false;
           program.offered++;
           offers++;
           outputs.add(
               new Output.Say(
-                  worker.channel,
-                  new Offer(program.submit.job(), program.submit.program())));
+                  worker.channel, new Offer(program.submit.job(), program.submit.program())));
         }
       }
     }

@@ -8,6 +8,7 @@ import io.capsuledb.host.log.EventLog;
 import java.net.InetSocketAddress;
 import java.util.List;
 import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 
@@ -23,15 +24,17 @@ public final class SchedulerServer implements AutoCloseable {
       Executors.newSingleThreadScheduledExecutor(
           Thread.ofPlatform().daemon().name("capsule-scheduler").factory());
   private final LinkServer server;
+  private final Future<?> ticking;
 
   private SchedulerServer(InetSocketAddress address, Clock clock, Entropy entropy) {
     this.clock = clock;
     this.server = LinkServer.start(address, null, entropy, Conversation::new);
-    agent.scheduleAtFixedRate(
-        () -> perform(core.tick(clock.monotonicNanos())),
-        TICK_MS,
-        TICK_MS,
-        TimeUnit.MILLISECONDS);
+    ticking =
+        agent.scheduleAtFixedRate(
+            () -> perform(core.tick(clock.monotonicNanos())),
+            TICK_MS,
+            TICK_MS,
+            TimeUnit.MILLISECONDS);
   }
 
   /**
@@ -104,6 +107,7 @@ public final class SchedulerServer implements AutoCloseable {
   @Override
   public void close() {
     server.close();
+    ticking.cancel(false);
     agent.shutdownNow();
   }
 }

@@ -19,9 +19,11 @@ import java.nio.file.Files;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The assertion-generating enclave of an insecure-simulated machine as a process: {@link
@@ -41,6 +43,8 @@ public final class AgeServer implements AutoCloseable {
   private final ScheduledExecutorService renewing =
       Executors.newSingleThreadScheduledExecutor(
           Thread.ofPlatform().daemon().name("capsule-age-renew").factory());
+
+  private @Nullable Future<?> renewal;
 
   private AgeServer(
       SimulatedMachine machine,
@@ -69,8 +73,9 @@ public final class AgeServer implements AutoCloseable {
       server.bind(UnixDomainSocketAddress.of(machine.socket()));
       AgeServer started = new AgeServer(machine, platform, clock, server);
       started.publish();
-      started.renewing.scheduleAtFixedRate(
-          started::publish, RENEW.toHours(), RENEW.toHours(), TimeUnit.HOURS);
+      started.renewal =
+          started.renewing.scheduleAtFixedRate(
+              started::publish, RENEW.toHours(), RENEW.toHours(), TimeUnit.HOURS);
       Thread.ofPlatform().daemon().name("capsule-age").start(started::accept);
       return started;
     } catch (IOException | IllegalArgumentException e) {
@@ -143,6 +148,10 @@ public final class AgeServer implements AutoCloseable {
   /** Ends it; enclaves get no more evidence. */
   @Override
   public void close() {
+    Future<?> running = renewal;
+    if (running != null) {
+      running.cancel(true);
+    }
     renewing.shutdownNow();
     try {
       server.close();
