@@ -11,7 +11,6 @@ import io.capsuledb.core.crypto.Secp256k1;
 import io.capsuledb.core.crypto.SecretBytes;
 import io.capsuledb.core.error.CapsuleException;
 import io.capsuledb.core.error.Decoded;
-import io.capsuledb.core.error.IntegrityException;
 import io.capsuledb.core.error.UnavailableException;
 import io.capsuledb.core.keys.DataRoot;
 import io.capsuledb.core.port.Clock;
@@ -103,6 +102,10 @@ public final class LambdaWorker implements AutoCloseable {
   private final BlockingQueue<Offer> offers = new LinkedBlockingQueue<>(1);
   private volatile boolean closed;
   private volatile boolean idle;
+  private volatile boolean opening;
+
+  /** Whether secrets came in this life. Of the thread that runs. */
+  private boolean granted;
   private volatile @Nullable Link scheduler;
   private volatile @Nullable LeaderLink leading;
 
@@ -125,13 +128,14 @@ public final class LambdaWorker implements AutoCloseable {
       }
       idle = false;
       boolean ran = false;
+      granted = false;
       try {
         ran = work(offer);
       } catch (CapsuleException e) {
         EventLog.warn(
             "lambda.failed", "job", offer.job().hex(), "reason", String.valueOf(e.getMessage()));
       }
-      if (ran) {
+      if (granted) {
         reset();
       }
       say(new LaunchMessage.Through(offer.job(), ran));
@@ -144,7 +148,10 @@ public final class LambdaWorker implements AutoCloseable {
     while (!closed) {
       Link known = scheduler;
       if (known == null) {
-        LinkClient.open(options.scheduler(), null, entropy, new SchedulerEvents());
+        if (!opening) {
+          opening = true;
+          LinkClient.open(options.scheduler(), null, entropy, new SchedulerEvents());
+        }
       } else {
         known.send(LaunchCodec.encode(idle ? new LaunchMessage.Idle() : new LaunchMessage.Busy()));
       }
@@ -165,12 +172,11 @@ public final class LambdaWorker implements AutoCloseable {
     }
   }
 
+  /** One at a time: it is opened again only when the one before has closed. */
   private final class SchedulerEvents implements Link.Events {
-    private @Nullable Link own;
 
     @Override
     public void opened(Link link) {
-      own = link;
       scheduler = link;
       link.send(LaunchCodec.encode(idle ? new LaunchMessage.Idle() : new LaunchMessage.Busy()));
       EventLog.info("lambda.registered", "scheduler", link.remote());
@@ -188,9 +194,8 @@ public final class LambdaWorker implements AutoCloseable {
 
     @Override
     public void closed(String reason) {
-      if (scheduler == own) {
-        scheduler = null;
-      }
+      scheduler = null;
+      opening = false;
     }
   }
 
@@ -217,31 +222,26 @@ public final class LambdaWorker implements AutoCloseable {
       long attested = clock.monotonicNanos();
       leader.say(new LaunchMessage.Take(offer.job(), ProgramBox.hash(offer.program())));
       LaunchMessage answer = inbox.poll(GRANT_SECONDS, TimeUnit.SECONDS);
-      switch (answer) {
-        case Grant grant -> {
-          var unused = leader.over().thenRun(cancellation::cancel);
-          assert unused != null;
-          Share share = new Share(offer, grant, leader, cancellation, begin, attested);
-          share.run();
-          LaunchMessage last = inbox.poll(RESET_SECONDS, TimeUnit.SECONDS);
-          EventLog.info(
-              "lambda.share_over",
-              "job",
-              offer.job().hex(),
-              "reset",
-              last instanceof LaunchMessage.Reset);
-          return true;
-        }
-        case LaunchMessage.NotNow(String reason) -> {
-          EventLog.info("lambda.no_share", "job", offer.job().hex(), "reason", reason);
-          return false;
-        }
-        case null ->
-            throw new UnavailableException(
-                leader.over().isDone() ? leader.over().join() : "the leader gave no answer");
-        default ->
-            throw new UnavailableException("the leader answered with something else: " + answer);
+      if (answer instanceof Grant grant) {
+        granted = true;
+        var unused = leader.over().thenRun(cancellation::cancel);
+        assert unused != null;
+        new Share(offer, grant, leader, cancellation, begin, attested).run();
+        LaunchMessage last = inbox.poll(RESET_SECONDS, TimeUnit.SECONDS);
+        EventLog.info(
+            "lambda.share_over",
+            "job",
+            offer.job().hex(),
+            "reset",
+            last instanceof LaunchMessage.Reset);
+        return true;
       }
+      if (answer instanceof LaunchMessage.NotNow(String reason)) {
+        EventLog.info("lambda.no_share", "job", offer.job().hex(), "reason", reason);
+        return false;
+      }
+      throw new UnavailableException(
+          leader.over().isDone() ? leader.over().join() : "the leader gave no answer");
     } finally {
       leader.close("done");
       leading = null;
@@ -316,8 +316,6 @@ public final class LambdaWorker implements AutoCloseable {
           awaitDurable(member, host.fence());
           finish(capsule, outcome);
         }
-      } catch (IntegrityException e) {
-        throw e;
       } finally {
         SecretBytes key = signingKey;
         if (key != null) {

@@ -120,7 +120,7 @@ public final class LaunchCodec {
         out.list(
             report.shares(),
             share -> {
-              out.octet(share.state().ordinal());
+              out.octet(share.state().number());
               out.number(share.attempts());
               out.text(share.measurement());
               put(out, share.result());

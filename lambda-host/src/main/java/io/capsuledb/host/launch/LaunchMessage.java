@@ -119,11 +119,22 @@ public sealed interface LaunchMessage {
 
   /** How a share is. */
   enum ShareState {
-    WAITING,
-    RUNNING,
-    DONE,
-    FAILED,
-    STOPPED
+    WAITING(0),
+    RUNNING(1),
+    DONE(2),
+    FAILED(3),
+    STOPPED(4);
+
+    private final int number;
+
+    ShareState(int number) {
+      this.number = number;
+    }
+
+    /** The number in messages. */
+    int number() {
+      return number;
+    }
   }
 
   /**

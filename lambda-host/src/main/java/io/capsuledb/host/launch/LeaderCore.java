@@ -258,7 +258,7 @@ public final class LeaderCore implements AutoCloseable {
     byte[] signed = open.metadata().toArray();
     try (SecretBytes secret = open.key()) {
       CapsuleMetadata metadata = MetadataCodec.decode(signed, curve).orThrow();
-      if (!metadata.ownerKey().equals(owner)) {
+      if (owner == null || !metadata.ownerKey().equals(owner)) {
         throw new DeniedException("the capsule has another owner");
       }
       ApplicationKey key =
@@ -293,7 +293,8 @@ public final class LeaderCore implements AutoCloseable {
 
   private Application owned(Channel channel, CapsuleName capsule) {
     Application application = applications.get(capsule);
-    if (application == null || !application.owner.equals(channel.owner)) {
+    PublicKey owner = channel.owner;
+    if (application == null || owner == null || !application.owner.equals(owner)) {
       // The same for both: who does not own it learns nothing of it.
       throw new DeniedException("there is no such application of yours");
     }
@@ -301,9 +302,10 @@ public final class LeaderCore implements AutoCloseable {
   }
 
   private Job own(Channel channel, Octets id) {
+    PublicKey owner = channel.owner;
     for (Application application : applications.values()) {
       Job job = application.jobs.get(id);
-      if (job != null && application.owner.equals(channel.owner)) {
+      if (job != null && owner != null && application.owner.equals(owner)) {
         return job;
       }
     }

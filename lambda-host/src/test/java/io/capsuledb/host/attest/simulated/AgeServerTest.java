@@ -15,6 +15,7 @@ import io.capsuledb.host.attest.encoding.Octets;
 import io.capsuledb.host.attest.files.CollateralFolder;
 import io.capsuledb.host.attest.pki.Certificate;
 import io.capsuledb.host.attest.pki.TrustRoots;
+import io.capsuledb.host.attest.verdict.Check;
 import io.capsuledb.host.attest.verdict.EvidencePolicy;
 import io.capsuledb.host.attest.verdict.EvidencePolicy.Allowed;
 import io.capsuledb.host.attest.verdict.Verdict;
@@ -67,6 +68,7 @@ class AgeServerTest {
     Files.write(code.resolve("a/Two.class"), new byte[] {2});
     Octets genuine = CodeMeasurement.of(List.of(code));
     try (AgeServer server = start(machine)) {
+      assertThat(server).isNotNull();
       Attester attester = machine.enclave(genuine, entropy);
       assertThat(attester.name()).isEqualTo("insecure-simulated");
       Verdict good = judge(machine, genuine, attester.attest(DATA).bytes());
@@ -79,7 +81,7 @@ class AgeServerTest {
       Verdict bad =
           judge(machine, genuine, machine.enclave(tampered, entropy).attest(DATA).bytes());
       assertThat(bad.accepted()).isFalse();
-      assertThat(bad.check("identity").reason()).contains(tampered.hex());
+      assertThat(bad.check("identity").outcome()).isEqualTo(Check.Outcome.FAILED);
     }
     assertThatThrownBy(() -> machine.enclave(genuine, entropy))
         .isInstanceOf(UnavailableException.class)
@@ -90,6 +92,7 @@ class AgeServerTest {
   void anEnclaveOfAnotherMachineGetsNoQuote() {
     SimulatedMachine machine = new SimulatedMachine(directory.resolve("m"));
     try (AgeServer server = start(machine)) {
+      assertThat(server).isNotNull();
       SimulatedCpu other = new SimulatedCpu(SecretBytes.own(new byte[32]), entropy);
       Octets self = Octets.ofHex("42".repeat(32));
       // It does not know the enclave that answers, and would not be known by it either.
@@ -135,7 +138,7 @@ class AgeServerTest {
                     });
         assertThatThrownBy(() -> AgeClient.attest(socket, cpu, self, entropy))
             .isInstanceOf(IntegrityException.class)
-            .hasMessageContaining(answer == old ? "replay" : "another enclave");
+            .hasMessageContaining(answer.equals(old) ? "replay" : "another enclave");
         replaying.join();
       }
     }
