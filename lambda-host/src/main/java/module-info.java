@@ -23,6 +23,7 @@ module io.capsuledb.host {
   requires java.logging;
   requires java.management;
   requires jdk.httpserver;
+  requires jdk.management;
   requires me.tongfei.progressbar;
   requires org.tomlj;
   requires rocksdbjni;

@@ -78,6 +78,7 @@ public final class LambdaWorker implements AutoCloseable {
   private static final long WALL_MS = 3_600_000;
   private static final int HOST_CALLS = 1_000_000_000;
   private static final int LINES_AT_ONCE = 64;
+  private static final long FLUSH_NANOS = TimeUnit.MILLISECONDS.toNanos(200);
 
   /**
    * How it works.
@@ -259,6 +260,7 @@ public final class LambdaWorker implements AutoCloseable {
     private final List<String> lines = new ArrayList<>();
     private @Nullable SecretBytes signingKey;
     private byte[] roster = new byte[0];
+    private long flushedAt;
 
     Share(
         Offer offer,
@@ -376,7 +378,9 @@ public final class LambdaWorker implements AutoCloseable {
           line.length() <= LaunchMessage.MAX_LINE
               ? line
               : line.substring(0, LaunchMessage.MAX_LINE));
-      if (lines.size() >= LINES_AT_ONCE) {
+      long now = clock.monotonicNanos();
+      if (lines.size() >= LINES_AT_ONCE || now - flushedAt > FLUSH_NANOS) {
+        flushedAt = now;
         flush();
       }
     }
