@@ -26,6 +26,7 @@ final class Wipe {
 
   private static final int PIECE_BYTES = 64 << 10;
   private static final long BEHIND_BYTES = 8L << 20;
+  private static final int COLLECTIONS = 4;
   private static final long MOST_YOUNG_BYTES = 1L << 30;
 
   private Wipe() {}
@@ -36,7 +37,10 @@ final class Wipe {
         ManagementFactory.getPlatformMXBean(HotSpotDiagnosticMXBean.class);
     String least = jvm.getVMOption("MinHeapFreeRatio").getValue();
     String most = jvm.getVMOption("MaxHeapFreeRatio").getValue();
-    collect();
+    // Only one of several collections moves everything, unless the JVM was told otherwise.
+    for (int i = 0; i < COLLECTIONS; i++) {
+      collect();
+    }
     jvm.setVMOption("MinHeapFreeRatio", "0");
     jvm.setVMOption("MaxHeapFreeRatio", "1");
     try {

@@ -21,7 +21,8 @@ public final class SelfCommand {
           "-Xmn24m",
           "-XX:-ShrinkHeapInSteps",
           "-XX:MinHeapFreeRatio=5",
-          "-XX:MaxHeapFreeRatio=20");
+          "-XX:MaxHeapFreeRatio=20",
+          "-XX:MarkSweepAlwaysCompactCount=1");
 
   /** As {@link #prefix()}, for one command, which may want flags of its own. */
   static List<String> prefix(String command) {
