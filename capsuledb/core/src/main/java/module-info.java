@@ -18,6 +18,7 @@ module io.capsuledb.core {
   exports io.capsuledb.core.port;
   exports io.capsuledb.core.proof;
   exports io.capsuledb.core.record;
+  exports io.capsuledb.core.rotation;
   exports io.capsuledb.core.seal;
   exports io.capsuledb.core.system;
 }

@@ -2,6 +2,7 @@ package io.capsuledb.enclave;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -20,5 +21,42 @@ class ProcessHardeningTest {
     assertThat(limits)
         .anySatisfy(line -> assertThat(line).matches("Max core file size\\s+0\\s+0\\s+bytes\\s*"));
     assertThat(Files.readAllLines(Path.of("/proc/thread-self/status"))).contains("NoNewPrivs:\t1");
+  }
+
+  @Test
+  @EnabledOnOs(OS.LINUX)
+  void aSealedProcessOpensNothingMore() throws Exception {
+    Process process =
+        new ProcessBuilder(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "--enable-native-access=ALL-UNNAMED",
+                "-cp",
+                System.getProperty("java.class.path"),
+                SealedProcess.class.getName())
+            .redirectErrorStream(true)
+            .start();
+    List<String> lines =
+        new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8)
+            .lines()
+            .toList();
+    assertThat(process.waitFor()).as(String.join(" | ", lines)).isZero();
+    assertThat(lines)
+        .contains(
+            "before: true",
+            "file before: done",
+            "no-core-dump: null",
+            "not-traceable: null",
+            "no-new-privileges: null",
+            "memory-not-dumped: null",
+            "system-calls: null",
+            "socket: refused",
+            "connect: refused",
+            "file: refused",
+            "write: refused",
+            "program: refused",
+            "thread: runs",
+            "memory: 64");
+    // Whether memory may be locked is for the machine to say; what it says is told.
+    assertThat(lines).anySatisfy(line -> assertThat(line).startsWith("memory-locked: "));
   }
 }

@@ -225,7 +225,14 @@ public final class CapsuleCopy {
   /** The chains in the order in which they began, which is an order of their joins. */
   private List<Span> spans(CapsuleName name, CapsuleMetadata metadata) {
     List<Span> spans = new ArrayList<>();
-    FinalHeads ends = FinalHeads.read(name, source, curve, introduced(name), false);
+    FinalHeads ends =
+        FinalHeads.read(
+            name,
+            MetadataCodec.decode(read(source), curve).orThrow(),
+            source,
+            curve,
+            introduced(name),
+            false);
     Map<Long, SignedHeader> others = new TreeMap<>();
     for (long writer : source.writers()) {
       SignedHeader first = at(name, source, writer, 1);
@@ -252,7 +259,7 @@ public final class CapsuleCopy {
   /** Whether a chain says that it is a compactor's. If that is wrong, its copy will say so. */
   private boolean isCompactor(CapsuleName name, CapsuleMetadata metadata, SignedHeader first) {
     return first instanceof CapsuleRecord roster
-        && RosterCodec.decode(name, roster.payload(), List.of(metadata.applicationKey()), curve)
+        && RosterCodec.decode(name, roster.payload(), metadata, curve)
             instanceof Decoded.Accepted<List<RosterEntry>>(List<RosterEntry> entries)
         && entries.stream()
             .anyMatch(
@@ -404,7 +411,7 @@ public final class CapsuleCopy {
     require(verifier.verifySignature(record));
     require(RecordChecks.understood(record, verifier));
     if (record instanceof CapsuleRecord readable) {
-      require(RecordChecks.form(readable, name));
+      require(RecordChecks.form(readable, name, verifier.metadata(), curve));
     }
     require(RecordChecks.indexed(source, record));
     require(RecordChecks.parents(source, name, record));

@@ -5,11 +5,8 @@ import io.capsuledb.core.capsule.CapsuleMetadata;
 import io.capsuledb.core.capsule.CapsuleName;
 import io.capsuledb.core.capsule.KeyRing;
 import io.capsuledb.core.capsule.MetadataCodec;
-import io.capsuledb.core.capsule.NewWriter;
-import io.capsuledb.core.capsule.RosterEntry;
 import io.capsuledb.core.crypto.Hash32;
 import io.capsuledb.core.crypto.Secp256k1;
-import io.capsuledb.core.crypto.SecretBytes;
 import io.capsuledb.core.epoch.Sync;
 import io.capsuledb.core.error.CapsuleException;
 import io.capsuledb.core.error.Decoded;
@@ -24,7 +21,6 @@ import io.capsuledb.core.keys.ApplicationKey;
 import io.capsuledb.core.port.Clock;
 import io.capsuledb.core.port.Entropy;
 import io.capsuledb.core.port.RecordStore;
-import io.capsuledb.core.port.RecordStore.StoredRecord;
 import io.capsuledb.core.port.Scheduler;
 import io.capsuledb.core.port.Telemetry;
 import io.capsuledb.core.proof.KeyProofCodec;
@@ -32,12 +28,12 @@ import io.capsuledb.core.record.CapsuleRecord;
 import io.capsuledb.core.record.ChainVerifier;
 import io.capsuledb.core.record.RecordCodec;
 import io.capsuledb.core.record.RecordHeader;
-import io.capsuledb.core.record.RecordLayout;
 import io.capsuledb.core.record.RecordOpener;
-import io.capsuledb.core.record.RecordSealer;
 import io.capsuledb.core.record.RecordType;
 import io.capsuledb.core.record.SignedHeader;
+import io.capsuledb.core.rotation.Rotation;
 import io.capsuledb.core.seal.ChainHead;
+import io.capsuledb.engine.CapsuleKeys.KeySource;
 import io.capsuledb.engine.entry.Entry;
 import io.capsuledb.engine.entry.Version;
 import io.capsuledb.engine.lsm.Manifest.Chain;
@@ -50,6 +46,7 @@ import java.util.concurrent.CompletionStage;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
 import java.util.function.LongConsumer;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -99,6 +96,9 @@ public final class CapsuleDb implements AutoCloseable {
   /** Longest wait for a flush before a proof. */
   private static final long PROOF_WAIT_SECONDS = 30;
 
+  /** Longest wait for what was committed before a rotation of keys. */
+  private static final long ROTATION_WAIT_SECONDS = 30;
+
   private static final long NANOS_PER_SECOND = 1_000_000_000L;
 
   /** Keys tried before a random key is looked for in order. */
@@ -116,7 +116,11 @@ public final class CapsuleDb implements AutoCloseable {
   private final WritePath writePath;
   private final WriteThrottle throttle;
   private final LamportClock lamport;
-  private final long writer;
+  private final WriterIndexes indexes;
+
+  /** Another one after each rotation. */
+  private volatile long writer;
+
   private final long replayedRecords;
   private final CapsuleDbOptions options;
 
@@ -127,6 +131,11 @@ public final class CapsuleDb implements AutoCloseable {
   // Guarded by lock:
   private final Transaction transaction = new Transaction(this);
   private boolean closed;
+
+  /** Who rotates keys waits here. */
+  private final Scheduler.Gate drained;
+
+  private volatile boolean draining;
 
   /** Size at a moment, so that asking again while nothing happens costs nothing. */
   private volatile @Nullable Counted counted;
@@ -143,8 +152,10 @@ public final class CapsuleDb implements AutoCloseable {
       WritePath writePath,
       LamportClock lamport,
       CapsuleDbOptions options,
+      WriterIndexes indexes,
       @Nullable SharedChains chains,
       long replayedRecords) {
+    this.indexes = indexes;
     this.chains = chains;
     this.name = name;
     this.metadata = metadata;
@@ -154,6 +165,7 @@ public final class CapsuleDb implements AutoCloseable {
     this.entropy = ports.entropy();
     this.telemetry = ports.telemetry();
     this.curve = curve;
+    this.drained = ports.scheduler().gate();
     this.tree = tree;
     this.writePath = writePath;
     this.throttle =
@@ -169,7 +181,8 @@ public final class CapsuleDb implements AutoCloseable {
    * Opens a capsule: finds its newest manifest, verifies and replays what came after it, then
    * introduces a new writer.
    *
-   * @param key the application key of generation 0; owned and closed by the engine from here on
+   * @param key the application key of the generation in force; owned and closed by the engine from
+   *     here on
    * @param ports the store holds the capsule's metadata already ({@link
    *     io.capsuledb.core.capsule.NewCapsule} makes them)
    * @param progress hears now and then how many records were replayed
@@ -182,9 +195,9 @@ public final class CapsuleDb implements AutoCloseable {
       CapsuleDbOptions options, CapsulePorts ports, ApplicationKey key, LongConsumer progress) {
     boolean owned = false;
     try {
-      KeyRing keys = new KeyRing(MetadataCodec.nameOf(signed(ports)), List.of(key));
+      CapsuleDb db = open(options, ports, KeySource.only(key), progress);
       owned = true;
-      return open(options, ports, keys, progress);
+      return db;
     } finally {
       if (!owned) {
         key.close();
@@ -193,59 +206,104 @@ public final class CapsuleDb implements AutoCloseable {
   }
 
   /**
-   * As {@link #open(CapsuleDbOptions, CapsulePorts, ApplicationKey, LongConsumer)}, for whoever was
-   * given keys by somebody else.
-   *
-   * @param keys of this capsule; owned and closed by the engine from here on
+   * The same with a source of keys, which is asked for that of the generation in force, known only
+   * from the store. If a rotation to the next generation was begun and did not come to its end, and
+   * the source has that key too, it is carried out.
    */
   public static CapsuleDb open(
-      CapsuleDbOptions options, CapsulePorts ports, KeyRing keys, LongConsumer progress) {
+      CapsuleDbOptions options, CapsulePorts ports, KeySource source, LongConsumer progress) {
+    return open(options, ports, new Keys.Sourced(source), progress);
+  }
+
+  /**
+   * The same for whoever was given keys in place of the application's.
+   *
+   * @param granted of this capsule and the generation in force; owned and closed by the engine from
+   *     here on
+   * @throws DeniedException if it is of another capsule
+   * @throws UnavailableException if it is not of the generation in force, or the next one was
+   *     announced: new keys have to be asked for
+   */
+  public static CapsuleDb open(
+      CapsuleDbOptions options, CapsulePorts ports, KeyRing granted, LongConsumer progress) {
+    if (!granted.isGranted()) {
+      throw new IllegalArgumentException("a ring with an application key is made by its source");
+    }
+    return open(options, ports, new Keys.Granted(granted), progress);
+  }
+
+  private static CapsuleDb open(
+      CapsuleDbOptions options, CapsulePorts ports, Keys keys, LongConsumer progress) {
+    AtomicReference<@Nullable KeyRing> ring =
+        new AtomicReference<>(keys instanceof Keys.Granted(KeyRing granted) ? granted : null);
     boolean opened = false;
     try {
-      CapsuleDb db = openOwned(options, ports, keys, progress);
+      CapsuleDb db = open(options, ports, keys, ring, progress);
       opened = true;
       return db;
     } finally {
-      if (!opened) {
-        keys.close();
+      KeyRing made = ring.get();
+      if (!opened && made != null) {
+        made.close();
       }
     }
   }
 
-  private static byte[] signed(CapsulePorts ports) {
+  /** Where the keys come from. */
+  private sealed interface Keys {
+
+    /** From whoever has application keys. */
+    record Sourced(KeySource source) implements Keys {}
+
+    /** They are there. */
+    record Granted(KeyRing ring) implements Keys {}
+  }
+
+  private static CapsuleDb open(
+      CapsuleDbOptions options,
+      CapsulePorts ports,
+      Keys from,
+      AtomicReference<@Nullable KeyRing> ring,
+      LongConsumer progress) {
+    Secp256k1 curve = Secp256k1.best();
     byte[] signed = ports.store().metadata();
     if (signed == null) {
       throw new InvalidRequestException("the store holds no capsule");
     }
-    return signed;
-  }
-
-  private static CapsuleDb openOwned(
-      CapsuleDbOptions options, CapsulePorts ports, KeyRing keys, LongConsumer progress) {
-    Secp256k1 curve = Secp256k1.best();
-    byte[] signed = signed(ports);
     CapsuleName name = MetadataCodec.nameOf(signed);
     CapsuleMetadata metadata = MetadataCodec.decode(signed, curve).orThrow();
     checkExpected(options, name, metadata);
-    if (!keys.capsule().equals(name)
-        || (!keys.isGranted()
-            && !metadata.applicationKey().equals(keys.application(0).publicKey()))) {
-      throw new DeniedException("the key given is not the application key of capsule " + name);
-    }
-    if ((!metadata.replicas().isEmpty() && !ports.store().isReplicated())
-        || metadata.directoryMode() != CapsuleMetadata.DirectoryMode.ROSTER) {
+    if (!metadata.replicas().isEmpty() && !ports.store().isReplicated()) {
       throw new InvalidRequestException(
           "capsule "
               + name
               + " wants "
               + metadata.replicas().size()
-              + " replicas and key directory "
-              + metadata.directoryMode()
-              + "; the store given replicates nothing, or the directory is not ROSTER");
+              + " replicas; the store given replicates nothing");
     }
     ChainVerifier verifier = new ChainVerifier(name, metadata, curve);
-    Survey survey = new Survey(name, metadata, keys, curve, ports.store(), verifier);
+    Survey survey =
+        new Survey(
+            name,
+            metadata,
+            ends -> {
+              KeyRing made =
+                  switch (from) {
+                    case Keys.Sourced(KeySource source) ->
+                        CapsuleKeys.ring(name, metadata, ends, source);
+                    case Keys.Granted(KeyRing granted) -> {
+                      CapsuleKeys.checkGranted(name, ends, granted);
+                      yield granted;
+                    }
+                  };
+              ring.set(made);
+              return made;
+            },
+            curve,
+            ports.store(),
+            verifier);
     survey.run();
+    KeyRing keys = java.util.Objects.requireNonNull(survey.keys());
     WriterIndexes indexes = new WriterIndexes(ports.entropy());
     survey.writers().forEach(indexes::add);
     LamportClock lamport = new LamportClock();
@@ -282,6 +340,8 @@ public final class CapsuleDb implements AutoCloseable {
       Replay replay =
           new Replay(
               name,
+              metadata,
+              curve,
               keys,
               ports.store(),
               verifier,
@@ -297,8 +357,31 @@ public final class CapsuleDb implements AutoCloseable {
       ports.telemetry().count(Telemetry.Counter.RECORDS_REPLAYED, replay.records());
       List<Hash32> tips = tips(survey, verifier);
       long epoch = options.shared() ? firstEpoch(survey, replay) : 0;
+      long time = lamport.newest() + 1;
+      Birth birth =
+          birth(
+              options.shared(),
+              name,
+              metadata,
+              keys,
+              from,
+              curve,
+              ports.store(),
+              survey,
+              indexes,
+              tips,
+              epoch,
+              time);
+      lamport.advance(birth.head().lamport());
       WritePath writePath =
-          introduceWriter(name, keys, curve, ports, lamport, indexes, tips, epoch);
+          new WritePath(
+              ports.store(),
+              birth.sealer(),
+              birth.head(),
+              birth.head().lamport(),
+              ports.clock(),
+              ports.telemetry());
+      writePath.beginEpoch(epoch);
       path.set(writePath);
       SharedChains chains = null;
       if (options.shared()) {
@@ -331,9 +414,11 @@ public final class CapsuleDb implements AutoCloseable {
               writePath,
               lamport,
               options,
+              indexes,
               chains,
               replay.records());
       writePath.onDurable(tree::signalFlush);
+      writePath.onDurable(db::signalDrained);
       writePath.start(ports.scheduler());
       tree.start();
       LOG.log(
@@ -410,76 +495,196 @@ public final class CapsuleDb implements AutoCloseable {
     }
   }
 
-  /** Draws a writer index the capsule has not seen and stores the writer's first record. */
-  private static WritePath introduceWriter(
+  /**
+   * Draws a writer index the capsule has not seen and stores the writer's first record. A rotation
+   * that did not come to its end is carried out, unless the next generation's key is not to be had:
+   * then this is a writer of the generation in force.
+   */
+  private static Birth birth(
+      boolean shared,
       CapsuleName name,
+      CapsuleMetadata metadata,
       KeyRing keys,
+      Keys from,
       Secp256k1 curve,
-      CapsulePorts ports,
-      LamportClock lamport,
+      RecordStore store,
+      Survey survey,
       WriterIndexes indexes,
       List<Hash32> tips,
-      long epoch) {
-    if (tips.size() > RecordLayout.MAX_PARENTS) {
-      throw new UnavailableException(
-          "the capsule has "
-              + tips.size()
-              + " unjoined chains; a record joins at most "
-              + RecordLayout.MAX_PARENTS);
-    }
-    long time = lamport.newest() + 1;
-    checkLamport(time);
-    lamport.advance(time);
-    try (NewWriter fresh = keys.introduce(RosterEntry.Role.WORKER, indexes::draw)) {
-      RosterEntry entry = fresh.entry();
-      indexes.add(entry.writer());
-      RecordSealer sealer;
-      try (SecretBytes dataKey = keys.dataKey(entry.generation(), entry.writer())) {
-        sealer =
-            new RecordSealer(
-                name, entry.generation(), entry.writer(), fresh.takeSigningKey(), dataKey, curve);
-      }
-      boolean introduced = false;
+      long epoch,
+      long time) {
+    int generation = keys.currentGeneration();
+    if (survey.finals().newestGeneration() > generation
+        && from instanceof Keys.Sourced(var source)) {
+      ApplicationKey next = null;
       try {
-        WritePath path = introduce(sealer, fresh.roster(), epoch, time, tips, ports);
-        introduced = true;
-        return path;
+        next = CapsuleKeys.key(name, metadata, generation + 1, source);
+        ApplicationKey taken = next;
+        if (shared && !survey.finals().isEnded(generation)) {
+          throw new UnavailableException(
+              "the keys are being rotated, and not all writers of generation "
+                  + generation
+                  + " have ended yet: repeat");
+        }
+        Birth born =
+            Birth.rotating(
+                name,
+                taken,
+                indexes.draw(),
+                epoch,
+                time,
+                tips,
+                store,
+                curve,
+                () -> rotation(keys, taken, survey.finals().ends(generation)));
+        keys.advance(taken);
+        next = null;
+        LOG.log(
+            System.Logger.Level.INFO,
+            "event=keys.rotated capsule={0} generation={1} begun_before=true",
+            name,
+            generation + 1);
+        return born;
+      } catch (DeniedException unknown) {
+        if (shared) {
+          throw unknown;
+        }
+        LOG.log(
+            System.Logger.Level.WARNING,
+            "event=keys.rotation_pending capsule={0} generation={1} reason=\"{2}\"",
+            name,
+            generation + 1,
+            unknown.getMessage());
       } finally {
-        if (!introduced) {
-          sealer.close();
+        if (next != null) {
+          next.close();
         }
       }
     }
+    return Birth.of(keys, indexes, epoch, time, tips, store, curve);
   }
 
-  private static WritePath introduce(
-      RecordSealer sealer,
-      byte[] roster,
-      long epoch,
-      long time,
-      List<Hash32> tips,
-      CapsulePorts ports) {
-    long writer = sealer.writer();
-    CapsuleRecord first =
-        sealer.seal(RecordType.ROSTER, epoch, time, tips, roster, 0, roster.length);
-    ports.store().append(List.of(new StoredRecord(writer, 1, first.hash(), first.bytes())));
-    WritePath path =
-        new WritePath(
-            ports.store(),
-            sealer,
-            new WritePath.Head(writer, 1, first.hash(), time),
-            time,
-            ports.clock(),
-            ports.telemetry());
-    path.beginEpoch(epoch);
-    return path;
+  private static Rotation rotation(KeyRing keys, ApplicationKey next, List<Rotation.End> ends) {
+    return new Rotation(
+        next.generation(),
+        java.util.Objects.requireNonNull(next.certificate()),
+        keys.wrapUnder(next),
+        ends);
+  }
+
+  /** The key generation that is written in. */
+  public int keyGeneration() {
+    return keys.currentGeneration();
+  }
+
+  /**
+   * Begins the next key generation: what is committed from now on is encrypted and signed under new
+   * keys by a new writer, and the application key before is cleared. What was written before stays
+   * readable; nothing more under the old keys counts. Writers wait meanwhile, readers do not. When
+   * this returns, it is durable. If it fails half-way, the engine stops, and opening the capsule
+   * again carries it out or leaves it. Not for a shared capsule.
+   *
+   * @param next the application key of the next generation, with its certificate; owned and closed
+   *     by the engine
+   * @param before done when everything of the generation before is durable, with the new key
+   * @throws DeniedException if it is not this capsule's next key
+   * @throws InvalidRequestException if the capsule is shared, or a transaction is running on this
+   *     thread
+   * @throws UnavailableException if what was committed does not become durable in time
+   */
+  public void rotate(ApplicationKey next, Consumer<ApplicationKey> before) {
+    ApplicationKey key = next;
+    lock.lock();
+    try {
+      checkRunning();
+      if (chains != null || lock.getHoldCount() > 1) {
+        throw new InvalidRequestException(
+            chains != null
+                ? "the keys of a shared capsule are rotated by its coordinator"
+                : "keys cannot be rotated within a transaction");
+      }
+      key = CapsuleKeys.inDirectory(name, metadata, keys.currentGeneration() + 1, next);
+      drain();
+      ApplicationKey taken = key;
+      try {
+        tree.renew(ended -> rotate(taken, before, ended));
+      } catch (CapsuleException broken) {
+        writePath.fail(broken);
+        throw broken;
+      } catch (RuntimeException | Error e) {
+        StorageException broken = new StorageException("rotating the keys failed", e);
+        writePath.fail(broken);
+        throw broken;
+      }
+      key = null;
+    } finally {
+      lock.unlock();
+      if (key != null) {
+        key.close();
+      }
+    }
+    LOG.log(
+        System.Logger.Level.INFO,
+        "event=keys.rotated capsule={0} generation={1} writer={2}",
+        name,
+        keys.currentGeneration(),
+        Long.toHexString(writer));
+  }
+
+  private void signalDrained() {
+    if (draining) {
+      drained.signalAll();
+    }
+  }
+
+  /**
+   * Waits until everything that was committed is durable; under the lock, so nothing more comes.
+   */
+  private void drain() {
+    draining = true;
+    boolean done =
+        drained.await(
+            () -> writePath.isDrained() || writePath.failure() != null,
+            ROTATION_WAIT_SECONDS * NANOS_PER_SECOND);
+    draining = false;
+    checkRunning();
+    if (!done) {
+      throw new UnavailableException(
+          "what was committed did not become durable within " + ROTATION_WAIT_SECONDS + " s");
+    }
+  }
+
+  private void rotate(
+      ApplicationKey next, Consumer<ApplicationKey> before, @Nullable Chain endedTree) {
+    before.accept(next);
+    WritePath.Head last = writePath.head();
+    List<Hash32> parents = new ArrayList<>();
+    parents.add(last.hash());
+    long time = Math.max(lamport.newest(), last.lamport());
+    if (endedTree != null) {
+      parents.add(endedTree.hash());
+      time = Math.max(time, endedTree.lamport());
+    }
+    Birth birth =
+        Birth.rotating(
+            name,
+            next,
+            indexes.draw(),
+            writePath.epoch(),
+            time + 1,
+            parents,
+            store,
+            curve,
+            () -> rotation(keys, next, CapsuleKeys.ends(store, curve, keys.currentGeneration())));
+    lamport.advance(birth.head().lamport());
+    tree.note(lamport.newest());
+    keys.advance(next);
+    writer = birth.head().writer();
+    writePath.goOnAs(birth.sealer(), birth.head());
   }
 
   private static void checkLamport(long time) {
-    if (time > RecordLayout.MAX_LAMPORT) {
-      throw new UnavailableException(
-          "the capsule's Lamport time is used up: a writer jumped to the end of its range");
-    }
+    Birth.checkLamport(time);
   }
 
   private void checkRunning() {

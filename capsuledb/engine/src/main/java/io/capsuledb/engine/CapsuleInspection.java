@@ -123,7 +123,8 @@ public final class CapsuleInspection {
     CapsuleName name = MetadataCodec.nameOf(signed);
     CapsuleMetadata metadata = MetadataCodec.decode(signed, curve).orThrow();
     Survey survey =
-        new Survey(name, metadata, keys, curve, store, new ChainVerifier(name, metadata, curve));
+        new Survey(
+            name, metadata, ends -> keys, curve, store, new ChainVerifier(name, metadata, curve));
     survey.run();
     Manifest manifest = survey.recovered().manifest();
     List<Level> levels = levels(manifest);

@@ -7,7 +7,6 @@ import io.capsuledb.core.capsule.MetadataCodec;
 import io.capsuledb.core.capsule.RosterCodec;
 import io.capsuledb.core.capsule.RosterEntry;
 import io.capsuledb.core.crypto.Hash32;
-import io.capsuledb.core.crypto.PublicKey;
 import io.capsuledb.core.crypto.Secp256k1;
 import io.capsuledb.core.epoch.SyncCodec;
 import io.capsuledb.core.error.Decoded;
@@ -161,7 +160,7 @@ public final class CapsuleVerifier {
 
   private final ReleasedRecords mayBeStubs = new ReleasedRecords();
 
-  private @Nullable PublicKey applicationKey;
+  private @Nullable CapsuleMetadata known;
 
   /** Where chains end that have final heads. */
   private final Map<Long, Long> limits = new TreeMap<>();
@@ -222,7 +221,7 @@ public final class CapsuleVerifier {
     long chains = 0;
     if (metadata != null && name != null) {
       ChainVerifier verifier = new ChainVerifier(name, metadata, curve);
-      applicationKey = metadata.applicationKey();
+      known = metadata;
       FinalHeads ends = finalHeads(name, metadata);
       List<Span> spans = spans(name, ends);
       chains = spans.size();
@@ -370,9 +369,8 @@ public final class CapsuleVerifier {
   }
 
   private Decoded<List<RosterEntry>> rosterOf(CapsuleName name, CapsuleRecord record) {
-    PublicKey key = applicationKey;
     return RosterCodec.decode(
-        name, record.payload(), key == null ? List.of() : List.of(key), curve);
+        name, record.payload(), java.util.Objects.requireNonNull(known), curve);
   }
 
   /**
@@ -498,10 +496,10 @@ public final class CapsuleVerifier {
       }
     }
     try {
-      return FinalHeads.read(name, store, curve, writers, true);
+      return FinalHeads.read(name, metadata, store, curve, writers, true);
     } catch (IntegrityException tooMany) {
       report("final heads", tooMany.rejection());
-      return FinalHeads.read(name, store, curve, List.of(), true);
+      return FinalHeads.read(name, metadata, store, curve, List.of(), true);
     }
   }
 
@@ -659,7 +657,7 @@ public final class CapsuleVerifier {
         verifier.introduce(
             new RosterEntry(
                 writer,
-                ring.application(generation).writerPublicKey(writer),
+                ring.application().writerPublicKey(writer),
                 apparentRole(writer),
                 generation));
       }
@@ -869,7 +867,7 @@ public final class CapsuleVerifier {
       Rejection wrong =
           record.header().type() == RecordType.SEAL
               ? seals.check(record)
-              : RecordChecks.form(record, name);
+              : RecordChecks.form(record, name, java.util.Objects.requireNonNull(known), curve);
       if (wrong != null) {
         report(where, wrong);
         return false;

@@ -152,8 +152,7 @@ final class History {
       return Rejection.of(Reason.UNKNOWN_WRITER, "the writer's roster is not stored");
     }
     for (RosterEntry entry :
-        RosterCodec.decode(capsule, roster.payload(), List.of(metadata.applicationKey()), curve)
-            .orThrow()) {
+        RosterCodec.decode(capsule, roster.payload(), metadata, curve).orThrow()) {
       if (entry.writer() == writer) {
         return record.isSignedBy(entry.key(), curve)
             ? null

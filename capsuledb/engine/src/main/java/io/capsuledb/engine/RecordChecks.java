@@ -1,9 +1,11 @@
 package io.capsuledb.engine;
 
 import io.capsuledb.core.bytes.LittleEndian;
+import io.capsuledb.core.capsule.CapsuleMetadata;
 import io.capsuledb.core.capsule.CapsuleName;
 import io.capsuledb.core.capsule.RosterEntry;
 import io.capsuledb.core.crypto.Hash32;
+import io.capsuledb.core.crypto.Secp256k1;
 import io.capsuledb.core.epoch.Eoe;
 import io.capsuledb.core.epoch.EoeCodec;
 import io.capsuledb.core.epoch.Rts;
@@ -21,6 +23,7 @@ import io.capsuledb.core.record.EquivocationProof;
 import io.capsuledb.core.record.RecordCodec;
 import io.capsuledb.core.record.RecordType;
 import io.capsuledb.core.record.SignedHeader;
+import io.capsuledb.core.rotation.RotationCodec;
 import io.capsuledb.core.seal.SealOrderCodec;
 import java.util.Arrays;
 import java.util.function.ToLongFunction;
@@ -59,16 +62,11 @@ final class RecordChecks {
           case RTS, SYNC -> RosterEntry.Role.COORDINATOR;
           case BLOCK, MANIFEST, CHECKPOINT -> RosterEntry.Role.COMPACTOR;
           case SEAL -> FinalHeads.maySeal(role) ? role : RosterEntry.Role.LEADER;
-          case ROTATE -> null;
+          case ROTATE -> FinalHeads.mayRotate(role) ? role : RosterEntry.Role.LEADER;
         };
-    if (allowed == null) {
+    if (type == RecordType.ROTATE && record.header().sequence() != RotationCodec.SEQUENCE) {
       return Rejection.of(
-          Reason.UNKNOWN_TYPE,
-          record
-              + " is a "
-              + type
-              + ", of which this version knows"
-              + " nothing: open the capsule with a newer one");
+          Reason.FIELD_OUT_OF_RANGE, record + " is a ROTATE that does not begin its chain");
     }
     return role == allowed
         ? null
@@ -85,17 +83,27 @@ final class RecordChecks {
   }
 
   /**
-   * Checks the form of a payload that everybody can read and that changes no data: of a SEAL and of
-   * EVIDENCE. Evidence against a replica has no form here beyond its first bytes; it is checked by
-   * whoever knows replicas.
+   * Checks the form of a payload that everybody can read and that changes no data: of a SEAL, a
+   * ROTATE and of EVIDENCE. Evidence against a replica has no form here beyond its first bytes; it
+   * is checked by whoever knows replicas.
    *
    * @return what is wrong, or null, also for other types
    */
-  static @Nullable Rejection form(CapsuleRecord record, CapsuleName capsule) {
+  static @Nullable Rejection form(
+      CapsuleRecord record, CapsuleName capsule, CapsuleMetadata metadata, Secp256k1 curve) {
     Decoded<?> decoded =
         switch (record.header().type()) {
           case SEAL -> SealOrderCodec.decode(record.payload());
           case EVIDENCE -> evidence(record.payload(), capsule);
+          case ROTATE ->
+              RotationCodec.decode(capsule, record.payload(), metadata, curve)
+                  .then(
+                      rotation ->
+                          rotation.generation() == record.header().generation()
+                              ? Decoded.accept(rotation)
+                              : Decoded.reject(
+                                  Reason.KEY_GENERATION,
+                                  "it begins generation " + rotation.generation()));
           default -> Decoded.accept(record);
         };
     return decoded instanceof Decoded.Rejected<?>(Rejection r)

@@ -1,9 +1,11 @@
 package io.capsuledb.engine;
 
+import io.capsuledb.core.capsule.CapsuleMetadata;
 import io.capsuledb.core.capsule.CapsuleName;
 import io.capsuledb.core.capsule.KeyRing;
 import io.capsuledb.core.capsule.RosterEntry;
 import io.capsuledb.core.crypto.Hash32;
+import io.capsuledb.core.crypto.Secp256k1;
 import io.capsuledb.core.epoch.RtsCodec;
 import io.capsuledb.core.epoch.Sync;
 import io.capsuledb.core.epoch.SyncCodec;
@@ -58,6 +60,8 @@ final class Replay {
   private static final int PROGRESS_RECORDS = 4096;
 
   private final CapsuleName capsule;
+  private final CapsuleMetadata metadata;
+  private final Secp256k1 curve;
   private final RecordStore store;
   private final ChainVerifier verifier;
   private final RecordOpener opener;
@@ -95,6 +99,8 @@ final class Replay {
    */
   Replay(
       CapsuleName capsule,
+      CapsuleMetadata metadata,
+      Secp256k1 curve,
       KeyRing keys,
       RecordStore store,
       ChainVerifier verifier,
@@ -106,6 +112,8 @@ final class Replay {
     this.shared = shared;
     this.named = named;
     this.capsule = capsule;
+    this.metadata = metadata;
+    this.curve = curve;
     this.store = store;
     this.verifier = verifier;
     this.opener = new RecordOpener(capsule, keys);
@@ -230,7 +238,7 @@ final class Replay {
       refused = RecordChecks.understood(record, chain.role());
     }
     if (refused == null) {
-      refused = RecordChecks.form(record, capsule);
+      refused = RecordChecks.form(record, capsule, metadata, curve);
     }
     if (refused == null) {
       refused = RecordChecks.indexed(store, record);

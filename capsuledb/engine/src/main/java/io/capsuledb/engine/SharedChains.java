@@ -279,7 +279,13 @@ final class SharedChains {
           prepared.content = ManifestCodec.decode(opener.open(record).orThrow()).orThrow();
       case CHECKPOINT -> prepared.content = CheckpointCodec.decode(record.payload()).orThrow();
       case SEAL -> prepared.content = SealOrderCodec.decode(record.payload()).orThrow();
-      case ROSTER -> prepared.content = introduced(record);
+      case ROSTER -> {
+        RosterEntry entry = introduced(record);
+        prepared.content = entry;
+        if (entry != null && entry.generation() > keys.currentGeneration()) {
+          retire(record.toString(), entry.generation());
+        }
+      }
       case BLOCK, ROTATE, EVIDENCE -> prepared.content = null;
     }
     return prepared;
@@ -287,8 +293,7 @@ final class SharedChains {
 
   private @Nullable RosterEntry introduced(CapsuleRecord roster) {
     for (RosterEntry entry :
-        RosterCodec.decode(name, roster.payload(), List.of(metadata.applicationKey()), curve)
-            .orThrow()) {
+        RosterCodec.decode(name, roster.payload(), metadata, curve).orThrow()) {
       if (entry.writer() == roster.header().writer()) {
         return entry;
       }
@@ -452,6 +457,22 @@ final class SharedChains {
     } else if (order.writer() == tree.treeWriter()) {
       tree.dismiss();
     }
+  }
+
+  /** The keys have been rotated, or are about to be: this worker has to begin anew under them. */
+  private void retire(String by, int generation) {
+    writePath.fail(
+        new IntegrityException(
+            Rejection.of(
+                Reason.KEY_GENERATION,
+                by
+                    + " is of key generation "
+                    + generation
+                    + ", and this worker, writer "
+                    + Long.toHexString(writer)
+                    + ", of "
+                    + keys.currentGeneration()
+                    + ": open the capsule again")));
   }
 
   private void stop(String by) {
@@ -640,6 +661,10 @@ final class SharedChains {
     if (!isReached(sync)) {
       throw new InvalidRequestException(
           "SYNC " + hash + " cuts chains beyond what was merged of them");
+    }
+    if (sync.generation() > keys.currentGeneration()) {
+      retire("SYNC " + hash, sync.generation());
+      return;
     }
     Sync.Position own = sync.of(writer);
     if (own != null && own.state() != Sync.State.LIVE) {

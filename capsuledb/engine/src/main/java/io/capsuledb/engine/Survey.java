@@ -32,6 +32,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -69,7 +70,7 @@ final class Survey {
 
   private final CapsuleName capsule;
   private final CapsuleMetadata metadata;
-  private final KeyRing keys;
+  private final Function<FinalHeads, KeyRing> keySource;
   private final Secp256k1 curve;
   private final RecordStore store;
   private final ChainVerifier verifier;
@@ -83,20 +84,36 @@ final class Survey {
   private long manifestLamport;
   private Tree.Recovered recovered = Tree.Recovered.NOTHING;
   private @Nullable FinalHeads finals;
+  private @Nullable KeyRing ring;
 
+  /**
+   * A survey.
+   *
+   * @param keySource gives what decrypts the capsule, once it is known which generations there are
+   */
   Survey(
       CapsuleName capsule,
       CapsuleMetadata metadata,
-      KeyRing keys,
+      Function<FinalHeads, KeyRing> keySource,
       Secp256k1 curve,
       RecordStore store,
       ChainVerifier verifier) {
     this.capsule = capsule;
     this.metadata = metadata;
-    this.keys = keys;
+    this.keySource = keySource;
     this.curve = curve;
     this.store = store;
     this.verifier = verifier;
+  }
+
+  /** What decrypts the capsule; after {@link #run}, and after a failure in it if it came so far. */
+  @Nullable KeyRing keys() {
+    return ring;
+  }
+
+  /** Where chains end, and which key generations there are. */
+  FinalHeads finals() {
+    return java.util.Objects.requireNonNull(finals);
   }
 
   /** Chains: the tree's own, then the others; each in the order of their first Lamport times. */
@@ -156,8 +173,14 @@ final class Survey {
     }
     FinalHeads ends =
         FinalHeads.read(
-            capsule, store, curve, firsts.values().stream().map(First::entry).toList(), false);
+            capsule,
+            metadata,
+            store,
+            curve,
+            firsts.values().stream().map(First::entry).toList(),
+            false);
     finals = ends;
+    ring = keySource.apply(ends);
     ends.all().forEach(this::checkEnd);
     List<First> compactors =
         firsts.values().stream()
@@ -243,8 +266,7 @@ final class Survey {
     RosterEntry own = null;
     if (record.header().type() == RecordType.ROSTER) {
       List<RosterEntry> entries =
-          RosterCodec.decode(capsule, record.payload(), List.of(metadata.applicationKey()), curve)
-              .orThrow();
+          RosterCodec.decode(capsule, record.payload(), metadata, curve).orThrow();
       for (RosterEntry entry : entries) {
         own = entry.writer() == writer ? entry : own;
       }
@@ -360,7 +382,7 @@ final class Survey {
   }
 
   private Manifest decode(CapsuleRecord record) {
-    try (RecordOpener opener = new RecordOpener(capsule, keys)) {
+    try (RecordOpener opener = new RecordOpener(capsule, java.util.Objects.requireNonNull(ring))) {
       byte[] payload = opener.open(record).orThrow();
       return switch (ManifestCodec.decode(payload)) {
         case Decoded.Accepted<Manifest>(Manifest manifest) -> manifest;

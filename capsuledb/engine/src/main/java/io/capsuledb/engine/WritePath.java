@@ -137,7 +137,7 @@ final class WritePath {
   }
 
   private final RecordStore store;
-  private final RecordSealer sealer;
+  private volatile RecordSealer sealer;
   private final Clock clock;
   private final Telemetry telemetry;
   private final List<Runnable> listeners = new CopyOnWriteArrayList<>();
@@ -155,6 +155,9 @@ final class WritePath {
 
   /** First Lamport times of the records that are not durable yet, in order. */
   private final ArrayDeque<Long> undurable = new ArrayDeque<>();
+
+  /** Last records of this engine's writers before the present one that no cut has named yet. */
+  private final List<Manifest.Chain> ended = new ArrayList<>();
 
   /** Everything that others did up to this Lamport time, and that was merged, is durable. */
   private long mergedTime;
@@ -284,14 +287,18 @@ final class WritePath {
    */
   void merged(long time, Map<Long, Hash32> heads) {
     List<Waiter> reached;
+    boolean grew;
     synchronized (monitor) {
       // Whoever began the batch has told the sealer of it.
       closeOpen();
       unjoined.putAll(heads);
       mergedTime = time;
-      reached = advance(durableTime);
+      long before = durableTime;
+      reached = advance(before);
+      grew = durableTime > before;
     }
-    if (!reached.isEmpty()) {
+    if (grew) {
+      // Somebody may have read what was merged before it counted as durable here.
       tellListeners();
       reached.forEach(w -> w.future.complete(null));
     }
@@ -399,12 +406,45 @@ final class WritePath {
     synchronized (monitor) {
       closeOpen();
       if (durableTime >= time) {
-        cut.complete(List.of(chainAt(head)));
+        cut.complete(positions(head));
       } else {
         cuts.add(cut);
       }
     }
     return cut;
+  }
+
+  /** How far this engine's chains go, as far as no cut has said so; under the monitor. */
+  private List<Manifest.Chain> positions(Head at) {
+    List<Manifest.Chain> positions = new ArrayList<>(ended);
+    ended.clear();
+    positions.add(chainAt(at));
+    return positions;
+  }
+
+  /**
+   * Goes on as another writer; the chain of the one before has ended. Under the engine's lock,
+   * after {@link #isDrained}.
+   *
+   * @param next has sealed its chain up to {@code first}, which is durable and names the head of
+   *     the chain before
+   */
+  void goOnAs(RecordSealer next, Head first) {
+    RecordSealer before;
+    synchronized (monitor) {
+      if (!undurable.isEmpty() || next.sequence() != first.sequence) {
+        throw new IllegalStateException("a writer is replaced while it writes");
+      }
+      Manifest.Chain last = chainAt(head);
+      ended.add(
+          new Manifest.Chain(
+              last.writer(), last.sequence(), last.hash(), last.lamport(), true, false));
+      before = sealer;
+      sealer = next;
+      head = first;
+      durableTime = Math.max(durableTime, first.lamport);
+    }
+    before.close();
   }
 
   private static Manifest.Chain chainAt(Head at) {
@@ -564,7 +604,7 @@ final class WritePath {
       for (Sealed s : batch) {
         undurable.remove();
         while (!cuts.isEmpty() && cuts.peek().time() == s.lastTime) {
-          cuts.remove().complete(List.of(chainAt(headOf(s.record))));
+          cuts.remove().complete(positions(headOf(s.record)));
         }
         if (s.end != null) {
           ends.remove(s.end);

@@ -1,6 +1,5 @@
 package io.capsuledb.engine;
 
-import io.capsuledb.core.capsule.MetadataCodec;
 import io.capsuledb.core.capsule.NewCapsule;
 import io.capsuledb.core.crypto.Secp256k1;
 import io.capsuledb.core.crypto.SecretBytes;
@@ -62,8 +61,13 @@ final class Node {
             .compactionBytesPerSecond(0)
             .build(),
         ports(),
-        owner.application(0, 0),
+        (CapsuleKeys.KeySource) generation -> owner.application(0, generation),
         records -> {});
+  }
+
+  /** Begins the next key generation. */
+  void rotate(CapsuleDb db) {
+    db.rotate(owner.application(0, db.keyGeneration() + 1), next -> {});
   }
 
   CapsulePorts ports() {
@@ -79,8 +83,7 @@ final class Node {
 
   CapsuleVerifier.Report fsck() {
     try (var keys =
-        new io.capsuledb.core.capsule.KeyRing(
-            MetadataCodec.nameOf(store.metadata()), List.of(owner.application(0, 0)))) {
+        CapsuleKeys.ring(store, Secp256k1.best(), generation -> owner.application(0, generation))) {
       return new CapsuleVerifier(store, Secp256k1.best(), keys, (done, total) -> {})
           .verify(null, List.of());
     }

@@ -711,8 +711,7 @@ final class SharedCapsule {
     for (long of : store.writers()) {
       CapsuleRecord roster = decode(store.read(of, 1));
       RosterEntry entry =
-          RosterCodec.decode(
-                  name, roster.payload(), List.of(metadata.applicationKey()), Secp256k1.best())
+          RosterCodec.decode(name, roster.payload(), metadata, Secp256k1.best())
               .orThrow()
               .getFirst();
       if (entry.role() == RosterEntry.Role.COMPACTOR) {

@@ -154,6 +154,35 @@ final class HeapPool implements AutoCloseable {
     permits.release();
   }
 
+  /**
+   * Runs something with a heap of its own, if one is idle: does not wait, and makes none.
+   *
+   * @return null if none is idle
+   */
+  @Nullable ScriptOutcome callNow(
+      int function,
+      List<ScriptValue> arguments,
+      ScriptLimits callLimits,
+      HostFunctions host,
+      ScriptCall call) {
+    if (!permits.tryAcquire()) {
+      return null;
+    }
+    ScriptHeap heap;
+    synchronized (idle) {
+      heap = closed ? null : idle.poll();
+    }
+    if (heap == null) {
+      permits.release();
+      return null;
+    }
+    try {
+      return heap.call(function, arguments, callLimits, host, call);
+    } finally {
+      giveBack(heap);
+    }
+  }
+
   /** Runs something with a heap of its own. */
   ScriptOutcome call(
       int function,

@@ -19,7 +19,13 @@ public final class ScriptLibrary implements AutoCloseable {
   private final Map<String, Entry> functions;
 
   /** A function with its number in the heap and its limits. */
-  private record Entry(int number, ScriptFunction function, ScriptLimits limits) {}
+  private record Entry(
+      int number, ScriptFunction function, ScriptLimits limits, ScriptLimits shortLimits) {}
+
+  /** What a call may use that {@link #tryCall} makes. */
+  private static final int SHORT_INSTRUCTIONS = 20_000;
+
+  private static final int SHORT_MS = 1;
 
   /**
    * Takes what a library registered.
@@ -31,7 +37,8 @@ public final class ScriptLibrary implements AutoCloseable {
     Map<String, Entry> byName = new LinkedHashMap<>();
     for (ScriptValue registration : ((ScriptValue.Items) registrations).values()) {
       ScriptFunction function = ScriptFunction.of(registration, heaps.limits());
-      Entry entry = new Entry(byName.size(), function, limitsOf(function, heaps.limits()));
+      ScriptLimits limits = limitsOf(function, heaps.limits());
+      Entry entry = new Entry(byName.size(), function, limits, shorter(limits));
       if (byName.putIfAbsent(function.name(), entry) != null) {
         throw new InvalidRequestException("two functions are called " + function.name());
       }
@@ -85,6 +92,45 @@ public final class ScriptLibrary implements AutoCloseable {
         entry.limits(),
         host,
         entry.function().noWrites() && !call.readOnly() ? call.asReadOnly() : call);
+  }
+
+  /**
+   * Calls a function if that takes no longer than a millisecond or so: on a thread that must not be
+   * kept waiting. A call that would take longer is given up, and whatever it asked of the host is
+   * to be forgotten.
+   *
+   * @return null if it was given up, or not begun because no heap was idle
+   */
+  public @Nullable ScriptOutcome tryCall(
+      String name, List<ScriptValue> arguments, HostFunctions host, ScriptCall call) {
+    Entry entry = functions.get(name);
+    if (entry == null) {
+      throw new InvalidRequestException("the library has no function of that name");
+    }
+    ScriptOutcome outcome =
+        heaps.callNow(
+            entry.number(),
+            arguments,
+            entry.shortLimits(),
+            host,
+            entry.function().noWrites() && !call.readOnly() ? call.asReadOnly() : call);
+    return outcome instanceof ScriptOutcome.TimedOut ? null : outcome;
+  }
+
+  private static ScriptLimits shorter(ScriptLimits limits) {
+    long instructions = limits.instructions();
+    return ScriptLimits.builder()
+        .cpuMs(Math.min(SHORT_MS, limits.cpuMs()))
+        .wallMs(limits.wallMs())
+        .instructions(
+            instructions == 0 ? SHORT_INSTRUCTIONS : Math.min(SHORT_INSTRUCTIONS, instructions))
+        .heapBytes(limits.heapBytes())
+        .argumentBytes(limits.argumentBytes())
+        .resultBytes(limits.resultBytes())
+        .valueBytes(limits.valueBytes())
+        .hostCalls(limits.hostCalls())
+        .callDepth(limits.callDepth())
+        .build();
   }
 
   HeapPool heaps() {

@@ -59,6 +59,8 @@ import picocli.CommandLine.Spec;
       "Examples:",
       "  capsule jepsen --workload register,list-append --nemesis kill,pause,halves --time 120",
       "  capsule jepsen --workload all --nemesis all --replicas 5 --time 600 --skip-impossible",
+      "  capsule jepsen --workers 4 --workload all --nemesis all --network netns \\",
+      "    --skip-impossible --time 300",
       "  capsule jepsen --workload set --target localhost:6379 --time 30",
       "  capsule jepsen --system redis --workload set,register --nemesis failover --time 30",
       "  capsule jepsen check --workload list-append out/list-append.jsonl"
@@ -103,6 +105,28 @@ final class JepsenCommand implements Callable<Integer> {
       paramLabel = "N",
       description = "How many replicas, 1 to 7; 3 if not given.")
   private int replicas = 3;
+
+  @Option(
+      names = "--workers",
+      paramLabel = "N",
+      description =
+          "Several workers on one capsule instead of one server, 2 to 16, and clients at all of"
+              + " them; 0 if not given.")
+  private int workers;
+
+  @Option(
+      names = "--routers",
+      paramLabel = "N",
+      description = "Routers between the workers, 1 to 8; 2 if not given.")
+  private int routers = 2;
+
+  @Option(
+      names = "--consistency",
+      paramLabel = "sessions|linearizable",
+      description =
+          "Of workers; linearizable if not given. With sessions the workloads that need no more are"
+              + " list-append, rw-register, bank, lock and session.")
+  private String consistency = "linearizable";
 
   @Option(
       names = "--clients",
@@ -284,6 +308,20 @@ final class JepsenCommand implements Callable<Integer> {
     };
   }
 
+  private CapsuleSystem.Serving serving() {
+    boolean linearizable =
+        switch (consistency) {
+          case "linearizable" -> true;
+          case "sessions" -> false;
+          default ->
+              throw new IllegalArgumentException(
+                  "--consistency is '" + consistency + "': allowed are sessions and linearizable");
+        };
+    return workers == 0
+        ? CapsuleSystem.Serving.ALONE
+        : new CapsuleSystem.Serving(workers, routers, linearizable);
+  }
+
   /** The faults that there will be. */
   private Set<String> kinds() throws IOException {
     Set<String> kinds = new LinkedHashSet<>();
@@ -294,6 +332,7 @@ final class JepsenCommand implements Callable<Integer> {
         kinds.addAll(RedisPair.kinds().keySet());
       } else {
         CapsuleSystem.kinds().keySet().stream()
+            .filter(kind -> workers > 0 || !CapsuleSystem.ofWorkers(kind))
             .filter(kind -> !kind.contains("serve") && !kind.startsWith("majority"))
             .filter(kind -> !kind.equals("all-kill"))
             .forEach(kinds::add);
@@ -307,7 +346,7 @@ final class JepsenCommand implements Callable<Integer> {
               ? List.of(ExistingServers.OBSTACLE)
               : systemName.equals("redis")
                   ? RedisPair.obstacles(kind)
-                  : CapsuleSystem.obstacles(kind, replicas, namespaces);
+                  : CapsuleSystem.obstacles(kind, replicas, namespaces, serving());
       if (!obstacles.isEmpty()) {
         impossible.put(kind, obstacles);
       }
@@ -331,7 +370,8 @@ final class JepsenCommand implements Callable<Integer> {
       case "redis" -> RedisPair.start(directory, this::say);
       case "capsule" ->
           CapsuleSystem.start(
-              new CapsuleSystem.Options(launcher(), directory, replicas, kinds, namespaces()),
+              new CapsuleSystem.Options(
+                  launcher(), directory, replicas, kinds, namespaces(), serving()),
               this::say);
       default ->
           throw new IllegalArgumentException(

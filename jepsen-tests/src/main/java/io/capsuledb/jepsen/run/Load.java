@@ -44,6 +44,9 @@ final class Load implements AutoCloseable {
    */
   record Options(int clients, int ratePerSecond, int timeoutMs, long seed) {}
 
+  /** Of a session that wanders, on average. */
+  private static final int STEPS_BETWEEN_SERVERS = 10;
+
   private final Options options;
   private final Supplier<List<Endpoint>> endpoints;
   private final LongSupplier clock;
@@ -204,9 +207,36 @@ final class Load implements AutoCloseable {
         // One that was held up does not catch up at once.
         due = Math.max(due + intervalNs, clock.getAsLong());
         once(workload.next(number, process, random));
+        if (workload.wanders() && random.nextInt(STEPS_BETWEEN_SERVERS) == 0) {
+          wander();
+        }
         if (connection == null) {
           Thread.sleep(RECONNECT_MS);
         }
+      }
+    }
+
+    /** Goes to another server with what the session has seen; a session that cannot has ended. */
+    private void wander() {
+      RespConnection open = connection;
+      List<Endpoint> current = endpoints.get();
+      if (open == null || current.size() < 2) {
+        return;
+      }
+      Endpoint next =
+          current.get(
+              (current.indexOf(open.endpoint()) + 1 + random.nextInt(current.size() - 1))
+                  % current.size());
+      try {
+        String token = open.call("CAPSULE.TOKEN").text();
+        disconnect();
+        connection = RespConnection.open(next, options.timeoutMs);
+        connection
+            .call("CAPSULE.WAITFOR", String.valueOf(token), Integer.toString(options.timeoutMs / 2))
+            .check();
+      } catch (IOException | ServerFaultException e) {
+        disconnect();
+        process = nextProcess.getAndIncrement();
       }
     }
 

@@ -153,6 +153,7 @@ public final class Run {
         problems.add("nemesis: " + failure);
       }
       report.accept("load is over; final reads");
+      system.settle();
       problems.addAll(load.finalReads());
       for (Workload workload : workloads) {
         histories.put(workload.name(), load.history(workload));

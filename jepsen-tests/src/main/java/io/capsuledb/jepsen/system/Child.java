@@ -100,7 +100,7 @@ final class Child {
     }
   }
 
-  private static void pause() throws IOException {
+  static void pause() throws IOException {
     try {
       Thread.sleep(POLL_MS);
     } catch (InterruptedException e) {

@@ -18,6 +18,9 @@ interface Network extends AutoCloseable {
   /** Where one node reaches another, {@code HOST:PORT}. */
   String address(String from, String to) throws IOException;
 
+  /** Where clients reach what listens on a node's loopback, {@code HOST:PORT}. */
+  String expose(String node, int port) throws IOException;
+
   /** Whether links leave loopback, so that they have to be secured. */
   boolean leavesLoopback();
 

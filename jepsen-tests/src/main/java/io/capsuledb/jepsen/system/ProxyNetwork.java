@@ -73,6 +73,11 @@ final class ProxyNetwork implements Network {
   }
 
   @Override
+  public String expose(String node, int port) {
+    return "127.0.0.1:" + port;
+  }
+
+  @Override
   public boolean leavesLoopback() {
     return false;
   }

@@ -22,6 +22,9 @@ public interface SystemUnderTest extends AutoCloseable {
    */
   Fault fault(String kind, RandomGenerator random);
 
+  /** Has every server see what all have acknowledged, as far as it would not by itself. */
+  default void settle() throws IOException {}
+
   /**
    * Checks, after load and faults, that it has recovered.
    *

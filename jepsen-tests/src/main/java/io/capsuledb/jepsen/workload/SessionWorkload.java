@@ -14,9 +14,8 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.random.RandomGenerator;
 
 /**
- * Sessions: each process writes keys of its own, with growing values, and reads everybody's. On
- * connections to several nodes a session's token would have to travel; here a process keeps to its
- * connection as long as that lasts.
+ * Sessions: each process writes keys of its own, with growing values, and reads everybody's. Where
+ * there are several servers of one system it goes from one to another and takes its token along.
  */
 final class SessionWorkload implements Workload {
 
@@ -33,6 +32,11 @@ final class SessionWorkload implements Workload {
   @Override
   public String name() {
     return "session";
+  }
+
+  @Override
+  public boolean wanders() {
+    return true;
   }
 
   @Override

@@ -40,6 +40,14 @@ public interface Workload {
   Answer perform(RespConnection connection, Invocation invocation)
       throws IOException, ServerFaultException;
 
+  /**
+   * Whether sessions go from one server to another, where there are several, and take along what
+   * they have seen: {@code CAPSULE.TOKEN}, {@code CAPSULE.WAITFOR}.
+   */
+  default boolean wanders() {
+    return false;
+  }
+
   /** Hears how an operation of a client ended. */
   default void ended(int client, Invocation invocation, Answer answer) {}
 

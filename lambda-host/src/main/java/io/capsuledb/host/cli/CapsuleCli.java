@@ -85,6 +85,10 @@ public final class CapsuleCli {
                 .addSubcommand(new AttestVerifyCommand(context))
                 .addSubcommand(new AttestShowCommand(context)));
     commands.put(
+        "enclave",
+        () ->
+            new CommandLine(new EnclaveCommand()).addSubcommand(new EnclaveStatusCommand(context)));
+    commands.put(
         "fn",
         () ->
             new CommandLine(new FnCommand())
@@ -98,6 +102,7 @@ public final class CapsuleCli {
     commands.put("backup", () -> new CommandLine(new BackupCommand(context)));
     commands.put("restore", () -> new CommandLine(new RestoreCommand(context)));
     commands.put("keys", () -> new CommandLine(new KeysCommand(context)));
+    commands.put("rotate", () -> new CommandLine(new RotateCommand(context)));
     commands.put("users", () -> new CommandLine(new UsersCommand(context)));
     commands.put(
         "bench",
@@ -105,7 +110,8 @@ public final class CapsuleCli {
             new CommandLine(new BenchCommand(context))
                 .addSubcommand(new BenchEngineCommand(context))
                 .addSubcommand(new BenchReplicationCommand(context))
-                .addSubcommand(new BenchProceduresCommand(context)));
+                .addSubcommand(new BenchProceduresCommand(context))
+                .addSubcommand(new BenchSclCommand(context)));
     commands.put("version", () -> new CommandLine(new VersionCommand(context)));
     commands.put("rehearse", () -> new CommandLine(new RehearseCommand(context)));
     CommandLine root = new CommandLine(new RootCommand());

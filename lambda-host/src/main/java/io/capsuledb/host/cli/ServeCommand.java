@@ -1,18 +1,28 @@
 package io.capsuledb.host.cli;
 
+import io.capsuledb.core.error.InvalidRequestException;
+import io.capsuledb.core.error.UnavailableException;
 import io.capsuledb.enclave.ProcessHardening;
 import io.capsuledb.host.config.ServeOptions;
 import io.capsuledb.host.config.ServeOptionsFile;
 import io.capsuledb.host.config.ServeSetting;
 import io.capsuledb.host.log.EventLog;
+import io.capsuledb.host.node.LocalOutside;
 import io.capsuledb.host.node.Node;
+import io.capsuledb.host.pair.EnclaveSide;
+import io.capsuledb.host.process.EnclaveHost;
+import io.capsuledb.host.process.LocalWorkers;
 import io.capsuledb.host.terminal.Passphrase;
 import java.io.PrintStream;
 import java.net.InetSocketAddress;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -38,6 +48,7 @@ import picocli.CommandLine.Spec;
       "  capsule serve",
       "  capsule serve --data /var/lib/capsule --passphrase-file /etc/capsule/passphrase",
       "  capsule serve --listen 0.0.0.0:6380 --tls-cert cert.pem --tls-key key.pem --users users.toml",
+      "  capsule serve --workers 4 --replicas @replicas.txt",
       "  capsule serve --config capsule.toml",
       "",
       "In the file every option stands by its name, without dashes before it:",
@@ -57,10 +68,24 @@ final class ServeCommand implements Callable<Integer> {
   private @Nullable Path config;
 
   @Option(
+      names = "--workers",
+      paramLabel = "N",
+      description =
+          "Several servers on the same data, 2 to 64, each a 'capsule worker' of its own, with a"
+              + " router between them; needs replicas. They listen at the ports from listen on.")
+  private int workers = 1;
+
+  @Option(
       names = ParentWatch.FLAG,
       hidden = true,
       description = "Stop when the standard input ends: used by 'capsule cluster'.")
   private boolean untilInputEnds;
+
+  @Option(
+      names = EnclaveHost.RINGS_FLAG,
+      hidden = true,
+      description = "Be the trusted process of a pair: used by 'capsule serve --enclave process'.")
+  private @Nullable String rings;
 
   @Spec private CommandSpec spec = CommandSpec.create();
 
@@ -77,30 +102,52 @@ final class ServeCommand implements Callable<Integer> {
   }
 
   /** Keys are about to be in this process's memory: keep the rest of the machine out of it. */
-  static void harden() {
-    for (ProcessHardening.Measure measure : ProcessHardening.apply()) {
-      if (measure.failure() != null) {
-        EventLog.warn(
-            "process.not_hardened", "measure", measure.name(), "reason", measure.failure());
+  static Map<String, String> harden() {
+    return report(ProcessHardening.apply());
+  }
+
+  private static Map<String, String> report(List<ProcessHardening.Measure> measures) {
+    Map<String, String> report = new LinkedHashMap<>();
+    for (ProcessHardening.Measure measure : measures) {
+      String failure = measure.failure();
+      if (failure != null) {
+        EventLog.warn("process.not_hardened", "measure", measure.name(), "reason", failure);
       }
+      report.put(
+          "enclave_" + measure.name().replace('-', '_'),
+          failure == null ? "on" : "off: " + failure);
     }
+    return report;
   }
 
   @Override
   public Integer call() {
     ServeOptions options = options();
     EventLog.install(context.streams().err(), options.logLevel());
-    harden();
+    String pair = rings;
+    if (pair != null) {
+      return trusted(options, pair);
+    }
+    if (workers != 1) {
+      return serveByWorkers(options);
+    }
+    if (options.enclave()) {
+      return host(options);
+    }
+    LocalOutside outside = new LocalOutside(options);
+    outside.hardened(harden());
     // Not in a try: it lives until the process ends, and the hook closes it.
     @SuppressWarnings("resource")
     Node node =
         Node.start(
             options,
+            outside,
+            outside,
             isProtected -> passphrase(options, isProtected),
             VersionCommand.version(),
             () -> System.exit(ExitCodes.OK));
     Runtime.getRuntime().addShutdownHook(new Thread(() -> stop(node), "capsule-stop"));
-    announce(node);
+    announce(node.address(), node.httpAddress());
     if (untilInputEnds) {
       ParentWatch.start(context.streams().in());
     }
@@ -108,8 +155,150 @@ final class ServeCommand implements Callable<Integer> {
     return ExitCodes.OK;
   }
 
+  /** The process of a pair that has sockets and disks, and no keys. */
+  private int host(ServeOptions options) {
+    List<String> arguments =
+        spec.root().commandLine().getParseResult().originalArgs().stream()
+            .filter(word -> !word.equals(ParentWatch.FLAG))
+            .toList();
+    // Not in a try: it lives until the process ends, and the hook closes it.
+    @SuppressWarnings("resource")
+    EnclaveHost host = new EnclaveHost(options, arguments);
+    Runtime.getRuntime()
+        .addShutdownHook(
+            new Thread(
+                () -> {
+                  EventLog.info("host.stopping");
+                  host.close();
+                  EventLog.info("host.stopped");
+                  Runtime.getRuntime().halt(ExitCodes.OK);
+                },
+                "capsule-stop"));
+    host.start();
+    Integer failed = host.awaitReady();
+    if (failed != null) {
+      // It has said why. Not by the hook, which ends with 0.
+      host.close();
+      Runtime.getRuntime().halt(failed);
+    }
+    announce(host.address(), host.httpAddress());
+    if (untilInputEnds) {
+      ParentWatch.start(context.streams().in());
+    }
+    int code = host.awaitEnd();
+    host.close();
+    Runtime.getRuntime().halt(code);
+    return code;
+  }
+
+  /** The process of a pair that has the keys, and neither sockets nor disks. */
+  private int trusted(ServeOptions options, String pair) {
+    Map<String, String> measures = harden();
+    int comma = pair.indexOf(',');
+    if (comma < 0) {
+      throw new InvalidRequestException(EnclaveHost.RINGS_FLAG + " names two rings");
+    }
+    AtomicBoolean hostLives = new AtomicBoolean(true);
+    // Closed with the node.
+    @SuppressWarnings("resource")
+    EnclaveSide side =
+        EnclaveSide.open(
+            Path.of(pair.substring(0, comma)),
+            Path.of(pair.substring(comma + 1)),
+            hostLives::get,
+            () -> {
+              OpenEverything.now();
+              measures.putAll(report(ProcessHardening.seal()));
+              return measures;
+            },
+            why -> hostGone(String.valueOf(why.getMessage())));
+    HostWatch.start(
+        context.streams().in(),
+        () -> {
+          hostLives.set(false);
+          hostGone("its end of the pipe is closed");
+        });
+    @SuppressWarnings("resource")
+    Node node =
+        Node.start(
+            options,
+            side,
+            side,
+            isProtected -> passphrase(options, isProtected),
+            VersionCommand.version(),
+            () -> System.exit(ExitCodes.OK));
+    Runtime.getRuntime().addShutdownHook(new Thread(() -> stop(node), "capsule-stop"));
+    awaitEnd();
+    return ExitCodes.OK;
+  }
+
+  /** Without the host nothing more can be made durable, nor said to anybody. */
+  private static void hostGone(String reason) {
+    EventLog.error(
+        "enclave.host_lost",
+        new UnavailableException("the host process is gone: " + reason),
+        "consequence",
+        "writes that were not answered may be lost");
+    Runtime.getRuntime().halt(ExitCodes.UNAVAILABLE);
+  }
+
+  /** Looks after workers, which are processes of their own. */
+  private Integer serveByWorkers(ServeOptions options) {
+    LocalWorkers.Options local =
+        new LocalWorkers.Options(
+            options.data(),
+            workers,
+            options.listen(),
+            options.http().orElse(null),
+            options.join(),
+            workerArguments());
+    // Not in a try: it lives until the process ends, and the hook closes it.
+    @SuppressWarnings("resource")
+    LocalWorkers running =
+        LocalWorkers.start(local, line -> EventLog.info("workers", "report", line));
+    Runtime.getRuntime()
+        .addShutdownHook(
+            new Thread(
+                () -> {
+                  EventLog.info("node.stopping");
+                  running.close();
+                  EventLog.info("node.stopped");
+                  Runtime.getRuntime().halt(ExitCodes.OK);
+                },
+                "capsule-stop"));
+    PrintStream out = context.streams().out();
+    out.println(
+        "capsule is ready for Redis clients on "
+            + String.join(", ", running.addresses().stream().map(Object::toString).toList()));
+    out.flush();
+    EventLog.info("node.ready", "listen", running.addresses().getFirst(), "workers", workers);
+    if (untilInputEnds) {
+      ParentWatch.start(context.streams().in());
+    }
+    running.awaitEnd();
+    return ExitCodes.FAILED;
+  }
+
+  /** What was given to this command and is for each worker. */
+  private List<String> workerArguments() {
+    List<String> arguments = new ArrayList<>();
+    Path file = config;
+    if (file != null) {
+      arguments.addAll(List.of("--config", file.toString()));
+    }
+    for (ServeSetting setting : ServeSetting.values()) {
+      switch (setting) {
+        case DATA, LISTEN, HTTP, JOIN, ROUTER -> {}
+        default ->
+            SettingFlags.apply(
+                spec, setting, value -> arguments.addAll(List.of("--" + setting.key(), value)));
+      }
+    }
+    return arguments;
+  }
+
   private ServeOptions options() {
-    ServeOptions.Builder builder = ServeOptions.builder();
+    ServeOptions.Builder builder = ServeOptions.builder().manyWorkers(workers != 1);
     Path file = config;
     if (file != null) {
       ServeOptionsFile.apply(file, builder);
@@ -128,12 +317,11 @@ final class ServeCommand implements Callable<Integer> {
         : Passphrase.given(file, context.streams().in(), context.environment());
   }
 
-  private void announce(Node node) {
+  private void announce(InetSocketAddress address, @Nullable InetSocketAddress http) {
     PrintStream out = context.streams().out();
-    InetSocketAddress http = node.httpAddress();
     out.println(
         "capsule is ready for Redis clients on "
-            + text(node.address())
+            + text(address)
             + (http == null ? "" : ", metrics on http://" + text(http) + "/metrics"));
     out.flush();
   }

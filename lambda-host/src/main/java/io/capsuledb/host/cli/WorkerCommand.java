@@ -1,6 +1,8 @@
 package io.capsuledb.host.cli;
 
 import io.capsuledb.core.error.CapsuleException;
+import io.capsuledb.core.error.DeniedException;
+import io.capsuledb.core.error.InvalidRequestException;
 import io.capsuledb.core.error.UnavailableException;
 import io.capsuledb.host.config.ServeOptions;
 import io.capsuledb.host.config.ServeOptionsFile;
@@ -31,7 +33,11 @@ import picocli.CommandLine.Spec;
       "Workers share data that are on replicas: each serves Redis clients, and each sees what the",
       "others wrote, soon. Commands that read before they write run as transactions among all of",
       "them. Each needs a data directory of its own with a copy of the same owner.key. The first",
-      "one founds the data: start it alone, and the others when it is ready.",
+      "one founds the data: start it alone, and the others when it is ready. 'capsule serve",
+      "--workers N' does all of that on one machine.",
+      "",
+      "Workers hear each other through routers: see 'capsule router', or let one worker be one with",
+      "--router. The others join there.",
       "",
       "A worker that was silent for too long is replaced by the others. It begins anew by itself;",
       "its clients are disconnected meanwhile.",
@@ -40,17 +46,20 @@ import picocli.CommandLine.Spec;
     footer = {
       "",
       "Examples:",
+      "  capsule router --listen 127.0.0.1:7500",
       "  capsule worker --data w1 --replicas @replicas.txt --join 127.0.0.1:7500",
+      "  mkdir w2; cp w1/owner.key w2",
       "  capsule worker --data w2 --replicas @replicas.txt --join 127.0.0.1:7500 \\",
       "    --listen 127.0.0.1:6381 --http none --consistency linearizable"
     })
 final class WorkerCommand implements Callable<Integer> {
 
-  /** Times it begins anew before it gives up, if it does not work for a while in between. */
-  private static final int MAX_TRIES = 8;
+  /** Times it begins anew before it gives up, if it does not serve for a while in between. */
+  private static final int MAX_TRIES = 32;
 
-  private static final long LASTING_NANOS = TimeUnit.MINUTES.toNanos(5);
+  private static final long LASTING_NANOS = TimeUnit.SECONDS.toNanos(30);
   private static final long FIRST_PAUSE_MS = 250;
+  private static final int MOST_DOUBLINGS = 5;
 
   @Option(
       names = "--config",
@@ -104,7 +113,10 @@ final class WorkerCommand implements Callable<Integer> {
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();
         return ExitCodes.OK;
-      } catch (UnavailableException e) {
+      } catch (InvalidRequestException | DeniedException e) {
+        throw e;
+      } catch (CapsuleException e) {
+        // It may have been replaced before it was ready, or storage may come back.
         if (tries == 0) {
           throw e;
         }
@@ -117,7 +129,7 @@ final class WorkerCommand implements Callable<Integer> {
       }
       EventLog.info("worker.begins_anew", "try", tries);
       try {
-        TimeUnit.MILLISECONDS.sleep(FIRST_PAUSE_MS << Math.min(tries, 4));
+        TimeUnit.MILLISECONDS.sleep(FIRST_PAUSE_MS << Math.min(tries - 1, MOST_DOUBLINGS));
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();
         return ExitCodes.OK;

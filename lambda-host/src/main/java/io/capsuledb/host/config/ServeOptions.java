@@ -17,6 +17,7 @@ public final class ServeOptions {
   private static final int MAX_DEFAULT_CACHE_MB = 1024;
   private static final int MAX_CACHE_MB = 1 << 20;
   private static final int DEFAULT_HISTORY_MINUTES = 10;
+  private static final int MAX_ROTATE_HOURS = 10 * 365 * 24;
   private static final int MAX_HISTORY_MINUTES = 10 * 365 * 24 * 60;
   private static final int DEFAULT_COMPACTION_MB_PER_SECOND = 32;
   private static final int MAX_COMPACTION_MB_PER_SECOND = 1 << 20;
@@ -45,10 +46,16 @@ public final class ServeOptions {
   private final int maxClients;
   private final EventLog.Detail logLevel;
   private final boolean shared;
+  private final boolean enclave;
   private final List<HostPort> join;
+  private final @Nullable HostPort router;
   private final int epochMs;
   private final int leaseMs;
   private final boolean linearizable;
+  private final boolean derivedKeys;
+  private final int rotateHours;
+  private final boolean rotateEachCall;
+  private final boolean rotateOnSeal;
 
   private ServeOptions(Builder builder, LinkSecurity replicaLinks) {
     this.replicas = List.copyOf(builder.replicas);
@@ -72,9 +79,15 @@ public final class ServeOptions {
     this.logLevel = builder.logLevel;
     this.shared = builder.shared;
     this.join = List.copyOf(builder.join);
+    this.router = builder.router;
     this.epochMs = builder.epochMs;
     this.leaseMs = builder.leaseMs;
     this.linearizable = builder.linearizable;
+    this.derivedKeys = builder.derivedKeys;
+    this.rotateHours = builder.rotateHours;
+    this.rotateEachCall = builder.rotateEachCall;
+    this.rotateOnSeal = builder.rotateOnSeal;
+    this.enclave = builder.enclave;
   }
 
   public static Builder builder() {
@@ -106,13 +119,28 @@ public final class ServeOptions {
     private int maxClients = DEFAULT_MAX_CLIENTS;
     private EventLog.Detail logLevel = EventLog.Detail.INFO;
     private boolean shared;
+    private boolean enclave;
+    private boolean manyWorkers;
     private List<HostPort> join = List.of();
+    private @Nullable HostPort router;
     private int epochMs = 1_000;
     private int leaseMs = 2_000;
     private boolean linearizable;
+    private boolean derivedKeys;
+    private int rotateHours;
+    private boolean rotateEachCall;
+    private boolean rotateOnSeal;
     private @Nullable ServeSetting forWorkers;
 
     private Builder() {}
+
+    private static boolean yes(ServeSetting setting, String value) {
+      return switch (value) {
+        case "no" -> false;
+        case "yes" -> true;
+        default -> throw SettingValues.wrong(setting, value, "yes or no", null);
+      };
+    }
 
     /**
      * The 24th part of the largest heap, which the JVM makes a quarter of the memory there is: six
@@ -179,6 +207,10 @@ public final class ServeOptions {
           join = SettingValues.hostPorts(setting, value, RouterProcessOptions.MAX_PARENTS);
           forWorkers = setting;
         }
+        case ROUTER -> {
+          router = SettingValues.hostPort(setting, value, "");
+          forWorkers = setting;
+        }
         case EPOCH_MS -> {
           epochMs = SettingValues.number(setting, value, 10, 3_600_000);
           forWorkers = setting;
@@ -187,6 +219,18 @@ public final class ServeOptions {
           leaseMs = SettingValues.number(setting, value, 100, 3_600_000);
           forWorkers = setting;
         }
+        case KEY_DIRECTORY -> {
+          derivedKeys =
+              switch (value) {
+                case "roster" -> false;
+                case "derived" -> true;
+                default -> throw SettingValues.wrong(setting, value, "roster or derived", null);
+              };
+        }
+        case ROTATE_HOURS ->
+            rotateHours = SettingValues.number(setting, value, 0, MAX_ROTATE_HOURS);
+        case ROTATE_EACH_CALL -> rotateEachCall = yes(setting, value);
+        case ROTATE_ON_SEAL -> rotateOnSeal = yes(setting, value);
         case CONSISTENCY -> {
           linearizable =
               switch (value) {
@@ -195,15 +239,39 @@ public final class ServeOptions {
                 default ->
                     throw SettingValues.wrong(setting, value, "sessions or linearizable", null);
               };
-          forWorkers = setting;
         }
+        case ENCLAVE ->
+            enclave =
+                switch (value) {
+                  case "none" -> false;
+                  case "process" -> true;
+                  default -> throw SettingValues.wrong(setting, value, "none or process", null);
+                };
         case LOG_LEVEL -> logLevel = SettingValues.detail(setting, value);
       }
       return this;
     }
 
+    private static void requireLoopback(String setting, HostPort address) {
+      if (!address.resolve().getAddress().isLoopbackAddress()) {
+        throw new InvalidRequestException(
+            setting
+                + ": "
+                + address
+                + " is not on loopback, and replica-transport is 'plain', which everybody on the"
+                + " way can read: use tls");
+      }
+    }
+
     private boolean replicaLinksAreTls() {
       return replicaTransport == LinkSecurity.Transport.TLS;
+    }
+
+    /** Whether these are the options of a group of workers, which gets a router of its own. */
+    public Builder manyWorkers(boolean several) {
+      manyWorkers = several;
+      shared = several;
+      return this;
     }
 
     /** Whether other workers write the same data; not by default. */
@@ -223,21 +291,29 @@ public final class ServeOptions {
         throw new InvalidRequestException(
             "replicas is not set: a worker shares data that are on replicas");
       }
+      if (shared && enclave) {
+        throw new InvalidRequestException(
+            "enclave is 'process', which is for 'capsule serve' only: leave it out");
+      }
+      if (shared && !manyWorkers && join.isEmpty() && router == null) {
+        throw new InvalidRequestException(
+            "join is not set: a worker hears the others through routers; name one that 'capsule"
+                + " router' runs, or another worker's --router, or set router to be one itself");
+      }
       if (!shared && forOthers != null) {
         throw new InvalidRequestException(
             forOthers.key()
                 + " is set, which is for 'capsule worker': a server alone has no others");
       }
       if (!replicaLinksAreTls()) {
-        for (HostPort router : join) {
-          if (!router.resolve().getAddress().isLoopbackAddress()) {
-            throw new InvalidRequestException(
-                "join: "
-                    + router
-                    + " is not on loopback, and replica-transport is 'plain', which everybody on"
-                    + " the way can read: use tls");
-          }
+        join.forEach(address -> requireLoopback("join", address));
+        if (router != null) {
+          requireLoopback("router", router);
         }
+      } else if (router != null && (replicaTlsCert == null || replicaTlsKey == null)) {
+        throw new InvalidRequestException(
+            "router is set without replica-tls-cert and replica-tls-key: who is a router shows a"
+                + " certificate");
       }
       if ((tlsCert == null) != (tlsKey == null)) {
         throw new InvalidRequestException(
@@ -378,6 +454,11 @@ public final class ServeOptions {
     return join;
   }
 
+  /** Where this worker is a router for others, too. */
+  public Optional<HostPort> router() {
+    return Optional.ofNullable(router);
+  }
+
   /** Between two consistent cuts. */
   public int epochMs() {
     return epochMs;
@@ -388,6 +469,26 @@ public final class ServeOptions {
     return leaseMs;
   }
 
+  /** Whether a capsule that is founded has derived writers' keys. */
+  public boolean derivedKeys() {
+    return derivedKeys;
+  }
+
+  /** Hours between two key generations; 0: they are begun on demand only. */
+  public int rotateHours() {
+    return rotateHours;
+  }
+
+  /** Whether a key generation begins when a worker was sealed for its silence. */
+  public boolean rotateOnSeal() {
+    return rotateOnSeal;
+  }
+
+  /** Whether a key generation begins before each call of a procedure. */
+  public boolean rotateEachCall() {
+    return rotateEachCall;
+  }
+
   /** Whether each command is a transaction among all workers. */
   public boolean linearizable() {
     return linearizable;
@@ -396,5 +497,10 @@ public final class ServeOptions {
   /** How much is logged. */
   public EventLog.Detail logLevel() {
     return logLevel;
+  }
+
+  /** Whether what is trusted has a process of its own. */
+  public boolean enclave() {
+    return enclave;
   }
 }

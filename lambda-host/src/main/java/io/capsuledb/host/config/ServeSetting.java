@@ -51,12 +51,20 @@ public enum ServeSetting implements Setting {
           + " keeps none."),
   COMPACTION_MB_PER_SECOND(
       "N", "Most MiB a second that compaction writes; 32 if not given, 0 for no limit."),
+  ENCLAVE(
+      "none|process",
+      "Whether keys, memory and procedures have a process of their own, without sockets, files and"
+          + " most system calls, beside one that has them; none if not given."),
   IO_THREADS("N", "Threads that serve clients; half of the processors if not given, at most 8."),
   MAX_CLIENTS("N", "Most clients connected at once; 10000 if not given."),
   JOIN(
       "LIST",
       "Routers to hear the other workers through, HOST:PORT with commas between, the best first;"
-          + " not given: the replicas are asked. Only for 'capsule worker'."),
+          + " those after it are for when that one is gone. Only for workers."),
+  ROUTER(
+      "HOST:PORT",
+      "Be a router for other workers, too, on this address, below the routers of join if there are"
+          + " any; the others then join here. Only for 'capsule worker'."),
   EPOCH_MS("N", "Milliseconds between two consistent cuts; 1000 if not given. For workers."),
   LEASE_MS(
       "N",
@@ -64,8 +72,22 @@ public enum ServeSetting implements Setting {
           + " For workers, the same for all."),
   CONSISTENCY(
       "sessions|linearizable",
-      "Whether each command is a transaction among all workers; sessions if not given. For"
-          + " workers."),
+      "Whether each command is a transaction among all workers; sessions if not given. A server"
+          + " alone is linearizable in any case."),
+  KEY_DIRECTORY(
+      "roster|derived",
+      "How workers know each other's keys, when the data are founded; roster if not given. derived:"
+          + " one stolen worker's key can become the application's, see docs/keys.md."),
+  ROTATE_HOURS(
+      "N",
+      "Begin a new key generation every so many hours; 0, never, if not given. Needs a passphrase"
+          + " that is not asked for."),
+  ROTATE_ON_SEAL(
+      "yes|no",
+      "Begin a new key generation when a worker fell silent and was sealed, at most once a minute;"
+          + " no if not given. For workers."),
+  ROTATE_EACH_CALL(
+      "yes|no", "Begin a new key generation before each FCALL outside MULTI; no if not given."),
   LOG_LEVEL("LEVEL", "How much is logged: error, warn, info (if not given) or debug.");
 
   private final String valueLabel;

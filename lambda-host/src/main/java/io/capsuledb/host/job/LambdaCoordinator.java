@@ -14,7 +14,6 @@ import io.capsuledb.host.launch.LaunchMessage.Membership;
 import io.capsuledb.host.log.EventLog;
 import io.capsuledb.host.node.CapsuleMember;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.Set;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.ConcurrentHashMap;
@@ -110,7 +109,7 @@ public final class LambdaCoordinator implements AutoCloseable {
           CapsuleMember.join(
               LambdaWorker.where(own, membership),
               LambdaWorker.ring(
-                  capsule, membership, leader.writers(capsule, List.of(metadata.applicationKey()))),
+                  capsule, membership, leader.writers(capsule, metadata)),
               clock,
               entropy)) {
         member.onOver(_ -> leader.close("it is no member any more"));

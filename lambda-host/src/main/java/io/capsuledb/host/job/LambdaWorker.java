@@ -297,7 +297,7 @@ public final class LambdaWorker implements AutoCloseable {
                 ring(
                     capsule,
                     membership,
-                    remembering(leader.writers(capsule, List.of(metadata.applicationKey())))),
+                    remembering(leader.writers(capsule, metadata))),
                 clock,
                 entropy)) {
           member.onOver(_ -> cancellation.cancel());

@@ -208,7 +208,7 @@ public final class LaunchClient implements AutoCloseable {
         RosterCodec.decode(
                 capsule,
                 result.roster().toArray(),
-                List.of(metadata.applicationKey()),
+                metadata,
                 Secp256k1.best())
             .orThrow()) {
       if (entry.role() == RosterEntry.Role.WORKER) {

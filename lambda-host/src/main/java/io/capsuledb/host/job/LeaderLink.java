@@ -1,5 +1,6 @@
 package io.capsuledb.host.job;
 
+import io.capsuledb.core.capsule.CapsuleMetadata;
 import io.capsuledb.core.capsule.CapsuleName;
 import io.capsuledb.core.capsule.NewWriter;
 import io.capsuledb.core.capsule.RosterCodec;
@@ -120,9 +121,9 @@ final class LeaderLink implements Link.Events {
   /**
    * Writers from the leader.
    *
-   * @param applicationKeys what rosters have to be signed by, by generation
+   * @param metadata what rosters have to hold by
    */
-  WriterSource writers(CapsuleName capsule, List<PublicKey> applicationKeys) {
+  WriterSource writers(CapsuleName capsule, CapsuleMetadata metadata) {
     return (role, _) -> {
       int request = requests.incrementAndGet();
       CompletableFuture<LaunchMessage> answer = new CompletableFuture<>();
@@ -147,7 +148,7 @@ final class LeaderLink implements Link.Events {
       try {
         RosterEntry entry =
             introduced(
-                RosterCodec.decode(capsule, signed, applicationKeys, Secp256k1.best()).orThrow(),
+                RosterCodec.decode(capsule, signed, metadata, Secp256k1.best()).orThrow(),
                 role,
                 Secp256k1.best().publicKey(key));
         good = true;

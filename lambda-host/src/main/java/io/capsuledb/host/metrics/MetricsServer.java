@@ -7,7 +7,6 @@ import io.capsuledb.core.error.CapsuleException;
 import io.capsuledb.core.error.InvalidRequestException;
 import io.capsuledb.core.error.UnavailableException;
 import io.prometheus.metrics.expositionformats.PrometheusTextFormatWriter;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
@@ -53,13 +52,14 @@ public final class MetricsServer implements AutoCloseable {
    * Starts serving.
    *
    * @param address loopback; port 0 takes any free one
+   * @param metrics all of them, in Prometheus' text format; thread-safe
    * @param failure why the node does not work, or null while it does; cheap and thread-safe
    * @throws InvalidRequestException if others could reach the address
    * @throws UnavailableException if the address is taken
    */
   public static MetricsServer start(
       InetSocketAddress address,
-      PrometheusTelemetry telemetry,
+      Supplier<byte[]> metrics,
       Supplier<@Nullable CapsuleException> failure) {
     if (!address.getAddress().isLoopbackAddress()) {
       throw new InvalidRequestException(
@@ -97,7 +97,7 @@ public final class MetricsServer implements AutoCloseable {
               return thread;
             });
     server.setExecutor(executor);
-    server.createContext("/metrics", handler("/metrics", exchange -> metrics(exchange, telemetry)));
+    server.createContext("/metrics", handler("/metrics", exchange -> metrics(exchange, metrics)));
     server.createContext("/healthz", handler("/healthz", exchange -> health(exchange, failure)));
     server.createContext("/", exchange -> text(exchange, 404, "there are /metrics and /healthz\n"));
     server.start();
@@ -122,12 +122,15 @@ public final class MetricsServer implements AutoCloseable {
     };
   }
 
-  private static void metrics(HttpExchange exchange, PrometheusTelemetry telemetry)
-      throws IOException {
-    PrometheusTextFormatWriter writer = PrometheusTextFormatWriter.create();
-    ByteArrayOutputStream body = new ByteArrayOutputStream(64 << 10);
-    writer.write(body, telemetry.registry().scrape());
-    send(exchange, 200, writer.getContentType(), body.toByteArray());
+  private static void metrics(HttpExchange exchange, Supplier<byte[]> metrics) throws IOException {
+    byte[] body;
+    try {
+      body = metrics.get();
+    } catch (CapsuleException e) {
+      text(exchange, 503, e.code() + ": " + e.getMessage() + "\n");
+      return;
+    }
+    send(exchange, 200, PrometheusTextFormatWriter.CONTENT_TYPE, body);
   }
 
   private static void health(HttpExchange exchange, Supplier<@Nullable CapsuleException> failure)

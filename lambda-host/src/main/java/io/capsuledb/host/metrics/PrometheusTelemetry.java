@@ -7,8 +7,12 @@ import io.prometheus.metrics.core.datapoints.DistributionDataPoint;
 import io.prometheus.metrics.core.metrics.CounterWithCallback;
 import io.prometheus.metrics.core.metrics.GaugeWithCallback;
 import io.prometheus.metrics.core.metrics.Histogram;
+import io.prometheus.metrics.expositionformats.PrometheusTextFormatWriter;
 import io.prometheus.metrics.instrumentation.jvm.JvmMetrics;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.util.EnumMap;
 import java.util.Locale;
 import java.util.Map;
@@ -222,5 +226,16 @@ public final class PrometheusTelemetry implements Telemetry {
           WRITE_COMMAND_SECONDS ->
           SECONDS;
     };
+  }
+
+  /** All metrics, in Prometheus' text format. Thread-safe. */
+  public byte[] text() {
+    ByteArrayOutputStream text = new ByteArrayOutputStream(64 << 10);
+    try {
+      PrometheusTextFormatWriter.create().write(text, registry().scrape());
+    } catch (IOException e) {
+      throw new UncheckedIOException("memory cannot be written to", e);
+    }
+    return text.toByteArray();
   }
 }

@@ -85,6 +85,21 @@ public final class CapsuleDirectory {
   }
 
   /**
+   * Checks that no records are kept here, for they are to be on replicas.
+   *
+   * @throws InvalidRequestException if there are
+   */
+  void requireNoLocalStore() {
+    if (Files.exists(store())) {
+      throw new InvalidRequestException(
+          "the data of "
+              + path
+              + " are on this disk, and stay there: leave out --replicas, or begin in a new"
+              + " directory");
+    }
+  }
+
+  /**
    * Checks that there is one.
    *
    * @throws InvalidRequestException if there is none

@@ -31,7 +31,7 @@ final class ChainChecks implements RecordChecks, AutoCloseable {
 
   @Override
   public Decoded<RosterEntry> introduced(CapsuleRecord first) {
-    return RosterCodec.decode(capsule, first.payload(), List.of(metadata.applicationKey()), curve)
+    return RosterCodec.decode(capsule, first.payload(), metadata, curve)
         .then(
             entries -> {
               for (RosterEntry entry : entries) {

@@ -89,6 +89,12 @@ final class DuktapeProcedures implements ProcedureEngine {
         }
 
         @Override
+        public @Nullable ProcedureOutcome tryRun(ProcedureHost host) {
+          ScriptOutcome outcome = scripts.tryCall(function, values, new Host(host), how);
+          return outcome == null ? null : outcome(outcome);
+        }
+
+        @Override
         public void cancel() {
           cancellation.cancel();
         }

@@ -1,10 +1,12 @@
 package io.capsuledb.host.node;
 
+import io.capsuledb.core.capsule.CapsuleMetadata;
 import io.capsuledb.core.capsule.CapsuleName;
 import io.capsuledb.core.capsule.KeyRing;
 import io.capsuledb.core.capsule.MetadataCodec;
 import io.capsuledb.core.capsule.NewCapsule;
 import io.capsuledb.core.crypto.Hash32;
+import io.capsuledb.core.crypto.Secp256k1;
 import io.capsuledb.core.crypto.SecretBytes;
 import io.capsuledb.core.error.CapsuleException;
 import io.capsuledb.core.error.DeniedException;
@@ -24,26 +26,31 @@ import io.capsuledb.core.system.SystemEntropy;
 import io.capsuledb.core.system.ThreadScheduler;
 import io.capsuledb.engine.CapsuleDb;
 import io.capsuledb.engine.CapsuleDbOptions;
+import io.capsuledb.engine.CapsuleKeys;
 import io.capsuledb.engine.CapsulePorts;
 import io.capsuledb.host.config.HostPort;
 import io.capsuledb.host.config.ServeOptions;
 import io.capsuledb.host.config.UsersFile;
 import io.capsuledb.host.log.EventLog;
-import io.capsuledb.host.metrics.MetricsServer;
 import io.capsuledb.host.metrics.PrometheusTelemetry;
+import io.capsuledb.host.pair.CapsuleStores;
+import io.capsuledb.host.pair.Outside;
 import io.capsuledb.host.replica.LinkKey;
 import io.capsuledb.host.replica.LinkNetwork;
+import io.capsuledb.replication.client.ReplicatedStore;
 import io.capsuledb.replication.router.MulticastClient;
 import io.capsuledb.replication.router.RouterOptions;
-import io.capsuledb.replication.store.RocksStorage;
-import io.capsuledb.replication.store.RocksStorageOptions;
+import io.capsuledb.replication.router.RouterServer;
 import io.capsuledb.scl.epoch.WorkerOptions;
+import io.capsuledb.scl.resp.ClientStreams;
 import io.capsuledb.scl.resp.RespServer;
 import io.capsuledb.scl.resp.RespServerOptions;
 import java.net.InetSocketAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
@@ -110,10 +117,28 @@ public final class Node implements AutoCloseable {
    */
   public static Node start(
       ServeOptions options, PassphraseSource passphrases, String version, Runnable onShutdown) {
+    LocalOutside outside = new LocalOutside(options);
+    return start(options, outside, outside, passphrases, version, onShutdown);
+  }
+
+  /**
+   * As {@link #start(ServeOptions, PassphraseSource, String, Runnable)}, with an outside of the
+   * caller's.
+   *
+   * @param closes the outside, when the node is closed
+   */
+  public static Node start(
+      ServeOptions options,
+      Outside outside,
+      AutoCloseable closes,
+      PassphraseSource passphrases,
+      String version,
+      Runnable onShutdown) {
     Node node = new Node();
+    node.started("outside", closes);
     boolean started = false;
     try {
-      node.startParts(options, passphrases, version, onShutdown);
+      node.startParts(options, outside, passphrases, version, onShutdown);
       started = true;
       return node;
     } finally {
@@ -124,7 +149,11 @@ public final class Node implements AutoCloseable {
   }
 
   private void startParts(
-      ServeOptions options, PassphraseSource passphrases, String version, Runnable onShutdown) {
+      ServeOptions options,
+      Outside outside,
+      PassphraseSource passphrases,
+      String version,
+      Runnable onShutdown) {
     long begin = clock.monotonicNanos();
     CapsuleDirectory directory = new CapsuleDirectory(options.data());
     EventLog.info(
@@ -136,8 +165,9 @@ public final class Node implements AutoCloseable {
         "data",
         options.data().toAbsolutePath());
     // Everything that can be wrong with what the user wrote is found before anything is opened.
-    RespServerOptions.Builder resp = respOptions(options, version, onShutdown);
+    RespServerOptions.Builder resp = respOptions(options, outside, version, onShutdown);
     resp.procedures(DuktapeProcedures.open(clock, entropy));
+    resp.info("enclave", outside::info);
     resp.build();
     directory.create();
     CapsuleDb db;
@@ -145,57 +175,61 @@ public final class Node implements AutoCloseable {
     DoubleSupplier storeBytes;
     ReplicatedCapsule replicated = null;
     SharedWorker.Appended appended = new SharedWorker.Appended();
-    ApplicationKey workerKey = null;
+    KeyRing workerKeys = null;
     try (KeyTree owner = ownerKey(directory, passphrases)) {
       RecordStore records;
       if (options.replicas().isEmpty()) {
-        RocksStorage storage = localStore(directory);
+        CapsuleStores storage = started("store", outside.stores(false));
         storeBytes = () -> (double) storage.sizeBytes();
-        records = capsule(directory, storage, owner);
+        records = capsule(options, directory, storage, owner);
       } else {
-        requireNoLocalStore(directory);
+        directory.requireNoLocalStore();
         ReplicatedCapsule opened =
             started(
                 "replicas",
                 ReplicatedCapsule.open(
-                    new ReplicatedCapsule.Context(options, directory, clock, entropy, telemetry),
+                    new ReplicatedCapsule.Context(
+                        options, outside, directory, clock, entropy, telemetry),
                     owner,
                     newOwner));
         storeBytes = opened::cacheBytes;
         records = opened.store();
         if (options.shared()) {
           opened.store().onAppended(appended);
-          workerKey = owner.application(APPLICATION, 0);
+          carryOutRotation(opened.store(), owner);
         }
         resp.info("replication", opened::info);
         opened.addMetrics(telemetry);
         replicated = opened;
       }
       db = started("engine", openEngine(options, records, capsuleName(directory), owner));
+      if (options.shared()) {
+        workerKeys = CapsuleKeys.ring(records, Secp256k1.best(), source(owner));
+      }
     }
     if (replicated != null) {
       started("patience", replicated::beginClosing);
     }
     db.onDurable(() -> reportFailure(db));
     addGauges(db, storeBytes);
-    if (replicated != null && workerKey != null) {
-      SharedWorker started = share(options, db, replicated, workerKey, appended);
+    if (replicated != null && workerKeys != null) {
+      SharedWorker started = share(options, db, replicated, workerKeys, appended);
       resp.sharing(started);
+      resp.info("workers", started::info);
       worker = started;
     }
+    rotating(options, directory, passphrases, db, replicated, resp);
     RespServer server =
         started("resp", RespServer.start(db, resp.build(), clock, entropy, telemetry));
     address = server.addresses().getFirst();
     addGauges(server);
     ReplicatedCapsule capsule = replicated;
-    if (options.http().isPresent()) {
-      MetricsServer http =
-          started(
-              "http",
-              MetricsServer.start(
-                  options.http().get().resolve(), telemetry, () -> trouble(db, capsule)));
-      httpAddress = http.address();
-    }
+    httpAddress =
+        outside.serving(
+            new Outside.Serving(
+                outside.door() == null ? null : server.clients(),
+                telemetry::text,
+                () -> trouble(db, capsule)));
     EventLog.info(
         "node.ready",
         "listen",
@@ -210,15 +244,70 @@ public final class Node implements AutoCloseable {
         seconds(begin));
   }
 
+  private void rotating(
+      ServeOptions options,
+      CapsuleDirectory directory,
+      PassphraseSource passphrases,
+      CapsuleDb db,
+      @Nullable ReplicatedCapsule replicated,
+      RespServerOptions.Builder resp) {
+    Consumer<ApplicationKey> begin;
+    if (replicated == null) {
+      begin = next -> db.rotate(next, key -> {});
+    } else if (options.shared()) {
+      begin =
+          next -> {
+            try (next) {
+              replicated.store().announce(next, Secp256k1.best(), entropy);
+            }
+          };
+    } else {
+      begin = next -> db.rotate(next, replicated.store()::renewLeader);
+    }
+    KeyRotation rotation = new KeyRotation(db, directory.ownerKey(), passphrases, begin, clock);
+    SharedWorker sharing = worker;
+    if (sharing != null && options.rotateOnSeal()) {
+      sharing.onWorkerSealed(() -> rotation.rotateFor("a worker was sealed", clock));
+    }
+    resp.keyRotation(rotation::rotate, options.rotateEachCall() && !options.shared());
+    if (options.rotateHours() > 0) {
+      started(
+          "rotation",
+          rotation.every(Duration.ofHours(options.rotateHours()), new ThreadScheduler(), clock));
+    }
+  }
+
+  private static CapsuleKeys.KeySource source(KeyTree owner) {
+    return generation -> owner.application(APPLICATION, generation);
+  }
+
+  /**
+   * Ends the writers of older key generations if a rotation was announced; the engine does the
+   * rest.
+   */
+  private void carryOutRotation(ReplicatedStore store, KeyTree owner) {
+    int pending = CapsuleKeys.pendingGeneration(store, Secp256k1.best());
+    if (pending > 0) {
+      EventLog.info("keys.rotating", "generation", pending);
+      try (ApplicationKey next = owner.application(APPLICATION, pending)) {
+        store.retire(next, Secp256k1.best(), entropy, records -> {});
+      }
+    }
+  }
+
   /** Waits until this worker has merged what the others have. */
   private SharedWorker share(
       ServeOptions options,
       CapsuleDb db,
       ReplicatedCapsule replicated,
-      ApplicationKey key,
+      KeyRing keys,
       SharedWorker.Appended appended) {
     Scheduler scheduler = new ThreadScheduler();
-    List<String> routers = options.join().stream().map(HostPort::toString).toList();
+    List<String> routers =
+        new ArrayList<>(options.join().stream().map(HostPort::toString).toList());
+    if (options.router().isPresent()) {
+      routers.addFirst(embeddedRouter(options, options.router().get(), routers, scheduler));
+    }
     LinkKey linkKey = started("link-key", LinkKey.draw(entropy));
     SharedWorker joined =
         started(
@@ -233,7 +322,7 @@ public final class Node implements AutoCloseable {
                     .pollMs(routers.isEmpty() ? POLL_WITHOUT_ROUTERS_MS : POLL_MS)
                     .build(),
                 options.linearizable(),
-                new KeyRing(db.name(), List.of(key)),
+                keys,
                 appended,
                 routers.isEmpty()
                     ? null
@@ -255,6 +344,27 @@ public final class Node implements AutoCloseable {
     return joined;
   }
 
+  /** A router in this process; returns where it listens. */
+  private String embeddedRouter(
+      ServeOptions options, HostPort listen, List<String> parents, Scheduler scheduler) {
+    RouterOptions routing = RouterOptions.defaults();
+    RouterServer router =
+        started(
+            "router",
+            RouterServer.start(
+                routing,
+                started("router-key", LinkKey.draw(entropy)).identity(),
+                listen.toString(),
+                "",
+                List.copyOf(parents),
+                new RouterServer.Ports(clock, entropy, scheduler, telemetry),
+                LinkNetwork.ofRouters(
+                    options.replicaLinks(), RouterServer.links(routing).maxLinks(), telemetry)));
+    HostPort listening = LinkNetwork.listening(router.address());
+    EventLog.info("router.ready", "listen", listening, "parents", parents.size());
+    return listening.toString();
+  }
+
   /** Hears once that this node's worker is over, and it has to be started anew. */
   public void onWorkerOver(Consumer<@Nullable CapsuleException> hears) {
     SharedWorker known = worker;
@@ -269,38 +379,25 @@ public final class Node implements AutoCloseable {
     return failure != null || capsule == null ? failure : capsule.unavailable();
   }
 
-  private RocksStorage localStore(CapsuleDirectory directory) {
-    if (Files.exists(directory.cache()) && !Files.exists(directory.store())) {
-      throw new InvalidRequestException(
-          "the data of " + directory.path() + " are on replicas: name them with --replicas");
-    }
-    return started("store", RocksStorage.open(directory.store(), RocksStorageOptions.defaults()));
-  }
-
-  private static void requireNoLocalStore(CapsuleDirectory directory) {
-    if (Files.exists(directory.store())) {
-      throw new InvalidRequestException(
-          "the data of "
-              + directory.path()
-              + " are on this disk, and stay there: leave out --replicas, or begin in a new"
-              + " directory");
-    }
-  }
-
   private <T extends AutoCloseable> T started(String name, T part) {
     parts.push(new Part(name, part));
     return part;
   }
 
   private static RespServerOptions.Builder respOptions(
-      ServeOptions options, String version, Runnable onShutdown) {
+      ServeOptions options, Outside outside, String version, Runnable onShutdown) {
+    List<InetSocketAddress> listen = outside.listen(List.of(options.listen().resolve()));
     RespServerOptions.Builder resp =
         RespServerOptions.builder()
-            .listen(options.listen().resolve())
+            .listen(listen.toArray(InetSocketAddress[]::new))
             .ioThreads(options.ioThreads())
             .maxClients(options.maxClients())
             .version(version)
             .onShutdown(onShutdown);
+    ClientStreams door = outside.door();
+    if (door != null) {
+      resp.door(door);
+    }
     options.users().ifPresent(file -> resp.users(UsersFile.read(file).toAclUsers()));
     if (options.tlsCert().isPresent() && options.tlsKey().isPresent()) {
       resp.tls(
@@ -358,8 +455,16 @@ public final class Node implements AutoCloseable {
     return java.util.Objects.requireNonNull(directory.name());
   }
 
+  /** The key directory of a capsule that is founded. */
+  static CapsuleMetadata.DirectoryMode directory(ServeOptions options) {
+    return options.derivedKeys()
+        ? CapsuleMetadata.DirectoryMode.DERIVED
+        : CapsuleMetadata.DirectoryMode.ROSTER;
+  }
+
   /** The directory's capsule, founded if the directory is new. */
-  private RecordStore capsule(CapsuleDirectory directory, RocksStorage storage, KeyTree owner) {
+  private RecordStore capsule(
+      ServeOptions options, CapsuleDirectory directory, CapsuleStores storage, KeyTree owner) {
     CapsuleName known = directory.name();
     if (known != null) {
       RecordStore records = storage.capsule(known.toBytes());
@@ -388,7 +493,8 @@ public final class Node implements AutoCloseable {
     CapsuleName name;
     RecordStore records;
     if (names.isEmpty()) {
-      byte[] metadata = NewCapsule.sign(owner, APPLICATION, List.of(), 0, entropy);
+      byte[] metadata =
+          NewCapsule.sign(owner, APPLICATION, List.of(), 0, directory(options), entropy);
       name = MetadataCodec.nameOf(metadata);
       records = storage.capsule(name.toBytes());
       records.initialize(metadata);
@@ -420,7 +526,7 @@ public final class Node implements AutoCloseable {
     return CapsuleDb.open(
         engine,
         ports,
-        owner.application(APPLICATION, 0),
+        source(owner),
         replayed -> {
           long now = clock.monotonicNanos();
           if (now - reported[0] >= REPLAY_REPORT_NANOS) {

@@ -13,6 +13,7 @@ import io.capsuledb.core.port.Clock;
 import io.capsuledb.core.port.Entropy;
 import io.capsuledb.core.port.RecordStore;
 import io.capsuledb.engine.CapsuleInspection;
+import io.capsuledb.engine.CapsuleKeys;
 import io.capsuledb.replication.store.RocksStorage;
 import io.capsuledb.replication.store.RocksStorageOptions;
 import java.nio.ByteBuffer;
@@ -139,7 +140,10 @@ public final class OfflineStats {
       }
       byte[] seed = new byte[Long.BYTES];
       entropy.fill(seed);
-      try (KeyRing keys = new KeyRing(name, List.of(key))) {
+      key.close();
+      try (KeyRing keys =
+          CapsuleKeys.ringOfAll(
+              records, curve, generation -> owner.application(Node.APPLICATION, generation))) {
         return CapsuleInspection.of(
             records, curve, keys, clock.wallMs(), ByteBuffer.wrap(seed).getLong(), progress);
       }

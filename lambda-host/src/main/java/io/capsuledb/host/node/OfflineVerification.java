@@ -15,6 +15,7 @@ import io.capsuledb.core.keys.KeyTree;
 import io.capsuledb.core.port.RecordStore;
 import io.capsuledb.core.record.CapsuleRecord;
 import io.capsuledb.core.record.RecordCodec;
+import io.capsuledb.engine.CapsuleKeys;
 import io.capsuledb.engine.CapsuleVerifier;
 import io.capsuledb.engine.CapsuleVerifier.Problem;
 import io.capsuledb.engine.CapsuleVerifier.Report;
@@ -182,7 +183,11 @@ public final class OfflineVerification {
     if (key == null) {
       return new CapsuleVerifier(records, curve, null, progress).verify(name);
     }
-    try (KeyRing keys = new KeyRing(name, List.of(key))) {
+    key.close();
+    KeyTree tree = java.util.Objects.requireNonNull(owner);
+    try (KeyRing keys =
+        CapsuleKeys.ringOfAll(
+            records, curve, generation -> tree.application(Node.APPLICATION, generation))) {
       return new CapsuleVerifier(records, curve, keys, progress).verify(name);
     }
   }

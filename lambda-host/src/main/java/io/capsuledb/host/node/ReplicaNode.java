@@ -161,7 +161,8 @@ public final class ReplicaNode implements AutoCloseable {
       MetricsServer http =
           started(
               "http",
-              MetricsServer.start(options.http().get().resolve(), telemetry, health::trouble));
+              MetricsServer.start(
+                  options.http().get().resolve(), telemetry::text, health::trouble));
       httpAddress = http.address();
     }
     key = server.key();

@@ -22,6 +22,8 @@ import io.capsuledb.host.config.ReplicaAddress;
 import io.capsuledb.host.config.ServeOptions;
 import io.capsuledb.host.log.EventLog;
 import io.capsuledb.host.metrics.PrometheusTelemetry;
+import io.capsuledb.host.pair.CapsuleStores;
+import io.capsuledb.host.pair.Outside;
 import io.capsuledb.host.replica.CapsuleView;
 import io.capsuledb.host.replica.LinkKey;
 import io.capsuledb.host.replica.LinkNetwork;
@@ -72,14 +74,14 @@ final class ReplicatedCapsule implements AutoCloseable {
   private static final double NANOS = 1e-9;
 
   private final Deque<AutoCloseable> parts = new ArrayDeque<>();
-  private final RocksStorage cache;
+  private final CapsuleStores cache;
   private final QuorumClient client;
   private final ReplicatedStore store;
   private final Messenger messenger;
 
   private ReplicatedCapsule(
       Deque<AutoCloseable> parts,
-      RocksStorage cache,
+      CapsuleStores cache,
       QuorumClient client,
       ReplicatedStore store,
       Messenger messenger) {
@@ -93,6 +95,7 @@ final class ReplicatedCapsule implements AutoCloseable {
   /** What it needs from the node. */
   record Context(
       ServeOptions options,
+      Outside outside,
       CapsuleDirectory directory,
       Clock clock,
       Entropy entropy,
@@ -204,7 +207,7 @@ final class ReplicatedCapsule implements AutoCloseable {
       founding = found(context, owner);
       name = MetadataCodec.nameOf(founding);
     }
-    RocksStorage cache = started(parts, openCache(directory.cache()));
+    CapsuleStores cache = started(parts, context.outside.stores(true));
     LinkKey key = started(parts, LinkKey.draw(context.entropy));
     MessengerLinks links = new MessengerLinks();
     Scheduler scheduler = new ThreadScheduler();
@@ -213,11 +216,8 @@ final class ReplicatedCapsule implements AutoCloseable {
             parts,
             LinkNetwork.start(
                 key.identity(),
-                context.options.replicaLinks(),
-                context.clock,
-                context.entropy,
-                scheduler,
-                context.telemetry,
+                context.outside.links(context.options.replicaLinks(), context.telemetry),
+                new Messenger.Ports(context.clock, context.entropy, scheduler, context.telemetry),
                 links));
     QuorumClient client =
         started(
@@ -255,7 +255,8 @@ final class ReplicatedCapsule implements AutoCloseable {
           started(
               parts, ReplicatedStore.open(cached, client, founding, Secp256k1.best(), progress));
     } else {
-      try (ApplicationKey application = owner.application(Node.APPLICATION, 0)) {
+      List<ApplicationKey> given = new ArrayList<>();
+      try {
         store =
             started(
                 parts,
@@ -264,9 +265,15 @@ final class ReplicatedCapsule implements AutoCloseable {
                     client,
                     founding,
                     Secp256k1.best(),
-                    application,
+                    generation -> {
+                      ApplicationKey taken = owner.application(Node.APPLICATION, generation);
+                      given.add(taken);
+                      return taken;
+                    },
                     context.entropy,
                     progress));
+      } finally {
+        given.forEach(ApplicationKey::close);
       }
     }
     if (founding != null && owner != null) {
@@ -318,7 +325,10 @@ final class ReplicatedCapsule implements AutoCloseable {
   }
 
   private static ReplicaCaller call(Context context) {
-    return ReplicaCaller.open(context.options.replicas(), context.options.replicaLinks(), CALL_MS);
+    return ReplicaCaller.open(
+        context.options.replicas(),
+        context.outside.links(context.options.replicaLinks(), Telemetry.NONE),
+        CALL_MS);
   }
 
   /**
@@ -329,7 +339,14 @@ final class ReplicatedCapsule implements AutoCloseable {
   private static byte[] found(Context context, KeyTree owner) {
     List<PublicKey> keys = keys(context);
     int quorum = context.options.quorum() == 0 ? keys.size() / 2 + 1 : context.options.quorum();
-    byte[] metadata = NewCapsule.sign(owner, Node.APPLICATION, keys, quorum, context.entropy);
+    byte[] metadata =
+        NewCapsule.sign(
+            owner,
+            Node.APPLICATION,
+            keys,
+            quorum,
+            Node.directory(context.options),
+            context.entropy);
     CapsuleName name = MetadataCodec.nameOf(metadata);
     List<String> refusals = new ArrayList<>();
     try (ReplicaCaller caller = call(context)) {
@@ -359,6 +376,7 @@ final class ReplicatedCapsule implements AutoCloseable {
     while (true) {
       List<PublicKey> keys = new ArrayList<>();
       List<ReplicaAddress> missing = new ArrayList<>();
+      Map<String, Long> troubles;
       try (ReplicaCaller caller = call(context)) {
         for (ReplicaAddress replica : context.options.replicas()) {
           PublicKey key = caller.keyOf(replica);
@@ -373,14 +391,17 @@ final class ReplicatedCapsule implements AutoCloseable {
             keys.add(key);
           }
         }
+        troubles = caller.troubles();
       }
       if (missing.isEmpty()) {
         return keys;
       }
-      EventLog.info("replicas.awaited", "missing", missing);
+      EventLog.info("replicas.awaited", "missing", missing, "links", troubles);
       if (context.clock.monotonicNanos() - deadline >= 0) {
         throw new UnavailableException(
-            "new data need all their replicas once, and these do not answer: " + missing);
+            "new data need all their replicas once, and these do not answer: "
+                + missing
+                + (troubles.isEmpty() ? "" : "; what became of links: " + troubles));
       }
     }
   }

@@ -104,7 +104,8 @@ public final class RouterNode implements AutoCloseable {
     if (options.http().isPresent()) {
       MetricsServer http =
           started(
-              "http", MetricsServer.start(options.http().get().resolve(), telemetry, () -> null));
+              "http",
+              MetricsServer.start(options.http().get().resolve(), telemetry::text, () -> null));
       httpAddress = http.address();
     }
     key = self.key();

@@ -140,6 +140,7 @@ final class SharedWorker implements Sharing, AutoCloseable {
   private volatile @Nullable MulticastClient multicast;
   private volatile Scheduler.@Nullable Running running;
   private volatile Consumer<@Nullable CapsuleException> onOver = failed -> {};
+  private volatile Runnable onWorkerSealed = () -> {};
 
   // The agent's.
   private final WorkerCore core;
@@ -178,8 +179,9 @@ final class SharedWorker implements Sharing, AutoCloseable {
     capsule = parts.db().name();
     checks = new ChainChecks(capsule, parts.db().metadata(), keys);
     own = parts.db().head().writer();
-    frames = new FrameCodec(capsule, keys, keys.currentGeneration(), own);
-    try (SecretBytes root = keys.dataKey(keys.currentGeneration(), RosterEntry.MAX_WRITER);
+    int generation = keys.currentGeneration();
+    frames = new FrameCodec(capsule, keys, generation, own);
+    try (SecretBytes root = keys.dataKey(generation, RosterEntry.MAX_WRITER);
         SecretBytes derived = Hkdf.sha256(root, capsule.toBytes(), LOCK_INFO, Hash32.BYTES)) {
       lockKey = derived.expose().clone();
     }
@@ -617,8 +619,24 @@ final class SharedWorker implements Sharing, AutoCloseable {
                     new WorkerInput.SealOverruled(target, beyond);
                 case null -> new WorkerInput.CoordinatorEnded(writer);
               });
+          if (outcome instanceof WriterSealing.Sealed && isWorker(target)) {
+            onWorkerSealed.run();
+          }
         },
         failed -> enqueue(new WorkerInput.CoordinatorEnded(writer)));
+  }
+
+  /** Hears that this node, as coordinator, has sealed a worker that was silent. */
+  void onWorkerSealed(Runnable hears) {
+    onWorkerSealed = hears;
+  }
+
+  private boolean isWorker(long writer) {
+    byte[] first = parts.store().read(writer, 1);
+    return first != null
+        && checks.introduced(RecordCodec.decode(capsule, first).orThrow())
+            instanceof Decoded.Accepted<RosterEntry>(RosterEntry entry)
+        && entry.role() == RosterEntry.Role.WORKER;
   }
 
   /** Runs what blocks on a thread of its own. */

@@ -193,11 +193,7 @@ public record EvidenceFile(
     if (RecordCodec.decode(view.name(), record.bytes())
             instanceof Decoded.Accepted<CapsuleRecord>(CapsuleRecord roster)
         && roster.header().type() == RecordType.ROSTER
-        && RosterCodec.decode(
-                view.name(),
-                roster.payload(),
-                List.of(view.metadata().applicationKey()),
-                Secp256k1.best())
+        && RosterCodec.decode(view.name(), roster.payload(), view.metadata(), Secp256k1.best())
             instanceof Decoded.Accepted<List<RosterEntry>>(List<RosterEntry> entries)) {
       for (RosterEntry entry : entries) {
         if (entry.writer() == writer) {

@@ -69,7 +69,17 @@ public final class LinkNetwork {
     return events -> ZmqTransport.start(options, telemetry, events);
   }
 
-  private static Function<Transport.Events, Network> transport(
+  /** Starts a messenger without links over a transport of the caller's. */
+  public static Messenger start(
+      Identity self,
+      Function<Transport.Events, Network> transport,
+      Messenger.Ports ports,
+      Messenger.Events events) {
+    return Messenger.start(self, MessengerOptions.DEFAULT, ports, transport, events);
+  }
+
+  /** What carries frames to replicas. */
+  public static Function<Transport.Events, Network> transport(
       LinkSecurity security, Telemetry telemetry) {
     return switch (security.transport()) {
       case PLAIN -> events -> TcpTransport.start(TcpOptions.DEFAULT, telemetry, events);

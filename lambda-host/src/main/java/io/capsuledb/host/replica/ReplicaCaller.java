@@ -4,6 +4,7 @@ import io.capsuledb.core.crypto.PublicKey;
 import io.capsuledb.core.port.Clock;
 import io.capsuledb.core.port.Entropy;
 import io.capsuledb.core.port.Telemetry;
+import io.capsuledb.core.port.Transport;
 import io.capsuledb.core.system.SystemClock;
 import io.capsuledb.core.system.SystemEntropy;
 import io.capsuledb.core.system.ThreadScheduler;
@@ -12,6 +13,7 @@ import io.capsuledb.host.config.ReplicaAddress;
 import io.capsuledb.replication.protocol.Message;
 import io.capsuledb.replication.session.DropReason;
 import io.capsuledb.replication.session.Messenger;
+import io.capsuledb.replication.session.Network;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -23,6 +25,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Function;
 import java.util.function.LongFunction;
 import org.jspecify.annotations.Nullable;
 
@@ -46,13 +49,16 @@ public final class ReplicaCaller implements Messenger.Events, AutoCloseable {
   // Guarded by monitor, by dial.
   private final Map<Long, Up> links = new HashMap<>();
 
-  private ReplicaCaller(LinkSecurity security, long timeoutMs) {
+  private ReplicaCaller(Function<Transport.Events, Network> transport, long timeoutMs) {
     timeoutNanos = TimeUnit.MILLISECONDS.toNanos(timeoutMs);
     Entropy entropy = new SystemEntropy();
     key = LinkKey.draw(entropy);
     messenger =
         LinkNetwork.start(
-            key.identity(), security, clock, entropy, new ThreadScheduler(), Telemetry.NONE, this);
+            key.identity(),
+            transport,
+            new Messenger.Ports(clock, entropy, new ThreadScheduler(), Telemetry.NONE),
+            this);
   }
 
   /**
@@ -62,7 +68,15 @@ public final class ReplicaCaller implements Messenger.Events, AutoCloseable {
    */
   public static ReplicaCaller open(
       List<ReplicaAddress> replicas, LinkSecurity security, long timeoutMs) {
-    ReplicaCaller caller = new ReplicaCaller(security, timeoutMs);
+    return open(replicas, LinkNetwork.transport(security, Telemetry.NONE), timeoutMs);
+  }
+
+  /** As {@link #open(List, LinkSecurity, long)}, over a transport of the caller's. */
+  public static ReplicaCaller open(
+      List<ReplicaAddress> replicas,
+      Function<Transport.Events, Network> transport,
+      long timeoutMs) {
+    ReplicaCaller caller = new ReplicaCaller(transport, timeoutMs);
     replicas.forEach(caller::dial);
     caller.awaitUp();
     return caller;

@@ -39,6 +39,15 @@ class ServeOptionsTest {
           Map.entry(ServeSetting.COMPACTION_MB_PER_SECOND, "5"),
           Map.entry(ServeSetting.IO_THREADS, "3"),
           Map.entry(ServeSetting.MAX_CLIENTS, "77"),
+          Map.entry(ServeSetting.KEY_DIRECTORY, "\"derived\""),
+          Map.entry(ServeSetting.ROTATE_HOURS, "24"),
+          Map.entry(ServeSetting.ROTATE_ON_SEAL, "\"yes\""),
+          Map.entry(ServeSetting.ROTATE_EACH_CALL, "\"yes\""),
+          Map.entry(ServeSetting.ENCLAVE, "\"none\""),
+          Map.entry(ServeSetting.JOIN, "\"127.0.0.1:4\""),
+          Map.entry(ServeSetting.EPOCH_MS, "500"),
+          Map.entry(ServeSetting.LEASE_MS, "1500"),
+          Map.entry(ServeSetting.CONSISTENCY, "\"linearizable\""),
           Map.entry(ServeSetting.LOG_LEVEL, "\"debug\""));
 
   private Path file(String text) throws IOException {
@@ -58,7 +67,14 @@ class ServeOptionsTest {
       assertThat(OTHERS).containsKey(setting);
       text.append(setting.key()).append(" = ").append(OTHERS.get(setting)).append('\n');
     }
-    ServeOptions options = read(text.toString());
+    // Some are for workers only.
+    ServeOptions.Builder builder = ServeOptions.builder().shared(true);
+    ServeOptionsFile.apply(file(text.toString()), builder);
+    ServeOptions options = builder.build();
+    assertThat(options.join()).containsExactly(new HostPort("127.0.0.1", 4));
+    assertThat(options.linearizable()).isTrue();
+    assertThat(options.enclave()).isFalse();
+    assertThat(read("enclave = \"process\"").enclave()).isTrue();
     assertThat(options.data()).isEqualTo(directory.resolve("d"));
     assertThat(options.listen()).isEqualTo(new HostPort("::1", 7000));
     assertThat(options.http()).isEmpty();
@@ -84,6 +100,10 @@ class ServeOptionsTest {
     assertThat(options.compactionMbPerSecond()).isEqualTo(5);
     assertThat(options.ioThreads()).isEqualTo(3);
     assertThat(options.maxClients()).isEqualTo(77);
+    assertThat(options.derivedKeys()).isTrue();
+    assertThat(options.rotateHours()).isEqualTo(24);
+    assertThat(options.rotateEachCall()).isTrue();
+    assertThat(options.rotateOnSeal()).isTrue();
     assertThat(options.logLevel()).isEqualTo(EventLog.Detail.DEBUG);
   }
 

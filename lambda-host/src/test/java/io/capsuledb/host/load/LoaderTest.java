@@ -29,6 +29,11 @@ import org.junit.jupiter.api.Test;
 /** A load against servers that misbehave. */
 class LoaderTest {
 
+  /**
+   * Read before the first answer: more operations than tests here answer that lose the connection.
+   */
+  private static final int UNDER_WAY_BYTES = 256;
+
   private final List<String> problems = new ArrayList<>();
 
   /** Loads {@code trace} into a server that answers {@code replies} and closes the connection. */
@@ -70,6 +75,8 @@ class LoaderTest {
 
   private static void answer(ServerSocket server, String replies) {
     try (Socket client = server.accept()) {
+      // More operations are under way than are answered, else nothing is left open.
+      client.getInputStream().readNBytes(UNDER_WAY_BYTES);
       client.getOutputStream().write(replies.getBytes(StandardCharsets.US_ASCII));
       client.shutdownOutput();
       // To the end, so that no reset takes back what was answered.

@@ -26,7 +26,7 @@ class MetricsServerTest {
   private static MetricsServer start(
       PrometheusTelemetry telemetry, AtomicReference<@Nullable CapsuleException> failure) {
     return MetricsServer.start(
-        new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), telemetry, failure::get);
+        new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), telemetry::text, failure::get);
   }
 
   private static HttpResponse<String> get(MetricsServer server, String path)

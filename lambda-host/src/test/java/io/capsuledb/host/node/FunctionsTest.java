@@ -49,6 +49,10 @@ class FunctionsTest {
         try { transaction(function () { put('h:2', '2'); throw new Error('back') }) }
         catch (e) { put('h:3', e.message) } });
       register_function('locks', function () { lock('a') });
+      register_function('adds', function (keys, args) {
+        merge(keys[0], 'counter', args[0]); merge(keys[0], 'COUNTER', '2');
+        merge(keys[1], 'union', args[1]);
+        return get(keys[0], 'text') });
       """;
 
   @TempDir private Path directory;
@@ -134,7 +138,13 @@ class FunctionsTest {
     assertThat(ask("FCALL", "shapes", "0"))
         .isEqualTo("[:1, 1.5, a, \u00ff, null, :1, :0, +FINE, [a, :2]]");
     assertThat(ask("FCALL", "fail", "0")).isEqualTo("-ERR no luck");
-    assertThat(ask("FCALL", "locks", "0")).contains("not in this server");
+    assertThat(ask("FCALL", "locks", "0")).isEqualTo("null");
+    assertThat(ask("SADD", "set", "a")).isEqualTo(":1");
+    assertThat(ask("FCALL", "adds", "2", "sum", "set", "5", "b")).isEqualTo("7");
+    assertThat(ask("GET", "sum")).isEqualTo("7");
+    assertThat(ask("SMEMBERS", "set")).contains("a", "b");
+    assertThat(ask("FCALL", "adds", "2", "set", "set", "5", "b")).contains("does not apply");
+    assertThat(ask("FCALL", "adds", "2", "sum", "set", "x", "b")).contains("no operand");
     assertThat(ask("FCALL", "nothing", "0")).isEqualTo("-ERR Function not found");
     assertThat(ask("FCALL", "peek", "x")).isEqualTo("-ERR Bad number of keys provided");
     assertThat(ask("FCALL", "peek", "2", "a"))

@@ -7,16 +7,21 @@ import io.capsuledb.host.client.ClientOptions;
 import io.capsuledb.host.client.Reply;
 import io.capsuledb.host.client.RespClient;
 import io.capsuledb.host.config.HostPort;
+import java.net.InetAddress;
+import java.net.ServerSocket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.BooleanSupplier;
+import java.util.function.Predicate;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -39,10 +44,15 @@ class WorkersTest {
   private final List<HostPort> addresses = new ArrayList<>();
   private final List<ChildProcess> routers = new ArrayList<>();
   private String join = "";
+  private String routing = "";
   private LocalCluster cluster;
 
   @AfterEach
   void stopAll() throws Exception {
+    for (ChildProcess worker : workers) {
+      // One that a failed test left stopped would not hear.
+      new ProcessBuilder("kill", "-CONT", Long.toString(worker.pid())).start().waitFor();
+    }
     workers.forEach(ChildProcess::stop);
     routers.forEach(ChildProcess::stop);
     for (ChildProcess child : workers) {
@@ -89,6 +99,21 @@ class WorkersTest {
       Files.createDirectories(data);
       Files.copy(directory.resolve("worker-0").resolve("owner.key"), data.resolve("owner.key"));
     }
+    workers.add(begin(i, more));
+    if (i == 0) {
+      awaitReady(0);
+    }
+  }
+
+  /** Starts a worker that has ended, in its directory. */
+  private void startAgain(int i) {
+    workers.set(i, begin(i));
+    String line = workers.get(i).awaitReady(START_SECONDS);
+    addresses.set(i, HostPort.parse(ChildProcess.field(line, "listen")));
+  }
+
+  private ChildProcess begin(int i, String... more) {
+    Path data = directory.resolve("worker-" + i);
     List<String> arguments =
         new ArrayList<>(
             List.of(
@@ -97,8 +122,8 @@ class WorkersTest {
                 data.toString(),
                 "--replicas",
                 "@" + directory.resolve("replicas.txt"),
-                "--join",
-                join,
+                join.isEmpty() ? "--router" : "--join",
+                join.isEmpty() ? routing : join,
                 "--listen",
                 "127.0.0.1:0",
                 "--http",
@@ -106,10 +131,7 @@ class WorkersTest {
                 "--memtable-mb",
                 "16"));
     arguments.addAll(List.of(more));
-    workers.add(child("worker-" + i, arguments, "node.ready"));
-    if (i == 0) {
-      awaitReady(0);
-    }
+    return child("worker-" + i, arguments, "node.ready");
   }
 
   private void awaitReady(int i) {
@@ -156,6 +178,43 @@ class WorkersTest {
     }
   }
 
+  /** Says whether a command is answered as wanted, by whichever reply. */
+  private boolean answers(int worker, Predicate<Reply> wanted, String... words) {
+    try (RespClient client = connect(worker)) {
+      return wanted.test(ask(client, words));
+    } catch (CapsuleException e) {
+      return false;
+    }
+  }
+
+  /** Carries all that a session of one worker has seen to another worker. */
+  private void carry(RespClient from, RespClient to) {
+    String token = ask(from, "CAPSULE.TOKEN").text();
+    assertThat(token).isNotEmpty();
+    assertThat(ask(to, "CAPSULE.WAITFOR", token, "60000").text()).isEqualTo("OK");
+  }
+
+  /** Increments from several workers at once, each so often; every reply is another number. */
+  private void increment(String key, int each, int... at) throws Exception {
+    Set<Long> seen = ConcurrentHashMap.newKeySet();
+    List<CompletableFuture<Void>> all = new ArrayList<>();
+    for (int worker : at) {
+      all.add(
+          CompletableFuture.runAsync(
+              () -> {
+                try (RespClient client = connect(worker)) {
+                  for (int n = 0; n < each; n++) {
+                    assertThat(seen.add(count(ask(client, "INCR", key)))).isTrue();
+                  }
+                }
+              },
+              THREADS));
+    }
+    for (CompletableFuture<Void> one : all) {
+      one.get(240, TimeUnit.SECONDS);
+    }
+  }
+
   @Test
   void whatOneWritesTheOthersSeeAndTransactionsAreOfAll() throws Exception {
     startAll(4);
@@ -166,61 +225,217 @@ class WorkersTest {
       int worker = i;
       assertThat(eventually(() -> "blue".equals(get(worker, "color")))).as("worker " + i).isTrue();
     }
-    List<CompletableFuture<Void>> all = new ArrayList<>();
-    for (int i = 0; i < 4; i++) {
-      int worker = i;
-      all.add(
-          CompletableFuture.runAsync(
-              () -> {
-                try (RespClient client = connect(worker)) {
-                  for (int n = 0; n < 50; n++) {
-                    ask(client, "INCR", "counter");
-                  }
-                }
-              },
-              THREADS));
-    }
-    for (CompletableFuture<Void> one : all) {
-      one.get(120, TimeUnit.SECONDS);
-    }
+    increment("counter", 25, 0, 1, 2, 3);
     try (RespClient client = connect(3);
         RespClient other = connect(1)) {
-      String token = ask(client, "CAPSULE.TOKEN").text();
-      ask(other, "CAPSULE.WAITFOR", token, "20000");
-      assertThat(count(ask(other, "INCRBY", "counter", "0"))).isEqualTo(200);
+      carry(client, other);
+      assertThat(count(ask(other, "INCRBY", "counter", "0"))).isEqualTo(100);
+      // What is merged needs no lock, and nobody's is lost.
+      for (int i = 0; i < 4; i++) {
+        try (RespClient one = connect(i)) {
+          ask(one, "CAPSULE.MERGE", "best", "min", (i == 2 ? "0.5" : "" + (i + 1)));
+          ask(one, "CAPSULE.MERGE", "most", "max", "" + i);
+          ask(one, "CAPSULE.MERGE", "sum", "counter", "" + (i + 1));
+          ask(one, "CAPSULE.MERGE", "all", "set", "member-" + i);
+          carry(one, client);
+        }
+      }
+      assertThat(ask(client, "MGET", "best", "most", "sum"))
+          .isInstanceOfSatisfying(
+              Reply.Sequence.class,
+              values ->
+                  assertThat(values.elements().stream().map(Reply::text))
+                      .containsExactly("0.5", "3", "10"));
+      assertThat(count(ask(client, "SCARD", "all"))).isEqualTo(4);
+      // Conditions hold among all workers.
+      assertThat(count(ask(client, "SETNX", "once", "a"))).isEqualTo(1);
+      assertThat(count(ask(other, "SETNX", "once", "b"))).isZero();
+      assertThat(count(ask(other, "MSETNX", "twice", "1", "once", "2"))).isZero();
+      assertThat(ask(other, "GET", "twice")).isInstanceOf(Reply.Absent.class);
+      ask(client, "WATCH", "once");
+      ask(client, "MULTI");
+      ask(client, "SET", "once", "c");
+      ask(other, "SET", "once", "d");
+      ask(other, "APPEND", "once", "d");
+      assertThat(ask(client, "EXEC")).isInstanceOf(Reply.Absent.class);
       assertThat(ask(client, "CAPSULE.SYNC", "60000")).isInstanceOf(Reply.Sequence.class);
+      assertThat(ask(other, "CAPSULE.WAITFOR", "nonsense")).isInstanceOf(Reply.Failure.class);
     }
   }
 
   @Test
   void afterDeathsNothingAcknowledgedIsLostAndServiceGoesOn() throws Exception {
     startAll(3);
-    AtomicInteger acknowledged = new AtomicInteger();
-    try (RespClient client = connect(0)) {
-      for (int i = 0; i < 20; i++) {
-        ask(client, "INCR", "counter");
-        acknowledged.incrementAndGet();
-      }
-    }
+    increment("counter", 20, 0);
     // The first worker is the coordinator.
-    kill(workers.get(0));
-    kill(routers.get(0));
-    assertThat(
-            eventually(
-                () -> {
-                  try (RespClient client = connect(1)) {
-                    return count(ask(client, "INCR", "counter")) > acknowledged.get();
-                  } catch (CapsuleException e) {
-                    return false;
-                  }
-                }))
+    signal(workers.get(0), "KILL");
+    signal(routers.get(0), "KILL");
+    assertThat(eventually(() -> answers(1, reply -> count(reply) > 20, "INCR", "counter")))
         .isTrue();
-    try (RespClient client = connect(2)) {
-      assertThat(count(ask(client, "INCR", "counter"))).isGreaterThan(acknowledged.get() + 1L);
+    assertThat(answers(2, reply -> count(reply) > 21, "INCR", "counter")).isTrue();
+    // It comes back as another writer, over what it has on its disk.
+    startAgain(0);
+    increment("counter", 10, 0, 1, 2);
+    try (RespClient client = connect(0)) {
+      assertThat(count(ask(client, "INCRBY", "counter", "0"))).isGreaterThanOrEqualTo(52);
     }
   }
 
-  private static void kill(ChildProcess child) {
-    ProcessHandle.of(child.pid()).ifPresent(ProcessHandle::destroyForcibly);
+  private int generation(int worker) {
+    try (RespClient client = connect(worker)) {
+      List<Reply> fields = ((Reply.Sequence) ask(client, "CAPSULE.INFO")).elements();
+      for (int i = 0; i + 1 < fields.size(); i += 2) {
+        if ("key_generation".equals(fields.get(i).text())) {
+          return (int) count(fields.get(i + 1));
+        }
+      }
+      return -1;
+    } catch (CapsuleException e) {
+      return -1;
+    }
+  }
+
+  @Test
+  void keysAreRotatedForAllAndNothingAcknowledgedIsLost() throws Exception {
+    startAll(3);
+    AtomicInteger acknowledged = new AtomicInteger();
+    java.util.concurrent.atomic.AtomicBoolean stop =
+        new java.util.concurrent.atomic.AtomicBoolean();
+    CompletableFuture<Void> load =
+        CompletableFuture.runAsync(
+            () -> {
+              while (!stop.get()) {
+                try (RespClient client = connect(1)) {
+                  while (!stop.get()) {
+                    int next = acknowledged.get();
+                    ask(client, "SET", "k" + next, "v" + next);
+                    acknowledged.incrementAndGet();
+                  }
+                } catch (CapsuleException restarting) {
+                  java.util.concurrent.locks.LockSupport.parkNanos(50_000_000);
+                }
+              }
+            },
+            THREADS);
+    for (int round = 1; round <= 2; round++) {
+      int before = acknowledged.get();
+      assertThat(eventually(() -> acknowledged.get() > before + 20)).isTrue();
+      try (RespClient client = connect(0)) {
+        assertThat(count(ask(client, "CAPSULE.ROTATE"))).isEqualTo(round);
+      }
+      for (int i = 0; i < 3; i++) {
+        int worker = i;
+        int wanted = round;
+        assertThat(eventually(() -> generation(worker) == wanted))
+            .as("worker " + i + " in generation " + round)
+            .isTrue();
+      }
+    }
+    int before = acknowledged.get();
+    assertThat(eventually(() -> acknowledged.get() > before + 20)).isTrue();
+    stop.set(true);
+    load.get(60, TimeUnit.SECONDS);
+    for (int i = 0; i < 3; i++) {
+      int worker = i;
+      int last = acknowledged.get() - 1;
+      assertThat(eventually(() -> ("v" + last).equals(get(worker, "k" + last)))).isTrue();
+      try (RespClient client = connect(worker)) {
+        for (int n = 0; n <= last; n++) {
+          assertThat(ask(client, "GET", "k" + n).text()).isEqualTo("v" + n);
+        }
+      }
+    }
+    try (RespClient client = connect(2)) {
+      assertThat(ask(client, "CAPSULE.SYNC", "60000")).isInstanceOf(Reply.Sequence.class);
+      List<Reply> verified = ((Reply.Sequence) ask(client, "CAPSULE.VERIFY")).elements();
+      assertThat(verified.get(1).text()).as(verified.toString()).isEqualTo("yes");
+    }
+  }
+
+  @Test
+  void aCoordinatorThatWasStoppedIsReplacedAndBeginsAnew() throws Exception {
+    startAll(3, "--consistency", "linearizable");
+    increment("counter", 10, 0, 1, 2);
+    signal(workers.get(0), "STOP");
+    try {
+      assertThat(eventually(() -> answers(1, reply -> count(reply) > 30, "INCR", "counter")))
+          .isTrue();
+      try (RespClient client = connect(2)) {
+        ask(client, "SET", "meanwhile", "yes");
+      }
+    } finally {
+      signal(workers.get(0), "CONT");
+    }
+    // Whoever reads there now reads what the others wrote, or is told that it is over.
+    assertThat(
+            eventually(
+                () ->
+                    answers(
+                        0,
+                        reply -> {
+                          assertThat(reply).isNotInstanceOf(Reply.Absent.class);
+                          return reply.text().equals("yes");
+                        },
+                        "GET",
+                        "meanwhile")))
+        .isTrue();
+    increment("counter", 10, 0, 1, 2);
+    try (RespClient client = connect(0)) {
+      assertThat(count(ask(client, "GET", "counter").text())).isGreaterThanOrEqualTo(61);
+    }
+  }
+
+  private static long count(String text) {
+    return Long.parseLong(text);
+  }
+
+  @Test
+  void aGroupOfWorkersIsKeptAlive() throws Exception {
+    cluster = LocalCluster.start(new LocalCluster.Options(directory, 3, 0, null), line -> {});
+    parts.add(cluster);
+    LocalWorkers group =
+        LocalWorkers.start(
+            new LocalWorkers.Options(
+                directory.resolve("group"),
+                2,
+                new HostPort("127.0.0.1", 0),
+                null,
+                List.of(),
+                List.of(
+                    "--replicas", "@" + directory.resolve("replicas.txt"), "--memtable-mb", "16")),
+            line -> {});
+    parts.add(group);
+    addresses.addAll(group.addresses());
+    increment("counter", 10, 0, 1);
+    ProcessHandle.of(group.workerPids().getFirst()).orElseThrow().destroyForcibly();
+    assertThat(eventually(() -> answers(1, reply -> count(reply) > 20, "INCR", "counter")))
+        .isTrue();
+    assertThat(eventually(() -> group.workerPids().size() == 2)).isTrue();
+  }
+
+  @Test
+  void aWorkerMayBeTheRouterOfOthers() throws Exception {
+    cluster = LocalCluster.start(new LocalCluster.Options(directory, 3, 0, null), line -> {});
+    parts.add(cluster);
+    routing = "127.0.0.1:" + freePort();
+    join = "";
+    startWorker(0);
+    join = routing;
+    routing = "";
+    startWorker(1);
+    awaitReady(1);
+    increment("counter", 10, 0, 1);
+  }
+
+  private static int freePort() throws Exception {
+    try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+      return socket.getLocalPort();
+    }
+  }
+
+  private static void signal(ChildProcess child, String name) throws Exception {
+    Process kill = new ProcessBuilder("kill", "-" + name, Long.toString(child.pid())).start();
+    assertThat(kill.waitFor(30, TimeUnit.SECONDS)).isTrue();
+    assertThat(kill.exitValue()).isZero();
   }
 }

@@ -46,6 +46,7 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
+import java.util.function.IntFunction;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -100,6 +101,10 @@ final class Fencing implements AutoCloseable {
 
   // Guarded by this after take().
   private @Nullable RecordSealer leader;
+
+  /** Only chains of older key generations are sealed. */
+  private int retiring = Integer.MAX_VALUE;
+
   private long index;
   private long lamport;
 
@@ -114,7 +119,9 @@ final class Fencing implements AutoCloseable {
   /**
    * Takes the capsule over. Waits for a quorum for as long as it takes.
    *
-   * @param key the capsule's application key; stays the caller's, and is not used afterwards
+   * @param keys gives the capsule's application key of a generation, which stays the caller's and
+   *     is not used afterwards. It is asked for the newest that a chain on the replicas is of:
+   *     whoever is of an older one ends nobody of a newer one
    * @throws IntegrityException of {@link Reason#SEALED_WRITER} if another process took over
    *     meanwhile
    */
@@ -123,12 +130,12 @@ final class Fencing implements AutoCloseable {
       Secp256k1 curve,
       QuorumClient client,
       Entropy entropy,
-      ApplicationKey key) {
+      IntFunction<ApplicationKey> keys) {
     Fencing fencing = new Fencing(metadata, curve, client, entropy);
     boolean taken = false;
     try {
       for (int tries = 0; !taken; tries++) {
-        taken = fencing.attempt(key);
+        taken = fencing.attempt(keys);
         if (!taken) {
           fencing.withdraw(tries);
         }
@@ -137,6 +144,43 @@ final class Fencing implements AutoCloseable {
     } finally {
       if (!taken) {
         fencing.close();
+      }
+    }
+  }
+
+  /**
+   * Says, in the first record of a leader's chain, that a key generation is to begin; waits until
+   * that is durable. Whoever merges it stops writing.
+   *
+   * @param next of that generation; stays the caller's
+   */
+  static void announce(
+      CapsuleMetadata metadata,
+      Secp256k1 curve,
+      QuorumClient client,
+      Entropy entropy,
+      ApplicationKey next) {
+    try (Fencing fencing = new Fencing(metadata, curve, client, entropy)) {
+      client.await(client.append(true, List.of(fencing.introduce(next))));
+    }
+  }
+
+  /**
+   * Seals every writer of an older key generation at its final head. Several may do it at once: the
+   * final heads are the same. Waits for a quorum for as long as it takes.
+   *
+   * @param next of the generation that is to begin; stays the caller's
+   */
+  static void retire(
+      CapsuleMetadata metadata,
+      Secp256k1 curve,
+      QuorumClient client,
+      Entropy entropy,
+      ApplicationKey next) {
+    try (Fencing fencing = new Fencing(metadata, curve, client, entropy)) {
+      fencing.retiring = next.generation();
+      for (int tries = 0; !fencing.attempt(next); tries++) {
+        fencing.withdraw(tries);
       }
     }
   }
@@ -225,7 +269,21 @@ final class Fencing implements AutoCloseable {
     return role == RosterEntry.Role.LEADER || role == RosterEntry.Role.COORDINATOR;
   }
 
-  private StoredRecord introduce(ApplicationKey key) {
+  private StoredRecord introduce(ApplicationKey given) {
+    ApplicationKey derived =
+        metadata.directoryMode() == CapsuleMetadata.DirectoryMode.DERIVED && !given.derivesWriters()
+            ? given.withDerivedWriters()
+            : null;
+    try {
+      return introduceBy(derived == null ? given : derived);
+    } finally {
+      if (derived != null) {
+        derived.close();
+      }
+    }
+  }
+
+  private StoredRecord introduceBy(ApplicationKey key) {
     long writer = draw() & RosterEntry.MAX_WRITER;
     while (writer == 0) {
       writer = draw() & RosterEntry.MAX_WRITER;
@@ -242,9 +300,7 @@ final class Fencing implements AutoCloseable {
     RosterEntry entry =
         new RosterEntry(
             writer, key.writerPublicKey(writer), RosterEntry.Role.LEADER, key.generation());
-    return record(
-        RecordType.ROSTER,
-        RosterCodec.encode(capsule, key.generation(), List.of(entry), key::sign));
+    return record(RecordType.ROSTER, RosterCodec.encode(capsule, key, List.of(entry)));
   }
 
   private long draw() {
@@ -278,6 +334,61 @@ final class Fencing implements AutoCloseable {
     return adopting;
   }
 
+  /**
+   * Notices that somebody else is taking over from this leader.
+   *
+   * @throws IntegrityException of {@link Reason#SEALED_WRITER} if so
+   */
+  void failIfReplaced() {
+    if (isContended()) {
+      throw new IntegrityException(
+          Rejection.of(
+              Reason.SEALED_WRITER,
+              "this node was replaced by another one: its leader "
+                  + Long.toHexString(index)
+                  + " was sealed while it started"));
+    }
+  }
+
+  /**
+   * Has another leader of the next key generation go on, whom this one lets write as its last act.
+   *
+   * @param next stays the caller's
+   * @return the leaders' records, for the cache
+   * @throws IntegrityException of {@link Reason#SEALED_WRITER} if another process took over
+   */
+  synchronized List<StoredRecord> renew(ApplicationKey next) {
+    RecordSealer before = leader;
+    long beforeIndex = index;
+    long beforeLamport = lamport;
+    boolean renewed = false;
+    RecordSealer successor = null;
+    try {
+      StoredRecord first = introduce(next);
+      successor = leader;
+      long successorIndex = index;
+      client.await(client.append(true, List.of(first)));
+      leader = before;
+      index = beforeIndex;
+      lamport = beforeLamport;
+      StoredRecord last = adopt(first);
+      leader = successor;
+      index = successorIndex;
+      lamport = 1;
+      renewed = true;
+      return List.of(first, last);
+    } finally {
+      RecordSealer over = renewed ? before : successor;
+      if (!renewed) {
+        leader = before;
+        index = beforeIndex;
+      }
+      if (over != null) {
+        over.close();
+      }
+    }
+  }
+
   /** Clears the leader's key. */
   @Override
   public synchronized void close() {
@@ -291,6 +402,10 @@ final class Fencing implements AutoCloseable {
   // ------------------------------------------------------------------ taking over
 
   /** Returns whether it is done; false if another leader is in the way, and neither gets on. */
+  private boolean attempt(IntFunction<ApplicationKey> keys) {
+    return attempt(keys.apply(newestGeneration(client.await(client.recover()))));
+  }
+
   private boolean attempt(ApplicationKey key) {
     if (await(client.append(true, List.of(introduce(key)))) == null) {
       return false;
@@ -322,6 +437,20 @@ final class Fencing implements AutoCloseable {
       }
       term = Math.max(term, again);
     }
+  }
+
+  /** The newest key generation that somebody shows a chain of. */
+  private int newestGeneration(RecoveredFrontier frontier) {
+    Map<Long, Answer<Found>> firsts = new LinkedHashMap<>();
+    for (long writer : frontier.writers()) {
+      firsts.put(writer, client.readRange(writer, 1, 1, PIECE_BYTES, READ_NANOS));
+    }
+    int newest = 0;
+    for (Map.Entry<Long, Answer<Found>> first : firsts.entrySet()) {
+      RosterEntry entry = introduced(first.getKey(), found(first.getValue()));
+      newest = entry == null ? newest : Math.max(newest, entry.generation());
+    }
+    return newest;
   }
 
   private static long next(long term) {
@@ -382,7 +511,9 @@ final class Fencing implements AutoCloseable {
       long writer = first.getKey();
       RosterEntry entry = introduced(writer, found(first.getValue()));
       if (entry != null) {
-        targets.add(new Target(entry));
+        if (entry.generation() < retiring) {
+          targets.add(new Target(entry));
+        }
       } else if (frontier.mayBeDurable(writer, 1)) {
         LOG.log(
             System.Logger.Level.WARNING,
@@ -417,7 +548,7 @@ final class Fencing implements AutoCloseable {
         && records.getFirst() instanceof CapsuleRecord record
         && record.header().sequence() == 1
         && record.header().type() == RecordType.ROSTER
-        && RosterCodec.decode(capsule, record.payload(), List.of(metadata.applicationKey()), curve)
+        && RosterCodec.decode(capsule, record.payload(), metadata, curve)
             instanceof Decoded.Accepted<List<RosterEntry>>(List<RosterEntry> entries)) {
       for (RosterEntry entry : entries) {
         if (entry.writer() == writer && record.isSignedBy(entry.key(), curve)) {

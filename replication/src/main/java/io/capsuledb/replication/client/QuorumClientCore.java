@@ -415,6 +415,10 @@ public final class QuorumClientCore {
     if (peer == null || !peer.linked || failure != null) {
       return;
     }
+    if (message instanceof Message.AskCapsules) {
+      // A replica that holds nothing yet asks everybody: it cannot know who its peers are.
+      return;
+    }
     if (!(message instanceof Message.Reply reply)) {
       strike(now, peer, "asks a client");
       return;
@@ -849,10 +853,7 @@ public final class QuorumClientCore {
     if (header.header().type() == RecordType.ROSTER
         && header instanceof CapsuleRecord roster
         && RosterCodec.decode(
-                capsule,
-                roster.payload(),
-                List.of(java.util.Objects.requireNonNull(metadata).applicationKey()),
-                curve)
+                capsule, roster.payload(), java.util.Objects.requireNonNull(metadata), curve)
             instanceof Decoded.Accepted<List<RosterEntry>>(List<RosterEntry> entries)) {
       entries.forEach(entry -> writers.putIfAbsent(entry.writer(), entry));
     }
@@ -1584,7 +1585,11 @@ public final class QuorumClientCore {
     return new UnavailableException(
         full > 0 && current != null && !current.isQuorum(r -> !peer(r).full)
             ? "out of space: " + full + " replicas take no records"
-            : "no quorum of replicas: "
+            : (waits
+                    ? "no quorum of replicas has stated for "
+                        + TimeUnit.NANOSECONDS.toMillis(now - appendings.getFirst().sinceNanos)
+                        + " ms that it holds what was sent: "
+                    : "no quorum of replicas: ")
                 + connected
                 + (current == null
                     ? " answer"

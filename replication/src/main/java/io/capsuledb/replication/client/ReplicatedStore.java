@@ -7,6 +7,7 @@ import io.capsuledb.core.crypto.Hash32;
 import io.capsuledb.core.crypto.Secp256k1;
 import io.capsuledb.core.error.CapsuleException;
 import io.capsuledb.core.error.Decoded;
+import io.capsuledb.core.error.DeniedException;
 import io.capsuledb.core.error.IntegrityException;
 import io.capsuledb.core.error.InvalidRequestException;
 import io.capsuledb.core.error.OutcomeUnknownException;
@@ -42,6 +43,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
+import java.util.function.IntFunction;
 import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
 
@@ -70,6 +72,9 @@ public final class ReplicatedStore implements RecordStore {
   private static final System.Logger LOG = System.getLogger(ReplicatedStore.class.getName());
   private static final long READ_TIMEOUT_NANOS = TimeUnit.SECONDS.toNanos(10);
   private static final long RETRY_NANOS = TimeUnit.MILLISECONDS.toNanos(200);
+
+  /** How often recovery is tried before the capsule is taken over anew. */
+  private static final int RETRIES_PER_TAKEOVER = 16;
 
   private record At(long writer, long sequence) {}
 
@@ -149,10 +154,90 @@ public final class ReplicatedStore implements RecordStore {
       ApplicationKey key,
       Entropy entropy,
       LongConsumer progress) {
-    return open(cache, client, signedMetadata, curve, new Takeover(key, entropy), progress);
+    return takeOver(
+        cache,
+        client,
+        signedMetadata,
+        curve,
+        generation -> {
+          if (generation != key.generation()) {
+            throw new DeniedException(
+                "the capsule's key generation is "
+                    + generation
+                    + ", and the key given is of "
+                    + key.generation());
+          }
+          return key;
+        },
+        entropy,
+        progress);
   }
 
-  private record Takeover(ApplicationKey key, Entropy entropy) {}
+  /**
+   * The same with a source of keys.
+   *
+   * @param keys gives the application key of a generation, which stays the caller's; only it knows
+   *     when none is asked for any more, which is when this returns
+   */
+  public static ReplicatedStore takeOver(
+      RecordStore cache,
+      QuorumClient client,
+      byte @Nullable [] signedMetadata,
+      Secp256k1 curve,
+      IntFunction<ApplicationKey> keys,
+      Entropy entropy,
+      LongConsumer progress) {
+    return open(cache, client, signedMetadata, curve, new Takeover(keys, entropy), progress);
+  }
+
+  /**
+   * Has the leader that took over go on under the next key generation: to be called in the rotation
+   * of keys, when everything of the generation before is durable.
+   *
+   * @param next stays the caller's
+   * @throws IntegrityException of {@link Reason#SEALED_WRITER} if another process took over
+   */
+  public void renewLeader(ApplicationKey next) {
+    Fencing leader = fencing;
+    if (leader == null) {
+      throw new InvalidRequestException("this store took nothing over");
+    }
+    for (StoredRecord record : leader.renew(next)) {
+      cache.append(List.of(record));
+    }
+  }
+
+  /**
+   * Announces to all writers of a shared capsule that a key generation is to begin: whoever merges
+   * it stops, and begins anew under the new keys.
+   *
+   * @param next the application key of that generation; stays the caller's
+   */
+  public void announce(ApplicationKey next, Secp256k1 curve, Entropy entropy) {
+    Fencing.announce(knownMetadata(curve), curve, client, entropy, next);
+  }
+
+  /**
+   * Ends the chains of all writers of older key generations, and takes in what they have written:
+   * to be called before an engine is opened that is to carry out a rotation.
+   *
+   * @param next the application key of the generation that is to begin; stays the caller's
+   */
+  public void retire(ApplicationKey next, Secp256k1 curve, Entropy entropy, LongConsumer progress) {
+    CapsuleMetadata metadata = knownMetadata(curve);
+    Fencing.retire(metadata, curve, client, entropy, next);
+    recover(metadata, curve, null, progress);
+  }
+
+  private CapsuleMetadata knownMetadata(Secp256k1 curve) {
+    byte[] signed = cache.metadata();
+    if (signed == null) {
+      throw new InvalidRequestException("the store holds no capsule");
+    }
+    return MetadataCodec.decode(signed, curve).orThrow();
+  }
+
+  private record Takeover(IntFunction<ApplicationKey> keys, Entropy entropy) {}
 
   private static ReplicatedStore open(
       RecordStore cache,
@@ -206,19 +291,40 @@ public final class ReplicatedStore implements RecordStore {
       @Nullable Takeover takeover,
       LongConsumer progress) {
     boolean recovered = false;
+    int failures = 0;
     while (!recovered) {
       try {
         if (takeover != null && fencing == null) {
-          fencing = Fencing.take(metadata, curve, client, takeover.entropy, takeover.key);
+          fencing = Fencing.take(metadata, curve, client, takeover.entropy, takeover.keys);
         }
         limits.clear();
-        new StoreRecovery(metadata, curve, cache, client, this, READ_TIMEOUT_NANOS, progress).run();
+        new StoreRecovery(
+                metadata,
+                curve,
+                cache,
+                client,
+                this,
+                takeover == null,
+                READ_TIMEOUT_NANOS,
+                progress)
+            .run();
         recovered = true;
       } catch (CapsuleException e) {
         if (!StoreRecovery.isPassing(e)) {
           throw e;
         }
         LOG.log(System.Logger.Level.WARNING, "event=store.recovery_waits reason=\"{0}\"", e);
+        Fencing leader = fencing;
+        if (leader != null) {
+          // What cannot be had may be another's doing, who is taking over meanwhile.
+          leader.failIfReplaced();
+          if (++failures % RETRIES_PER_TAKEOVER == 0) {
+            // Or it was, and died halfway: then it is for us to seal what it left.
+            fencing = null;
+            client.abandon(leader.leader());
+            leader.close();
+          }
+        }
         client.pause(RETRY_NANOS);
       }
     }

@@ -36,6 +36,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeSet;
+import java.util.concurrent.TimeUnit;
 import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
 
@@ -71,6 +72,9 @@ final class StoreRecovery {
 
   private static final int PUSH_BYTES = 1 << 20;
 
+  /** How long records of a chain that others may write are pushed before it is looked at again. */
+  private static final long PUSH_NANOS = TimeUnit.SECONDS.toNanos(3);
+
   /** A stub that came where the record may still be had. */
   private record Stub(long writer, long sequence, Hash32 hash) {}
 
@@ -84,6 +88,7 @@ final class StoreRecovery {
   private final RecordStore cache;
   private final QuorumClient client;
   private final ReplicatedStore store;
+  private final boolean othersWrite;
   private final long readTimeoutNanos;
   private final LongConsumer progress;
 
@@ -92,12 +97,18 @@ final class StoreRecovery {
   private final Map<Long, FinalOrder> finals = new HashMap<>();
   private long fetched;
 
+  /**
+   * A recovery.
+   *
+   * @param othersWrite whether chains may grow and be sealed meanwhile
+   */
   StoreRecovery(
       CapsuleMetadata metadata,
       Secp256k1 curve,
       RecordStore cache,
       QuorumClient client,
       ReplicatedStore store,
+      boolean othersWrite,
       long readTimeoutNanos,
       LongConsumer progress) {
     this.capsule = client.capsule();
@@ -106,6 +117,7 @@ final class StoreRecovery {
     this.cache = cache;
     this.client = client;
     this.store = store;
+    this.othersWrite = othersWrite;
     this.readTimeoutNanos = readTimeoutNanos;
     this.progress = progress;
   }
@@ -143,7 +155,34 @@ final class StoreRecovery {
     for (long writer : sealed) {
       chain(frontier, writer);
     }
+    fetchOrdered();
     replaceStubs();
+  }
+
+  /**
+   * Fetches what final heads stand for that were ordered, and perhaps accepted, since the frontier
+   * was asked for: an order names records that its sealer has seen, and counts for whoever reads
+   * it.
+   *
+   * @throws UnavailableException if nobody gives them now
+   */
+  private void fetchOrdered() {
+    for (Map.Entry<Long, FinalOrder> ordered : finals.entrySet()) {
+      long writer = ordered.getKey();
+      ChainHead last = ordered.getValue().order.last();
+      long cached = cache.newestSequence(writer);
+      if (cached < last.sequence()) {
+        RosterEntry entry = cached == 0 ? null : entry(writer);
+        ChainHead head = cached == 0 ? ChainHead.NONE : verifiedHead(entry, writer, cached);
+        ChainHead unused = fetchFinal(writer, entry, head, last, last.sequence());
+        assert unused.sequence() >= last.sequence();
+      }
+      if (last.sequence() > 0 && store.read(writer, last.sequence()) == null) {
+        throw new UnavailableException(
+            CapsuleRecord.describe(writer, last.sequence())
+                + " is to be the last of its chain, and whether a quorum agreed is not known yet");
+      }
+    }
   }
 
   // ------------------------------------------------------------------ one chain
@@ -326,7 +365,7 @@ final class StoreRecovery {
     if (RecordCodec.decode(capsule, bytes)
             instanceof Decoded.Accepted<CapsuleRecord>(CapsuleRecord record)
         && record.header().type() == RecordType.ROSTER
-        && RosterCodec.decode(capsule, record.payload(), List.of(metadata.applicationKey()), curve)
+        && RosterCodec.decode(capsule, record.payload(), metadata, curve)
             instanceof Decoded.Accepted<List<RosterEntry>>(List<RosterEntry> entries)) {
       for (RosterEntry entry : entries) {
         if (entry.writer() == writer) {
@@ -496,6 +535,10 @@ final class StoreRecovery {
   /** Brings records to a quorum. */
   private void push(RosterEntry entry, long after, long to) {
     client.introduce(entry);
+    if (othersWrite) {
+      // Sealed meanwhile, it is looked at again.
+      client.expendable(entry.writer());
+    }
     long sequence = after + 1;
     Answer<QuorumClient.Stored> last = null;
     while (sequence <= to) {
@@ -516,10 +559,18 @@ final class StoreRecovery {
       }
       last = client.append(false, batch);
     }
-    if (last != null) {
-      client.await(last);
-      client.forget(entry.writer());
+    if (last == null) {
+      return;
     }
+    if (!othersWrite) {
+      client.await(last);
+    } else if (client.await(last, PUSH_NANOS) == null) {
+      // Its writer has brought replicas farther than what was pushed here, and of heads beyond that
+      // nobody knows here whether they are on the same branch: a new frontier will say.
+      client.abandon(entry.writer());
+      throw QuorumClient.late("a quorum for the records of a writer");
+    }
+    client.forget(entry.writer());
   }
 
   /** Whether trying again may help. */

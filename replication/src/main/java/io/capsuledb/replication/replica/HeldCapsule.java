@@ -78,6 +78,7 @@ final class HeldCapsule {
   private final Secp256k1 curve;
   private final ReplicaLog log;
   private final ChainVerifier verifier;
+  private final HeldRotations rotations;
   private final TreeMap<Long, HeldChain> chains = new TreeMap<>();
   private final Set<Blob> evidence = new LinkedHashSet<>();
   private final List<Blob> memberships = new ArrayList<>();
@@ -166,6 +167,7 @@ final class HeldCapsule {
     this.curve = curve;
     this.log = log;
     this.verifier = new ChainVerifier(name, metadata, curve);
+    this.rotations = new HeldRotations(name, metadata, curve);
     this.membershipChain = MembershipChain.of(name, metadata);
   }
 
@@ -178,6 +180,7 @@ final class HeldCapsule {
     for (ReplicaLog.Chain chain : known.chains()) {
       HeldChain held = new HeldChain(chain.entry(), chain.head(), chain.lamport(), chain.seal());
       chains.put(chain.entry().writer(), held);
+      rotations.recover(log, chain.entry(), chain.head().sequence());
       verifier.resumeAt(
           chain.entry(),
           new ChainVerifier.Head(
@@ -319,10 +322,11 @@ final class HeldCapsule {
         HeldChain chain = chains.get(entry.writer());
         long head = entry.head().sequence();
         if (chain == null) {
-          if (head > 0 || entry.seal().isSealed()) {
+          if (!isRetired(entry.writer()) && (head > 0 || entry.seal().isSealed())) {
             return;
           }
-        } else if (chain.durable.sequence() < Math.min(head, chain.durableSeal.limit())
+        } else if (chain.durable.sequence()
+                < Math.min(head, Math.min(chain.durableSeal.limit(), rotations.limit(chain.entry)))
             || (entry.seal().isSealed() && !chain.durableSeal.isFinal())) {
           return;
         }
@@ -331,6 +335,12 @@ final class HeldCapsule {
     joining = false;
     heard.clear();
     joiningToo.clear();
+  }
+
+  /** Whether nothing of a writer counts, as its generation was retired without naming it. */
+  private boolean isRetired(long writer) {
+    RosterEntry known = verifier.writer(writer);
+    return known != null && rotations.limit(known) == 0;
   }
 
   private boolean canJoin(Membership.ReplicaSet set, PublicKey self) {
@@ -476,6 +486,20 @@ final class HeldCapsule {
         return unknown;
       }
     }
+    RosterEntry introduced = verifier.writer(writer);
+    long end = introduced == null ? Long.MAX_VALUE : rotations.limit(introduced);
+    if (run.get(to - 1).header().sequence() > end) {
+      to = from + (int) Math.max(0, end - have);
+      after =
+          Stop.of(
+              Refusal.SEALED,
+              run.get(to),
+              to,
+              "its key generation is retired, and its chain ends at " + end);
+      if (to == from) {
+        return after;
+      }
+    }
     Rejection unsigned = verifier.verifySignature(run.get(to - 1));
     if (unsigned != null) {
       return Stop.invalid(run.get(to - 1), to - 1, unsigned);
@@ -515,7 +539,7 @@ final class HeldCapsule {
   }
 
   private Decoded<List<RosterEntry>> rosterOf(CapsuleRecord roster) {
-    return RosterCodec.decode(name, roster.payload(), List.of(metadata.applicationKey()), curve);
+    return RosterCodec.decode(name, roster.payload(), metadata, curve);
   }
 
   /** Takes the next record of a chain, whose signature is vouched for. */
@@ -531,6 +555,9 @@ final class HeldCapsule {
       throw new IllegalStateException(record + " was verified and its writer is unknown");
     }
     @Nullable Rejection role = wrongRole(record, writer.role());
+    if (role == null) {
+      role = rotations.check(record, writer);
+    }
     if (role != null) {
       return Stop.invalid(record, index, role);
     }
@@ -575,6 +602,7 @@ final class HeldCapsule {
       throw new IllegalStateException(record + " was linked and has no chain");
     }
     stage(chain, record, group);
+    rotations.take(record, writer);
     if (order != null) {
       sealed.add(order.writer());
       obey(order, new Ballot(order.term(), header.writer()), kept, group);
@@ -715,6 +743,20 @@ final class HeldCapsule {
       return Stop.of(
           Refusal.BUSY, record, index, "records of the writer to be sealed are being stored");
     }
+    RosterEntry sealer = verifier.writer(record.header().writer());
+    if (sealer != null && sealer.generation() < target.entry.generation()) {
+      // Else whoever has a retired key could undo the rotation.
+      return Stop.invalid(
+          record,
+          index,
+          Rejection.of(
+              Reason.KEY_GENERATION,
+              record
+                  + ": a sealer of generation "
+                  + sealer.generation()
+                  + " seals one of "
+                  + target.entry.generation()));
+    }
     if (order.kind() == SealOrder.Kind.FINAL && target == chains.get(record.header().writer())) {
       return Stop.invalid(
           record, index, Rejection.of(Reason.ROLE, record + ": nobody finally seals itself"));
@@ -849,6 +891,7 @@ final class HeldCapsule {
     verifier.rewind(new ChainVerifier.Head(writer, head.sequence(), head.hash(), lamport));
     chain.accepted = head;
     chain.lamport = lamport;
+    rotations.truncated(writer, head.sequence());
     chain.unjustified.remove(head.sequence() + 1, Long.MAX_VALUE - 1);
     chain.beforeUnjustified = null;
     group.heads.put(chain, head);
@@ -947,6 +990,7 @@ final class HeldCapsule {
     StoredRecord stored =
         new StoredRecord(header.writer(), header.sequence(), record.hash(), record.bytes());
     group.batch.add(w -> w.repair(name, stored));
+    rotations.take(record, chain.entry);
     group.bytes += record.bytes().length;
     if (record instanceof CapsuleRecord) {
       group.then.add(

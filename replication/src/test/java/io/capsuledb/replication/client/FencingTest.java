@@ -9,6 +9,9 @@ import io.capsuledb.core.error.OutcomeUnknownException;
 import io.capsuledb.core.error.Rejection.Reason;
 import io.capsuledb.core.port.RecordStore.StoredRecord;
 import io.capsuledb.core.record.RecordType;
+import io.capsuledb.core.seal.ChainHead;
+import io.capsuledb.core.seal.SealOrder;
+import io.capsuledb.core.seal.SealOrderCodec;
 import io.capsuledb.core.sim.SampleCapsule;
 import io.capsuledb.core.sim.SimDisk;
 import io.capsuledb.core.system.SystemEntropy;
@@ -329,6 +332,77 @@ class FencingTest {
       assertEnded(world, old, now);
       assertThat(last).isIn(2L, 3L);
       assertThat(lost).isCompletedExceptionally();
+    }
+  }
+
+  /**
+   * A final head that was ordered since, of a record that nobody shows now, is waited for: an
+   * engine that read the order would miss the record.
+   */
+  @Test
+  void aStoreIsOpenOnlyWithAllThatFinalHeadsName() {
+    try (LiveReplicas world = new LiveReplicas(11, 3);
+        LiveReplicas.Client writing = world.new Client(FOR_EVER);
+        LiveReplicas.Client reading = world.new Client(FOR_EVER);
+        SampleCapsule.Chain sealed = world.capsule.chain(77, Role.WORKER);
+        SampleCapsule.Chain sealer = world.capsule.chain(78, Role.LEADER)) {
+      writing.client.know(world.capsule.signedMetadata);
+      writing.client.await(
+          writing.client.append(
+              true,
+              List.of(FakeCluster.stored(sealed.first()), FakeCluster.stored(sealer.first()))));
+      eventually(
+          "all have both",
+          () ->
+              world.at(
+                  () -> world.replicas.stream().allMatch(r -> r.held(77) == 1 && r.held(78) == 1)));
+      StoredRecord last = FakeCluster.stored(sealed.next(RecordType.DATA, new byte[10]));
+      writing.cut(0);
+      writing.cut(1);
+      QuorumClient.Answer<QuorumClient.Stored> lost = writing.client.append(true, List.of(last));
+      // Before the others hear of it.
+      eventually(
+          "one alone has it",
+          () ->
+              world.at(
+                  () -> {
+                    LiveReplicas.Replica one = world.replicas.get(2);
+                    if (one.held(77) == 2) {
+                      one.stop();
+                    }
+                    return !one.running;
+                  }));
+      SealOrder order = new SealOrder(SealOrder.Kind.FINAL, 77, 1, new ChainHead(2, last.hash()));
+      try (LiveReplicas.Client sealing = world.new Client(FOR_EVER)) {
+        sealing.client.know(world.capsule.signedMetadata);
+        sealing.client.await(
+            sealing.client.append(
+                true,
+                List.of(
+                    FakeCluster.stored(
+                        sealer.next(RecordType.SEAL, SealOrderCodec.encode(order))))));
+      }
+      long before = reading.left.get();
+      CompletableFuture<ReplicatedStore> opening =
+          CompletableFuture.supplyAsync(
+              () ->
+                  ReplicatedStore.open(
+                      new SimDisk().open(),
+                      reading.client,
+                      null,
+                      SampleCapsule.CURVE,
+                      records -> {}),
+              THREADS);
+      eventually("it tries", () -> opening.isDone() || before - reading.left.get() > 40);
+      assertThat(opening).isNotDone();
+      assertThat(lost.isDone()).isFalse();
+      world.at(
+          () -> {
+            world.replicas.get(2).restart();
+            return true;
+          });
+      ReplicatedStore store = opening.join();
+      assertThat(store.read(77, 2)).isEqualTo(last.bytes());
     }
   }
 }

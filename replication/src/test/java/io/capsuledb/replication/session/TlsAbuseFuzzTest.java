@@ -35,6 +35,7 @@ import org.junit.jupiter.api.io.TempDir;
 @Timeout(300)
 class TlsAbuseFuzzTest {
 
+  private static final int MAX_ATTEMPTS = 10;
   private static final int MAX_LINKS = 64;
 
   @TempDir static Path directory;
@@ -96,12 +97,22 @@ class TlsAbuseFuzzTest {
 
   /** Somebody who has a certificate, and is hostile all the same. */
   private Socket insider() throws IOException {
-    SSLSocket socket =
-        (SSLSocket)
-            attackers.getSocketFactory().createSocket(plain(), "127.0.0.1", pair.port(), true);
-    socket.startHandshake();
-    sockets.add(socket);
-    return socket;
+    for (int attempt = 1; ; attempt++) {
+      SSLSocket socket =
+          (SSLSocket)
+              attackers.getSocketFactory().createSocket(plain(), "127.0.0.1", pair.port(), true);
+      try {
+        socket.startHandshake();
+      } catch (IOException slow) {
+        // Handshakes have little time here, and a busy machine may need more than that.
+        if (attempt == MAX_ATTEMPTS) {
+          throw slow;
+        }
+        continue;
+      }
+      sockets.add(socket);
+      return socket;
+    }
   }
 
   private static void write(Socket socket, byte[] bytes) {

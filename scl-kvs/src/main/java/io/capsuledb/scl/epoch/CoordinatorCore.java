@@ -43,7 +43,8 @@ import org.jspecify.annotations.Nullable;
  *       from a quorum, and of each the cut is merged here: its EOE(e), the head it gave by END(e),
  *       or its final head if that lies before the cut time;
  *   <li>locks are granted only to workers that joined this term, and only after every worker that
- *       was a member when it was established has joined, or is sealed and its lease over;
+ *       was a member when it was established has joined, or is sealed and its lease over, also if
+ *       somebody else had sealed it;
  *   <li>it renews leases only from beats that it had received when a frontier read began that
  *       showed its own chain not sealed, and admits newcomers likewise;
  *   <li>whoever is condemned (silent, late with an EOE, or leaving) is not echoed any more, and its
@@ -105,6 +106,7 @@ public final class CoordinatorCore {
   private static final long RETRY_NANOS = TimeUnit.MILLISECONDS.toNanos(50);
   private static final int APPEND_LEASES = 2;
   private static final int MAX_CANDIDATES = 4096;
+  private static final int LEAST_OTHERS = 2;
 
   private static final class Member {
     long since;
@@ -167,6 +169,8 @@ public final class CoordinatorCore {
   private long surveyAt;
   private boolean surveying;
   private boolean sealedAny;
+  private boolean ready;
+  private boolean wasAlone;
   private boolean rivalHeard;
   private long rivalAt;
   private final Set<Long> predecessors = new LinkedHashSet<>();
@@ -225,6 +229,17 @@ public final class CoordinatorCore {
   }
 
   // ------------------------------------------------------------------ claiming a term
+
+  /**
+   * The worker in whose process it is has caught up. Before that others are not late: what they
+   * wrote may be known, and not merged here yet.
+   */
+  public void ready(long now) {
+    ready = true;
+    if (epoch != null) {
+      epoch.deadlineFrom = now;
+    }
+  }
 
   /** Begins to claim a term. */
   public void claim(long now) {
@@ -342,12 +357,13 @@ public final class CoordinatorCore {
       if (claim.writer() == chain || claim.writer() == own) {
         continue;
       }
+      if (isEmpty(claim)) {
+        continue;
+      }
       RosterEntry entry = merge.entry(claim.writer());
       if (entry == null) {
-        if (merge.last(claim.writer()) == null) {
-          merge.introduce(now, claim.writer());
-          complete = false;
-        }
+        merge.introduce(now, claim.writer());
+        complete = false;
         continue;
       }
       boolean tree = entry.role() == Role.COMPACTOR;
@@ -367,6 +383,14 @@ public final class CoordinatorCore {
       phase = Phase.CATCHING_UP;
       proclaim(now);
     }
+  }
+
+  /**
+   * Whether a chain was sealed before its first record: there is nothing of it and never will be.
+   */
+  private static boolean isEmpty(ChainClaim claim) {
+    ChainHead last = claim.last();
+    return last != null && last.sequence() == 0;
   }
 
   private void proclaim(long now) {
@@ -454,16 +478,22 @@ public final class CoordinatorCore {
       long now, long began, List<ChainClaim> claims, @Nullable Epoch current) {
     Set<Long> expected = new TreeSet<>();
     for (ChainClaim claim : claims) {
-      RosterEntry entry = merge.entry(claim.writer());
-      if (entry == null) {
-        if (merge.last(claim.writer()) == null) {
-          merge.introduce(now, claim.writer());
-          return;
-        }
+      if (isEmpty(claim)) {
         continue;
       }
-      if (entry.role() == Role.WORKER && merge.last(claim.writer()) == null) {
+      RosterEntry entry = merge.entry(claim.writer());
+      if (entry == null) {
+        merge.introduce(now, claim.writer());
+        return;
+      }
+      if (entry.role() != Role.WORKER) {
+        continue;
+      }
+      if (merge.last(claim.writer()) == null) {
         expected.add(claim.writer());
+      } else {
+        // Sealed, perhaps by a predecessor that did not come to say so.
+        changed.add(claim.writer());
       }
     }
     if (current != null
@@ -479,8 +509,24 @@ public final class CoordinatorCore {
       membersKnown = true;
       for (ChainClaim claim : claims) {
         ChainHead last = merge.last(claim.writer());
+        if (last != null && !isEmpty(claim) && isWorker(claim.writer())) {
+          waitForLease(now, claim.writer());
+        }
         raise(claim.writer(), last == null ? claim.durable().sequence() : last.sequence());
       }
+    }
+  }
+
+  /**
+   * Whoever a predecessor had sealed was condemned before, and its lease was not renewed after
+   * that; but it may last, and the predecessor does not wait for its end any more.
+   */
+  private void waitForLease(long now, long worker) {
+    long since = merge.lastKnownSince(worker);
+    if (now - since < options.silenceNanos()) {
+      Member member = members.computeIfAbsent(worker, w -> new Member(now));
+      member.condemned = true;
+      member.echoAt = since;
     }
   }
 
@@ -555,6 +601,7 @@ public final class CoordinatorCore {
 
   private void joined(long worker, Member member, SclMessage.Join join) {
     member.joined = true;
+    wasAlone &= worker == own;
     raise(worker, join.head().sequence());
     table.holds(worker, join.locks());
   }
@@ -569,6 +616,25 @@ public final class CoordinatorCore {
     }
   }
 
+  /**
+   * Whether it hears none of at least two others: then most likely it is not they that are gone.
+   * The second time in a row it takes them for gone all the same, else nobody ever would.
+   */
+  private boolean isAlone(long now) {
+    long others = 0;
+    for (Map.Entry<Long, Member> entry : members.entrySet()) {
+      Member member = entry.getValue();
+      if (entry.getKey() == own || member.condemned) {
+        continue;
+      }
+      if (now - member.receivedAt < options.leaseNanos()) {
+        return false;
+      }
+      others++;
+    }
+    return others >= LEAST_OTHERS && !wasAlone;
+  }
+
   private void watch(long now) {
     for (Map.Entry<Long, Member> entry : List.copyOf(members.entrySet())) {
       long worker = entry.getKey();
@@ -576,6 +642,11 @@ public final class CoordinatorCore {
       if (!member.condemned) {
         long silence = now - member.receivedAt;
         boolean neverJoined = !member.joined && now - member.since >= 2 * options.silenceNanos();
+        if (silence >= options.silenceNanos() && isAlone(now)) {
+          wasAlone = true;
+          stepDown(now);
+          return;
+        }
         if (silence >= options.silenceNanos() || neverJoined) {
           condemn(now, worker, member);
         }
@@ -734,11 +805,11 @@ public final class CoordinatorCore {
     progress(now);
   }
 
-  /** A record was merged here, or one of this node's own worker is durable. */
-  public void merged(long now, CapsuleRecord record) {
-    if (phase == Phase.CATCHING_UP) {
-      proclaim(now);
-    }
+  /**
+   * A record was merged here, or one of this node's own worker is durable. Merging may be further
+   * than what was told of it so far: nothing is concluded before {@link #mergedAll}.
+   */
+  public void merged(CapsuleRecord record) {
     if (phase != Phase.ESTABLISHED) {
       return;
     }
@@ -753,6 +824,13 @@ public final class CoordinatorCore {
         && record.header().type() == RecordType.EOE
         && record.header().parents().contains(current.hash)) {
       current.eoes.put(writer, new ChainHead(record.header().sequence(), record.hash()));
+    }
+  }
+
+  /** Whatever is merged was told, and {@link EpochCore} knows the RTSs and SYNCs among it. */
+  public void mergedAll(long now) {
+    if (phase == Phase.CATCHING_UP) {
+      proclaim(now);
     }
   }
 
@@ -813,7 +891,7 @@ public final class CoordinatorCore {
         return;
       }
       Member member = members.get(writer);
-      if (now - current.deadlineFrom >= options.epochDeadlineNanos() && member != null) {
+      if (ready && member != null && now - current.deadlineFrom >= options.epochDeadlineNanos()) {
         condemn(now, writer, member);
       }
     }
@@ -830,10 +908,10 @@ public final class CoordinatorCore {
     }
     ChainHead merged = merge.head(writer);
     ChainHead ended = current.ended.get(writer);
-    if (ended != null) {
+    ChainHead last = merge.last(writer);
+    if (ended != null && (last == null || ended.sequence() <= last.sequence())) {
       return merged.sequence() >= ended.sequence() ? ended : null;
     }
-    ChainHead last = merge.last(writer);
     if (last == null || merged.sequence() < last.sequence()) {
       return null;
     }
@@ -1040,6 +1118,9 @@ public final class CoordinatorCore {
       }
       case ESTABLISHED -> {
         watch(now);
+        if (phase == Phase.OFF) {
+          return;
+        }
         progress(now);
         if (now - nextBeat >= 0) {
           nextBeat = now + options.beatNanos();

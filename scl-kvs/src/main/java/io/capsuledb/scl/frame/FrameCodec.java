@@ -158,8 +158,9 @@ public final class FrameCodec implements AutoCloseable {
         return Rejection.of(Reason.RESERVED_BITS, "frame byte " + i + " is not zero");
       }
     }
-    if (!keys.holds(LittleEndian.getInt(frame, FrameLayout.GENERATION_OFFSET))) {
-      return Rejection.of(Reason.KEY_GENERATION, "frame of a key generation that is not here");
+    if (LittleEndian.getInt(frame, FrameLayout.GENERATION_OFFSET) != generation) {
+      // Not of an older one either: who has its keys may be anybody, and a frame is believed.
+      return Rejection.of(Reason.KEY_GENERATION, "frame of a key generation that is not in force");
     }
     if (!Arrays.equals(
         frame,

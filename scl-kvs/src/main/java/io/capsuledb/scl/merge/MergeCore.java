@@ -88,6 +88,7 @@ public final class MergeCore {
     long lamport;
     long durable;
     @Nullable ChainHead last;
+    long lastKnownSince;
     boolean introductionWanted;
     final TreeMap<Long, Parked> parked = new TreeMap<>();
     long parkedBytes;
@@ -223,6 +224,7 @@ public final class MergeCore {
           "merged beyond the final head " + last + " of " + Long.toHexString(writer));
     }
     chain.last = last;
+    chain.lastKnownSince = now;
     for (Parked beyond : chain.parked.tailMap(last.sequence(), false).values()) {
       forget(chain, beyond);
     }
@@ -727,6 +729,12 @@ public final class MergeCore {
   public @Nullable ChainHead last(long writer) {
     Chain chain = chains.get(writer);
     return chain == null ? null : chain.last;
+  }
+
+  /** Since when {@link #last} is known; 0 if it is not. */
+  public long lastKnownSince(long writer) {
+    Chain chain = chains.get(writer);
+    return chain == null ? 0 : chain.lastKnownSince;
   }
 
   /** Every chain anything is known of. */

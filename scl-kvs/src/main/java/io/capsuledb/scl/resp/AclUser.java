@@ -116,6 +116,11 @@ final class AclUser {
     }
   }
 
+  /** Whether this user may administer the server. */
+  boolean mayAdminister() {
+    return may(Permission.ADMIN);
+  }
+
   /**
    * Lets an administrative command pass.
    *

@@ -20,6 +20,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.function.BooleanSupplier;
+import java.util.function.IntSupplier;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
@@ -51,8 +52,11 @@ final class CapsuleCommands {
 
   private final @Nullable Sharing sharing;
 
-  CapsuleCommands(@Nullable Sharing sharing) {
+  private final @Nullable IntSupplier keyRotation;
+
+  CapsuleCommands(@Nullable Sharing sharing, @Nullable IntSupplier keyRotation) {
     this.sharing = sharing;
+    this.keyRotation = keyRotation;
   }
 
   List<CommandSpec> specs() {
@@ -78,6 +82,7 @@ final class CapsuleCommands {
             CapsuleCommands::certificate),
         spec("CAPSULE.FLUSH", 1, EnumSet.of(Flag.ADMIN, Flag.NO_MULTI), CapsuleCommands::flush),
         spec("CAPSULE.COMPACT", 1, EnumSet.of(Flag.ADMIN, Flag.NO_MULTI), CapsuleCommands::compact),
+        spec("CAPSULE.ROTATE", 1, EnumSet.of(Flag.ADMIN, Flag.NO_MULTI), this::rotate),
         spec("CAPSULE.VERIFY", 1, EnumSet.of(Flag.ADMIN, Flag.NO_MULTI), CapsuleCommands::verify));
   }
 
@@ -93,11 +98,12 @@ final class CapsuleCommands {
     RespWriter reply = context.reply();
     Sharing others = sharing;
     Map<String, String> shared = others == null ? Map.of() : others.info();
-    reply.map(25 + shared.size());
+    reply.map(26 + shared.size());
     field(reply, "capsule", db.name().toString());
     field(reply, "owner_key", metadata.ownerKey().toString());
     field(reply, "application_key", metadata.applicationKey().toString());
     field(reply, "key_directory", metadata.directoryMode().name().toLowerCase(Locale.ROOT));
+    field(reply, "key_generation", db.keyGeneration());
     field(reply, "replicas", metadata.replicas().size());
     field(reply, "quorum", metadata.quorum());
     field(reply, "writer", Long.toHexString(db.head().writer()));
@@ -283,10 +289,17 @@ final class CapsuleCommands {
   private static void proof(CommandContext context) {
     byte[] key = Operands.key(context, 1);
     CapsuleDb db = context.db();
+    AclUser user = context.session().user();
     context.offload(
         Deferred.Lane.JOBS,
         () -> {
           byte[] proof = db.proof(key);
+          // It shows the neighbours of the key, with their values.
+          if (!user.mayAdminister() && ReservedKeys.occurIn(proof)) {
+            throw new CommandException(
+                "NOPERM the proof would show keys of the server's own, which lie beside this one:"
+                    + " that takes an administrator");
+          }
           return later -> later.reply().bulk(proof, 0, proof.length);
         });
   }
@@ -365,6 +378,20 @@ final class CapsuleCommands {
         throw new CommandException(ErrorReplies.SHUTTING_DOWN);
       }
     }
+  }
+
+  private void rotate(CommandContext context) {
+    IntSupplier rotation = keyRotation;
+    if (rotation == null) {
+      throw new CommandException("ERR the keys of this server's capsule are not rotated by it");
+    }
+    context.defer(
+        new Deferred.Offloaded(
+            Deferred.Lane.JOBS,
+            () -> {
+              int generation = rotation.getAsInt();
+              return later -> later.reply().integer(generation);
+            }));
   }
 
   private static void verify(CommandContext context) {

@@ -21,7 +21,8 @@ final class CommandCatalog {
     all.addAll(new AclCommands(state).specs());
     all.addAll(ScriptCommands.specs());
     all.addAll(new FunctionCommands(state).specs());
-    all.addAll(new CapsuleCommands(state.options().sharing()).specs());
+    all.addAll(
+        new CapsuleCommands(state.options().sharing(), state.options().keyRotation()).specs());
     all.addAll(new SharedCommands(state).specs());
     all.addAll(extra);
     return all;

@@ -5,6 +5,7 @@ import io.capsuledb.engine.CapsuleDb;
 import io.capsuledb.engine.Lookup;
 import io.capsuledb.engine.Transaction;
 import io.capsuledb.engine.ValueType;
+import io.capsuledb.engine.merge.MergeOperator;
 import java.util.List;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -220,6 +221,18 @@ final class CommandContext {
   void put(byte[] key, ValueType type, byte[] value, long expiryAtMs) {
     checkKey(key);
     writing().put(key, type, value, expiryAtMs);
+  }
+
+  /**
+   * Stages a change that what others merge meanwhile does not undo. Only for WRITE commands.
+   *
+   * @return what the key has then
+   */
+  Lookup merge(byte[] key, MergeOperator operator, byte[] operand) {
+    checkKey(key);
+    Lookup now = writing().merge(key, operator, operand);
+    waitFor(now.fence());
+    return now;
   }
 
   /** Stages a removal. Only for commands flagged WRITE. */

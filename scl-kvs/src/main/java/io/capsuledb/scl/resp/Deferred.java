@@ -28,8 +28,14 @@ sealed interface Deferred {
    *
    * @param lane where it runs
    * @param work runs on that pool; may throw what a command's body may throw
+   * @param after once, when the work has ended, or will never begin; on any thread
    */
-  record Offloaded(Lane lane, Supplier<CommandSpec.Body> work) implements Deferred {}
+  record Offloaded(Lane lane, Supplier<CommandSpec.Body> work, Runnable after) implements Deferred {
+
+    Offloaded(Lane lane, Supplier<CommandSpec.Body> work) {
+      this(lane, work, () -> {});
+    }
+  }
 
   /**
    * A reply that comes later.

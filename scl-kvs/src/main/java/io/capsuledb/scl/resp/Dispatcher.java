@@ -10,6 +10,8 @@ import io.capsuledb.scl.resp.CommandSpec.Flag;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -36,6 +38,7 @@ final class Dispatcher {
   private final PauseGate gate;
   private final CommandCounters counters;
   private final CommandContext context;
+  private final Procedures procedures;
   private final @Nullable Sharing sharing;
   private final @Nullable LockPlan locks;
   private final RespWriter writer = new RespWriter(Unpooled.buffer());
@@ -49,15 +52,20 @@ final class Dispatcher {
 
   private boolean wrote;
 
+  /** What gives the locks back, until a pool has taken it over. */
+  private @Nullable Consumer<Boolean> releasing;
+
   Dispatcher(
       CapsuleDb db,
       Clock clock,
       CommandTable table,
       PauseGate gate,
       CommandCounters counters,
+      Procedures procedures,
       @Nullable Sharing sharing,
       long maxReplyBytes) {
     this.db = db;
+    this.procedures = procedures;
     this.table = table;
     this.gate = gate;
     this.counters = counters;
@@ -151,16 +159,24 @@ final class Dispatcher {
   /**
    * Executes a command that was deferred until it had its locks.
    *
-   * @return whether it wrote something under them
+   * @param release told once when it needs them no more, perhaps later and on another thread:
+   *     whether it wrote something under them
    */
-  boolean executeLocked(byte[][] arguments) {
+  void executeLocked(byte[][] arguments, Consumer<Boolean> release) {
     locked = true;
     wrote = false;
+    releasing = release;
+    boolean tried = true;
     try {
       execute(arguments);
-      return wrote;
+      tried = wrote;
     } finally {
       locked = false;
+      // An EXEC that goes on elsewhere has taken it along.
+      if (releasing != null) {
+        releasing = null;
+        release.accept(tried);
+      }
     }
   }
 
@@ -192,11 +208,14 @@ final class Dispatcher {
    * they were.
    */
   private void checkLease() {
+    if (locked && !wrote) {
+      requireLease();
+    }
+  }
+
+  private void requireLease() {
     Sharing others = sharing;
-    if (others != null
-        && locked
-        && !wrote
-        && others.leaseEndNanos() - clock.monotonicNanos() <= 0) {
+    if (others != null && others.leaseEndNanos() - clock.monotonicNanos() <= 0) {
       throw new UnavailableException(
           "this worker does not hear from the coordinator, so others may write meanwhile: repeat");
     }
@@ -330,6 +349,9 @@ final class Dispatcher {
     CommandCounters counted = new CommandCounters(table.size());
     CommandContext own = new CommandContext(db, context.clock());
     own.session(client);
+    Consumer<Boolean> release = releasing;
+    releasing = null;
+    AtomicBoolean wroteThere = new AtomicBoolean();
     ByteBuf encoded = Unpooled.buffer();
     RespWriter out = new RespWriter(encoded);
     out.protocol(writer.protocol());
@@ -341,7 +363,17 @@ final class Dispatcher {
               long fence;
               try {
                 own.prepare(NO_ARGUMENTS, null, out);
-                fence = new Execution(db, own, out, multi, counted).run(queued);
+                if (procedures.isStale()) {
+                  procedures.refresh();
+                }
+                Execution execution = new Execution(db, own, out, multi, counted);
+                // Unless it says otherwise.
+                wroteThere.set(true);
+                fence = execution.run(queued);
+                wroteThere.set(execution.wrote());
+                if (release != null && !execution.wrote()) {
+                  requireLease();
+                }
               } catch (CommandException | RespWriter.OverflowException e) {
                 long read = own.fence();
                 return later -> {
@@ -360,6 +392,11 @@ final class Dispatcher {
                         encoded.arrayOffset() + encoded.readerIndex(),
                         encoded.readableBytes());
               };
+            },
+            () -> {
+              if (release != null) {
+                release.accept(wroteThere.get());
+              }
             }));
   }
 

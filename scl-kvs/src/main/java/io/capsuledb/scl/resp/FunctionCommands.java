@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
+import java.util.function.IntSupplier;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -20,6 +21,8 @@ import org.jspecify.annotations.Nullable;
  * inside MULTI the whole EXEC does, see {@link Dispatcher}.
  */
 final class FunctionCommands {
+
+  private static final System.Logger LOG = System.getLogger(FunctionCommands.class.getName());
 
   private static final String ENGINE = "DUKTAPE";
   private static final long MAX_PATTERN_WORK = 1 << 22;
@@ -137,7 +140,7 @@ final class FunctionCommands {
     if (!ScriptCommands.isFlush(context)) {
       throw new CommandException("ERR FUNCTION FLUSH only supports SYNC|ASYNC option");
     }
-    if (procedures.catalog().libraries().isEmpty()) {
+    if (procedures.catalog().libraries().isEmpty() && !procedures.isStale()) {
       context.reply().ok();
       return;
     }
@@ -150,6 +153,10 @@ final class FunctionCommands {
   }
 
   private void dump(CommandContext context) {
+    fresh(context, this::dumpFresh);
+  }
+
+  private void dumpFresh(CommandContext context) {
     Procedures.Catalog catalog = procedures.catalog();
     context.waitFor(catalog.fence());
     context
@@ -201,9 +208,17 @@ final class FunctionCommands {
         throw new CommandException("ERR Unknown argument " + echo(word));
       }
     }
+    boolean code = withCode;
+    if (code) {
+      context.requireAdmin("function|list|withcode");
+    }
+    @Nullable Glob wanted = glob;
+    fresh(context, later -> list(later, wanted, code));
+  }
+
+  private void list(CommandContext context, @Nullable Glob wanted, boolean withCode) {
     Procedures.Catalog catalog = procedures.catalog();
     context.waitFor(catalog.fence());
-    @Nullable Glob wanted = glob;
     List<Procedures.Library> libraries =
         catalog.all().stream()
             .filter(
@@ -260,6 +275,10 @@ final class FunctionCommands {
   // ------------------------------------------------------------------ calls
 
   private void stats(CommandContext context) {
+    fresh(context, this::statsFresh);
+  }
+
+  private void statsFresh(CommandContext context) {
     RespWriter reply = context.reply();
     Procedures.Running running = procedures.longestRunning();
     Procedures.Catalog catalog = procedures.catalog();
@@ -301,7 +320,25 @@ final class FunctionCommands {
     context.reply().ok();
   }
 
+  /** Does it now, or, if another worker has changed libraries, when those are known here. */
+  private void fresh(CommandContext context, CommandSpec.Body body) {
+    if (context.inExec() || !procedures.isStale()) {
+      body.run(context);
+      return;
+    }
+    context.offload(
+        Deferred.Lane.PROCEDURES,
+        () -> {
+          procedures.refresh();
+          return body;
+        });
+  }
+
   private void call(CommandContext context, boolean readOnly) {
+    fresh(context, later -> callFresh(later, readOnly));
+  }
+
+  private void callFresh(CommandContext context, boolean readOnly) {
     Procedures.Catalog catalog = procedures.catalog();
     context.waitFor(catalog.fence());
     Procedures.Bound bound =
@@ -341,7 +378,23 @@ final class FunctionCommands {
     if (context.inTransaction()) {
       run.within(context);
     } else {
-      context.offload(Deferred.Lane.PROCEDURES, run::alone);
+      IntSupplier rotation =
+          state.options().rotateEachCall() && !readOnly ? state.options().keyRotation() : null;
+      CommandSpec.Body done = rotation == null ? run.quick() : null;
+      if (done != null) {
+        done.run(context);
+        return;
+      }
+      context.offload(
+          Deferred.Lane.PROCEDURES,
+          () -> {
+            if (rotation != null) {
+              // First: a call whose keys could not be rotated is not made.
+              int generation = rotation.getAsInt();
+              LOG.log(System.Logger.Level.DEBUG, "event=procedure.keys generation={0}", generation);
+            }
+            return run.alone();
+          });
     }
   }
 

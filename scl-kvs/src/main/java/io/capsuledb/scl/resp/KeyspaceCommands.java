@@ -89,6 +89,7 @@ final class KeyspaceCommands {
     all.addAll(InspectionCommands.specs());
     all.addAll(ListCommands.specs());
     all.addAll(SetCommands.specs());
+    all.addAll(MergeCommands.specs());
     return List.copyOf(all);
   }
 

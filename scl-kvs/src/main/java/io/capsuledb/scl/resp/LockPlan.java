@@ -16,9 +16,9 @@ import java.util.TreeMap;
  */
 final class LockPlan {
 
-  /** Writes whose effect does not depend on what there was. */
+  /** Writes whose effect does not depend on what there was, or not on when it was there. */
   private static final Set<String> BLIND =
-      Set.of("SET", "MSET", "SETEX", "PSETEX", "DEL", "UNLINK");
+      Set.of("SET", "MSET", "SETEX", "PSETEX", "DEL", "UNLINK", "CAPSULE.MERGE");
 
   private static final String[] READING_OPTIONS = {"NX", "XX", "GET", "KEEPTTL"};
   private static final int FIRST_OPTION_OF_SET = 3;

@@ -63,6 +63,7 @@ final class LoopState {
             server.table(),
             server.gate(),
             counters,
+            server.procedures(),
             server.options().sharing(),
             server.options().maxClientOutputBytes());
   }

@@ -21,7 +21,7 @@ final class ProcedureReplies {
   static void write(RespWriter reply, ProcedureValue value) {
     switch (value) {
       case ProcedureValue.Nothing _ -> reply.nullBulk();
-      case ProcedureValue.Bool(boolean truth) -> reply.integer(truth ? 1 : 0);
+      case ProcedureValue.Bool(boolean truth) -> reply.bool(truth);
       case ProcedureValue.Num(double number) -> number(reply, number);
       case ProcedureValue.Text(String text) -> reply.bulk(text);
       case ProcedureValue.Bytes bytes -> reply.bulk(bytes.value());
@@ -37,7 +37,7 @@ final class ProcedureReplies {
     if (number == Math.rint(number) && Math.abs(number) <= MAX_EXACT) {
       reply.integer((long) number);
     } else {
-      reply.bulk(Double.toString(number));
+      reply.number(number);
     }
   }
 

@@ -3,6 +3,7 @@ package io.capsuledb.scl.resp;
 import io.capsuledb.core.error.CapsuleException;
 import io.capsuledb.core.error.DeniedException;
 import io.capsuledb.core.error.InvalidRequestException;
+import io.capsuledb.core.error.UnavailableException;
 import io.capsuledb.engine.CapsuleDb;
 import io.capsuledb.engine.Transaction;
 import io.capsuledb.scl.procedure.ProcedureCall;
@@ -12,6 +13,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One FCALL: runs the function, makes what it wrote visible as one transaction, and says what to
@@ -20,14 +22,19 @@ import java.util.concurrent.TimeUnit;
  * <p>Invariants: what a run wrote becomes visible only if it returned, all of it at once; nothing
  * is told of a run before what it saw and wrote is durable.
  *
- * <p>A run outside MULTI holds no lock. If others changed meanwhile what it read, it is run again;
- * after {@link #OPTIMISTIC_RUNS} such runs once more within a transaction, which makes others wait,
- * and so for {@link #HELD_MS} at most. Runs on a worker thread.
+ * <p>A run outside MULTI holds no lock but those that it, or the run before, asked for. In a shared
+ * capsule the locks of all it read and wrote are taken when it has returned, and kept if it has to
+ * be run again. If others changed meanwhile what it read, it is; after {@link #OPTIMISTIC_RUNS}
+ * such runs once more within a transaction, which makes others wait, and so for {@link #HELD_MS} at
+ * most. Runs on a worker thread.
  */
 final class ProcedureRun {
 
   /** Runs that others may spoil before one excludes them. */
   private static final int OPTIMISTIC_RUNS = 4;
+
+  /** After how long it is not run another time, in nanoseconds. */
+  private static final long MAX_RERUNS_NANOS = TimeUnit.SECONDS.toNanos(30);
 
   /** How long a script may keep other transactions waiting, in milliseconds. */
   static final long HELD_MS = 100;
@@ -64,24 +71,77 @@ final class ProcedureRun {
     this.catalogFence = catalog.fence();
   }
 
+  /**
+   * Runs outside any transaction, on an event loop, if that is short and nobody has to be waited
+   * for.
+   *
+   * @return null if it has to be run by {@link #alone} after all; then nothing has happened
+   */
+  CommandSpec.@Nullable Body quick() {
+    if (procedures.shared() || !bound.pace().isShort()) {
+      return null;
+    }
+    long id = procedures.began(bound.function().name(), call);
+    try (CallLocks locks = procedures.locks();
+        StoreView view = StoreView.quick(db, user, readOnly, procedures.clock(), locks)) {
+      ProcedureOutcome outcome = call.tryRun(view);
+      if (outcome == null || view.gaveUp()) {
+        bound.pace().wasLong();
+        return null;
+      }
+      if (!(outcome instanceof ProcedureOutcome.Returned(ProcedureValue value))) {
+        return failing(view, outcome, id, false);
+      }
+      long fence = publish(view);
+      if (fence == StoreView.CONFLICT) {
+        return null;
+      }
+      keepLines(view, "");
+      return returning(value, fence);
+    } finally {
+      procedures.ended(id);
+    }
+  }
+
   /** Runs outside any transaction. */
   CommandSpec.Body alone() {
     long id = procedures.began(bound.function().name(), call);
-    try {
-      for (int i = 0; i < OPTIMISTIC_RUNS; i++) {
-        try (StoreView view = StoreView.optimistic(db, user, readOnly, procedures.clock())) {
+    long began = procedures.clock().monotonicNanos();
+    try (CallLocks locks = procedures.locks()) {
+      int spoilt = 0;
+      while (spoilt < OPTIMISTIC_RUNS) {
+        if (procedures.clock().monotonicNanos() - began > MAX_RERUNS_NANOS) {
+          throw new UnavailableException("the call was run again and again for too long: repeat");
+        }
+        try (StoreView view = StoreView.optimistic(db, user, readOnly, procedures.clock(), locks)) {
           ProcedureOutcome outcome = run(view, id);
-          if (!(outcome instanceof ProcedureOutcome.Returned(ProcedureValue value))) {
-            return failing(view, outcome, id, false);
+          byte[] wanted = view.wanted();
+          if (wanted != null && !(outcome instanceof ProcedureOutcome.Cancelled)) {
+            locks.acquire(List.of(wanted));
+            continue;
           }
+          if (!(outcome instanceof ProcedureOutcome.Returned(ProcedureValue value))) {
+            // It may have failed for what it saw, half of it from before a change.
+            if (!locks.shared()
+                || outcome instanceof ProcedureOutcome.Cancelled
+                || view.unchanged()) {
+              return failing(view, outcome, id, false);
+            }
+            spoilt++;
+            continue;
+          }
+          locks.acquire(view.wishes());
           long fence = publish(view);
           if (fence != StoreView.CONFLICT) {
+            locks.checkLease();
             keepLines(view, "");
             return returning(value, fence);
           }
+          spoilt++;
         }
       }
-      return held(id);
+      locks.acquireAll();
+      return held(id, locks);
     } finally {
       procedures.ended(id);
     }
@@ -96,7 +156,7 @@ final class ProcedureRun {
     }
   }
 
-  private CommandSpec.Body held(long id) {
+  private CommandSpec.Body held(long id, CallLocks locks) {
     try (Transaction transaction = db.begin();
         StoreView view = StoreView.within(db, user, readOnly, transaction)) {
       ProcedureOutcome outcome = runBounded(view, id, HELD_MS);
@@ -104,6 +164,11 @@ final class ProcedureRun {
         return failing(view, outcome, id, true);
       }
       view.stage(transaction);
+      if (transaction.hasStaged()) {
+        locks.wrote();
+      } else {
+        locks.checkLease();
+      }
       long fence = Math.max(view.fence(), transaction.commit());
       keepLines(view, "");
       return returning(value, fence);

@@ -15,6 +15,7 @@ import io.capsuledb.scl.procedure.ProcedureFunction;
 import io.capsuledb.scl.procedure.ProcedureLibrary;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.Collections;
 import java.util.HashMap;
@@ -42,6 +43,9 @@ final class Procedures implements AutoCloseable {
 
   private static final System.Logger LOG = System.getLogger(Procedures.class.getName());
 
+  /** Written with every change of libraries, so that others notice. No library has such a name. */
+  private static final byte[] MARK = ReservedKeys.key(new byte[1]);
+
   /** What RESTORE does with the libraries that are there. */
   enum RestorePolicy {
     APPEND,
@@ -63,7 +67,32 @@ final class Procedures implements AutoCloseable {
   }
 
   /** A function and where it comes from. */
-  record Bound(ProcedureLibrary library, ProcedureFunction function) {}
+  record Bound(ProcedureLibrary library, ProcedureFunction function, Pace pace) {}
+
+  /**
+   * Whether calls of a function are short enough for an event loop: one that was not, or that
+   * others spoilt, has the next ones run on the pool. Thread-safe; a call counted wrong does no
+   * harm.
+   */
+  static final class Pace {
+    private static final int CALLS = 64;
+    private volatile int onPool;
+
+    /** Whether the next call may be tried on the event loop. */
+    boolean isShort() {
+      int left = onPool;
+      if (left > 0) {
+        onPool = left - 1;
+        return false;
+      }
+      return true;
+    }
+
+    /** It took too long. */
+    void wasLong() {
+      onPool = CALLS;
+    }
+  }
 
   /**
    * Everything that is loaded.
@@ -71,8 +100,10 @@ final class Procedures implements AutoCloseable {
    * @param libraries by name
    * @param functions by name
    * @param fence Lamport time of the newest change
+   * @param mark Lamport time of the mark that changes leave, 0 if there is none
    */
-  record Catalog(Map<String, Library> libraries, Map<String, Bound> functions, long fence) {
+  record Catalog(
+      Map<String, Library> libraries, Map<String, Bound> functions, long fence, long mark) {
 
     /** All libraries, by name. */
     Collection<Library> all() {
@@ -113,12 +144,25 @@ final class Procedures implements AutoCloseable {
   private final FunctionLogs logs = new FunctionLogs();
   private final ConcurrentSkipListMap<Long, Running> running = new ConcurrentSkipListMap<>();
   private final AtomicLong calls = new AtomicLong();
-  private volatile Catalog catalog = new Catalog(Map.of(), Map.of(), 0);
+  private volatile Catalog catalog = new Catalog(Map.of(), Map.of(), 0, 0);
+  private final @Nullable Sharing sharing;
+  private final CallLocks.Local localLocks = new CallLocks.Local();
 
-  Procedures(CapsuleDb db, ProcedureEngine engine, Clock clock) {
+  Procedures(CapsuleDb db, ProcedureEngine engine, Clock clock, @Nullable Sharing sharing) {
     this.db = db;
     this.engine = engine;
     this.clock = clock;
+    this.sharing = sharing;
+  }
+
+  /** Whether other workers share the capsule. */
+  boolean shared() {
+    return sharing != null;
+  }
+
+  /** Locks for one call, none of them taken yet. */
+  CallLocks locks() {
+    return new CallLocks(sharing, localLocks, clock);
   }
 
   CapsuleDb db() {
@@ -149,24 +193,91 @@ final class Procedures implements AutoCloseable {
 
   /** Compiles what the capsule holds. What cannot be compiled stays, and is said to the log. */
   synchronized void open() {
+    refresh();
+    int count = catalog.libraries().size();
+    if (count > 0) {
+      LOG.log(System.Logger.Level.INFO, "event=library.loaded count={0}", count);
+    }
+  }
+
+  /**
+   * Whether another worker has changed the libraries since the catalog was made. Cheap: one key is
+   * looked at, the mark that each change leaves in its record.
+   */
+  boolean isStale() {
+    return sharing != null && mark(db.describe(MARK)) != catalog.mark();
+  }
+
+  private static long mark(Lookup lookup) {
+    return lookup.found() ? lookup.fence() : 0;
+  }
+
+  /** Takes over what others have changed. Compiles, so not on an event loop. */
+  synchronized void refresh() {
+    Catalog old = catalog;
     Map<String, Library> libraries = new TreeMap<>();
     long fence;
+    long mark;
     try (Snapshot snapshot = db.snapshot()) {
       fence = snapshot.time();
+      mark = mark(snapshot.get(MARK));
       for (byte[] key : keys(snapshot)) {
         Lookup lookup = snapshot.get(key);
         switch (LibraryCodec.decode(lookup.value())) {
-          case Decoded.Accepted<StoredLibrary>(StoredLibrary stored) ->
-              libraries.put(stored.name(), new Library(stored, compileStored(stored)));
+          case Decoded.Accepted<StoredLibrary>(StoredLibrary stored) -> {
+            Library known = old.libraries().get(stored.name());
+            libraries.put(
+                stored.name(),
+                known != null && known.stored().equals(stored)
+                    ? known
+                    : new Library(stored, compileStored(stored)));
+          }
           case Decoded.Rejected<StoredLibrary>(var rejection) ->
               LOG.log(System.Logger.Level.WARNING, "event=library.rejected reason={0}", rejection);
         }
       }
     }
-    if (!libraries.isEmpty()) {
-      LOG.log(System.Logger.Level.INFO, "event=library.loaded count={0}", libraries.size());
+    Catalog made;
+    try {
+      made = catalogOf(libraries, libraries.isEmpty() ? 0 : fence, mark);
+    } catch (CommandException e) {
+      // Not by commands: they see to it. What was there goes on.
+      LOG.log(System.Logger.Level.WARNING, "event=library.clash detail={0}", e.getMessage());
+      made = new Catalog(old.libraries(), old.functions(), fence, mark);
     }
-    catalog = catalogOf(libraries, libraries.isEmpty() ? 0 : fence);
+    catalog = made;
+    logs.keepOnly(made.functions().keySet());
+    for (Library library : libraries.values()) {
+      if (!library.equals(made.libraries().get(library.stored().name()))) {
+        close(library);
+      }
+    }
+    for (Library library : old.all()) {
+      if (!library.equals(made.libraries().get(library.stored().name()))) {
+        close(library);
+      }
+    }
+  }
+
+  /** Has no other worker change libraries, and knows what they are. To be closed. */
+  private CallLocks changing() {
+    CallLocks locks = locks();
+    if (sharing == null) {
+      return locks;
+    }
+    boolean ready = false;
+    try {
+      locks.acquire(List.of(MARK));
+      if (isStale()) {
+        refresh();
+      }
+      ready = true;
+      return locks;
+    } finally {
+      if (!ready) {
+        locks.close();
+      }
+    }
   }
 
   private static List<byte[]> keys(Snapshot snapshot) {
@@ -178,7 +289,7 @@ final class Procedures implements AutoCloseable {
               at,
               LibraryLayout.MAX_LIBRARIES,
               (key, type) -> {
-                if (ReservedKeys.isReserved(key)) {
+                if (ReservedKeys.isReserved(key) && !Arrays.equals(key, MARK)) {
                   keys.add(key);
                 }
               });
@@ -218,20 +329,20 @@ final class Procedures implements AutoCloseable {
    *
    * @throws CommandException if two libraries have a function of one name
    */
-  private static Catalog catalogOf(Map<String, Library> libraries, long fence) {
+  private static Catalog catalogOf(Map<String, Library> libraries, long fence, long mark) {
     Map<String, Bound> functions = new HashMap<>();
     for (Library library : libraries.values()) {
       ProcedureLibrary compiled = library.compiled();
       if (compiled != null) {
         for (ProcedureFunction function : compiled.functions()) {
-          if (functions.put(function.name(), new Bound(compiled, function)) != null) {
+          if (functions.put(function.name(), new Bound(compiled, function, new Pace())) != null) {
             throw new CommandException("ERR Function " + function.name() + " already exists");
           }
         }
       }
     }
     return new Catalog(
-        Collections.unmodifiableMap(new TreeMap<>(libraries)), Map.copyOf(functions), fence);
+        Collections.unmodifiableMap(new TreeMap<>(libraries)), Map.copyOf(functions), fence, mark);
   }
 
   /**
@@ -242,6 +353,13 @@ final class Procedures implements AutoCloseable {
    */
   synchronized String load(String code, boolean replace, String user) {
     LibraryHeader header = LibraryHeader.of(code);
+    try (CallLocks locks = changing()) {
+      return load(locks, header, code, replace, user);
+    }
+  }
+
+  private String load(
+      CallLocks locks, LibraryHeader header, String code, boolean replace, String user) {
     Library old = catalog.libraries().get(header.name());
     if (old != null && !replace) {
       throw new CommandException("ERR Library '" + header.name() + "' already exists");
@@ -252,7 +370,7 @@ final class Procedures implements AutoCloseable {
     boolean kept = false;
     try {
       libraries.put(header.name(), new Library(stored, compiled));
-      replaceBy(libraries, List.of(stored), List.of());
+      replaceBy(locks, libraries, List.of(stored), List.of());
       kept = true;
     } finally {
       if (!kept) {
@@ -276,7 +394,10 @@ final class Procedures implements AutoCloseable {
 
   /** Commits a change, then makes it the catalog. */
   private void replaceBy(
-      Map<String, Library> libraries, List<StoredLibrary> written, List<String> removed) {
+      CallLocks locks,
+      Map<String, Library> libraries,
+      List<StoredLibrary> written,
+      List<String> removed) {
     if (libraries.size() > LibraryLayout.MAX_LIBRARIES) {
       throw new CommandException("ERR too many libraries: at most " + LibraryLayout.MAX_LIBRARIES);
     }
@@ -289,43 +410,57 @@ final class Procedures implements AutoCloseable {
           "ERR all libraries together have at most " + LibraryLayout.MAX_TOTAL_BYTES + " bytes");
     }
     // Refuses what cannot be before anything is written.
-    Catalog checked = catalogOf(libraries, 0);
+    Catalog checked = catalogOf(libraries, 0, 0);
     long fence;
+    locks.wrote();
     try (Transaction transaction = db.begin()) {
       removed.forEach(name -> transaction.delete(key(name)));
       for (StoredLibrary library : written) {
         transaction.put(
             key(library.name()), ValueType.STRING, LibraryCodec.encode(library), Expiry.NEVER);
       }
+      // Last, so that its time is that of the commit.
+      transaction.put(MARK, ValueType.STRING, new byte[0], Expiry.NEVER);
       fence = Math.max(catalog.fence(), transaction.commit());
     }
-    catalog = new Catalog(checked.libraries(), checked.functions(), fence);
+    catalog = new Catalog(checked.libraries(), checked.functions(), fence, fence);
     logs.keepOnly(checked.functions().keySet());
   }
 
   /** Removes a library. */
   synchronized void delete(String name) {
-    Map<String, Library> libraries = new TreeMap<>(catalog.libraries());
-    Library removed = libraries.remove(name);
-    if (removed == null) {
-      throw new CommandException("ERR Library not found");
+    try (CallLocks locks = changing()) {
+      Map<String, Library> libraries = new TreeMap<>(catalog.libraries());
+      Library removed = libraries.remove(name);
+      if (removed == null) {
+        throw new CommandException("ERR Library not found");
+      }
+      replaceBy(locks, libraries, List.of(), List.of(name));
+      close(removed);
     }
-    replaceBy(libraries, List.of(), List.of(name));
-    close(removed);
   }
 
   /** Removes all libraries. */
   synchronized void flush() {
-    Catalog old = catalog;
-    if (!old.libraries().isEmpty()) {
-      replaceBy(Map.of(), List.of(), List.copyOf(old.libraries().keySet()));
-      old.all().forEach(Procedures::close);
+    try (CallLocks locks = changing()) {
+      Catalog old = catalog;
+      if (!old.libraries().isEmpty()) {
+        replaceBy(locks, Map.of(), List.of(), List.copyOf(old.libraries().keySet()));
+        old.all().forEach(Procedures::close);
+      }
     }
   }
 
   /** Loads the libraries of a dump, all or none. */
   synchronized void restore(byte[] payload, RestorePolicy policy, String user) {
     List<StoredLibrary> dumped = dumped(payload);
+    try (CallLocks locks = changing()) {
+      restore(locks, dumped, policy, user);
+    }
+  }
+
+  private void restore(
+      CallLocks locks, List<StoredLibrary> dumped, RestorePolicy policy, String user) {
     Catalog old = catalog;
     Map<String, Library> libraries =
         new TreeMap<>(policy == RestorePolicy.FLUSH ? Map.of() : old.libraries());
@@ -349,7 +484,7 @@ final class Procedures implements AutoCloseable {
       List<String> removed =
           old.libraries().keySet().stream().filter(name -> !libraries.containsKey(name)).toList();
       if (!fresh.isEmpty() || !removed.isEmpty()) {
-        replaceBy(libraries, fresh.stream().map(Library::stored).toList(), removed);
+        replaceBy(locks, libraries, fresh.stream().map(Library::stored).toList(), removed);
       }
       kept = true;
     } finally {
@@ -459,6 +594,6 @@ final class Procedures implements AutoCloseable {
       one.call.cancel();
     }
     catalog.all().forEach(Procedures::close);
-    catalog = new Catalog(Map.of(), Map.of(), catalog.fence());
+    catalog = new Catalog(Map.of(), Map.of(), catalog.fence(), catalog.mark());
   }
 }

@@ -36,6 +36,17 @@ final class ReservedKeys {
     return key;
   }
 
+  /** Whether bytes that have keys in full contain such a key, or by chance what one begins with. */
+  static boolean occurIn(byte[] bytes) {
+    for (int i = 0; i <= bytes.length - PREFIX.length; i++) {
+      if (bytes[i] == PREFIX[0]
+          && Arrays.equals(bytes, i, i + PREFIX.length, PREFIX, 0, PREFIX.length)) {
+        return true;
+      }
+    }
+    return false;
+  }
+
   /** Where all of them begin. */
   static byte[] prefix() {
     return PREFIX.clone();

@@ -325,6 +325,7 @@ final class RespConnection extends ChannelInboundHandlerAdapter {
                       later(() -> resume(suspension, then));
                     });
         if (!accepted) {
+          offloaded.after().run();
           // Not at once: the caller is still parsing.
           later(() -> resume(suspension, failing(ErrorReplies.BUSY)));
         }
@@ -384,6 +385,8 @@ final class RespConnection extends ChannelInboundHandlerAdapter {
     } catch (RuntimeException e) {
       Defects.log("event=command.defect", e);
       return failing(ErrorReplies.INTERNAL);
+    } finally {
+      offloaded.after().run();
     }
   }
 
@@ -421,17 +424,12 @@ final class RespConnection extends ChannelInboundHandlerAdapter {
       sharing().finish(held.ticket(), false);
       return;
     }
+    // Whatever becomes of it, the locks go on to others, at its end.
     goOn(
         command,
-        () -> {
-          // Whatever becomes of it, the locks go on to others.
-          boolean wrote = true;
-          try {
-            wrote = loop.dispatcher().executeLocked(command);
-          } finally {
-            sharing().finish(held.ticket(), wrote);
-          }
-        });
+        () ->
+            loop.dispatcher()
+                .executeLocked(command, wrote -> sharing().finish(held.ticket(), wrote)));
   }
 
   /** Executes a command again that CLIENT PAUSE held back. */

@@ -28,10 +28,14 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.IdentityHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -49,6 +53,7 @@ public final class RespServer implements AutoCloseable {
 
   private static final int WRITE_LOW_BYTES = 256 << 10;
   private static final int WRITE_HIGH_BYTES = 1 << 20;
+  private static final int SPARE_CHANNELS = 64;
   private static final long SWEEP_MS = 1_000;
   private static final long BIND_TIMEOUT_MS = 10_000;
   private static final long TERMINATION_MS = 2_000;
@@ -96,9 +101,16 @@ public final class RespServer implements AutoCloseable {
     ServerState state = new ServerState(db, options, clock, entropy, telemetry);
     state.procedures().open();
     state.table(new CommandTable(CommandCatalog.all(state, extraCommands)));
-    Transports.Chosen chosen = Transports.start(options.transport(), options.ioThreads());
-    state.transport(chosen.transport().name().toLowerCase(java.util.Locale.ROOT));
-    RespServer server = new RespServer(state, chosen.group(), ssl);
+    ClientStreams door = options.door();
+    Transports.Chosen chosen =
+        door == null ? Transports.start(options.transport(), options.ioThreads()) : null;
+    state.transport(
+        chosen == null ? "ring" : chosen.transport().name().toLowerCase(java.util.Locale.ROOT));
+    RespServer server =
+        new RespServer(
+            state,
+            chosen == null ? Transports.startWithoutSockets(options.ioThreads()) : chosen.group(),
+            ssl);
     try {
       server.open(chosen);
     } catch (RuntimeException e) {
@@ -108,7 +120,7 @@ public final class RespServer implements AutoCloseable {
     return server;
   }
 
-  private void open(Transports.Chosen chosen) {
+  private void open(Transports.@Nullable Chosen chosen) {
     for (EventExecutor executor : group) {
       LoopState loop = new LoopState(state, (EventLoop) executor);
       loops.put(executor, loop);
@@ -122,6 +134,31 @@ public final class RespServer implements AutoCloseable {
                 loop.durableGrew();
               }
             });
+    List<InetSocketAddress> bound = chosen == null ? state.options().listen() : bindAll(chosen);
+    state.addresses(bound);
+    sweptNanos = state.clock().monotonicNanos();
+    for (LoopState loop : state.loops()) {
+      var _ =
+          loop.loop()
+              .scheduleWithFixedDelay(() -> sweep(loop), SWEEP_MS, SWEEP_MS, TimeUnit.MILLISECONDS);
+    }
+    for (InetSocketAddress address : bound) {
+      LOG.log(
+          System.Logger.Level.INFO,
+          "event=resp.listening address="
+              + address.getAddress().getHostAddress()
+              + ":"
+              + address.getPort()
+              + " transport="
+              + state.transport()
+              + " tls="
+              + tlsName()
+              + " users="
+              + state.options().users().size());
+    }
+  }
+
+  private List<InetSocketAddress> bindAll(Transports.Chosen chosen) {
     ServerBootstrap bootstrap =
         new ServerBootstrap()
             .group(group)
@@ -145,31 +182,7 @@ public final class RespServer implements AutoCloseable {
     for (InetSocketAddress address : state.options().listen()) {
       listeners.add(bind(bootstrap, address));
     }
-    List<InetSocketAddress> bound = new ArrayList<>();
-    for (Channel listener : listeners) {
-      bound.add((InetSocketAddress) listener.localAddress());
-    }
-    state.addresses(bound);
-    sweptNanos = state.clock().monotonicNanos();
-    for (LoopState loop : state.loops()) {
-      var _ =
-          loop.loop()
-              .scheduleWithFixedDelay(() -> sweep(loop), SWEEP_MS, SWEEP_MS, TimeUnit.MILLISECONDS);
-    }
-    for (InetSocketAddress address : bound) {
-      LOG.log(
-          System.Logger.Level.INFO,
-          "event=resp.listening address="
-              + address.getAddress().getHostAddress()
-              + ":"
-              + address.getPort()
-              + " transport="
-              + state.transport()
-              + " tls="
-              + tlsName()
-              + " users="
-              + state.options().users().size());
-    }
+    return listeners.stream().map(one -> (InetSocketAddress) one.localAddress()).toList();
   }
 
   private String tlsName() {
@@ -241,6 +254,81 @@ public final class RespServer implements AutoCloseable {
     }
     String host = inet.getAddress().getHostAddress();
     return (host.indexOf(':') >= 0 ? "[" + host + "]" : host) + ":" + inet.getPort();
+  }
+
+  /**
+   * For who has the sockets: is told what clients send. Only if the server was given a {@linkplain
+   * RespServerOptions.Builder#door door}.
+   */
+  public ClientStreams clients() {
+    return new Forwarded(java.util.Objects.requireNonNull(state.options().door()));
+  }
+
+  /** Clients' connections whose sockets are elsewhere. */
+  private final class Forwarded implements ClientStreams {
+    private final ClientStreams door;
+    private final Map<Long, ForwardedChannel> channels = new ConcurrentHashMap<>();
+
+    Forwarded(ClientStreams door) {
+      this.door = door;
+    }
+
+    @Override
+    public void opened(long stream, InetSocketAddress remote, InetSocketAddress local) {
+      // A few more than the server admits, so that it can tell those itself.
+      if (channels.size() >= state.maxClients() + SPARE_CHANNELS || channels.containsKey(stream)) {
+        door.closed(stream);
+        return;
+      }
+      ForwardedChannel channel =
+          new ForwardedChannel(stream, door, remote, local, () -> channels.remove(stream));
+      channel.config().setAllocator(PooledByteBufAllocator.DEFAULT);
+      channel
+          .config()
+          .setWriteBufferWaterMark(new WriteBufferWaterMark(WRITE_LOW_BYTES, WRITE_HIGH_BYTES));
+      channel
+          .pipeline()
+          .addLast(
+              new ChannelInitializer<Channel>() {
+                @Override
+                protected void initChannel(Channel accepted) {
+                  accept(accepted);
+                }
+              });
+      channels.put(stream, channel);
+      var _ = group.register(channel);
+    }
+
+    private void on(long stream, Consumer<ForwardedChannel> task) {
+      ForwardedChannel channel = channels.get(stream);
+      if (channel != null) {
+        try {
+          channel.eventLoop().execute(() -> task.accept(channel));
+        } catch (RejectedExecutionException e) {
+          LOG.log(System.Logger.Level.DEBUG, "event=resp.loop_ended");
+        }
+      }
+    }
+
+    @Override
+    public void bytes(long stream, byte[] bytes) {
+      on(stream, channel -> channel.received(bytes));
+    }
+
+    @Override
+    public void taken(long stream, int bytes) {
+      on(stream, channel -> channel.taken(bytes));
+    }
+
+    @Override
+    public void ended(long stream) {
+      on(stream, ForwardedChannel::ended);
+    }
+
+    @Override
+    public void closed(long stream) {
+      on(stream, ForwardedChannel::gone);
+    }
   }
 
   private void sweep(LoopState loop) {

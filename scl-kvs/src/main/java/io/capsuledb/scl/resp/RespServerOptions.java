@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.function.IntSupplier;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -81,6 +82,9 @@ public final class RespServerOptions {
   private final ProcedureEngine procedures;
   private final Map<String, Supplier<Map<String, String>>> info;
   private final @Nullable Sharing sharing;
+  private final @Nullable IntSupplier keyRotation;
+  private final boolean rotateEachCall;
+  private final @Nullable ClientStreams door;
 
   private RespServerOptions(Builder builder) {
     this.listen = List.copyOf(builder.listen);
@@ -101,6 +105,9 @@ public final class RespServerOptions {
     this.procedures = builder.procedures;
     this.info = new LinkedHashMap<>(builder.info);
     this.sharing = builder.sharing;
+    this.keyRotation = builder.keyRotation;
+    this.rotateEachCall = builder.rotateEachCall;
+    this.door = builder.door;
   }
 
   /** Options with their defaults. */
@@ -191,6 +198,21 @@ public final class RespServerOptions {
     return sharing;
   }
 
+  /** Begins the next key generation and returns its number; null where that cannot be. */
+  @Nullable IntSupplier keyRotation() {
+    return keyRotation;
+  }
+
+  /** Whether a key generation begins before each call of a procedure. */
+  boolean rotateEachCall() {
+    return rotateEachCall;
+  }
+
+  /** Where the sockets are; null where they are the server's own. */
+  @Nullable ClientStreams door() {
+    return door;
+  }
+
   Map<String, Supplier<Map<String, String>>> info() {
     return java.util.Collections.unmodifiableMap(info);
   }
@@ -212,10 +234,13 @@ public final class RespServerOptions {
     private long replyTimeoutMs = 10_000;
     private String version = "unknown";
     private Runnable onShutdown = () -> {};
+    private @Nullable ClientStreams door;
     private ProcedureEngine procedures =
         ProcedureEngine.off("procedures are off: this server was started without them");
     private final Map<String, Supplier<Map<String, String>>> info = new LinkedHashMap<>();
     private @Nullable Sharing sharing;
+    private @Nullable IntSupplier keyRotation;
+    private boolean rotateEachCall;
 
     private Builder() {}
 
@@ -315,6 +340,29 @@ public final class RespServerOptions {
     /** What SHUTDOWN runs, on a thread of its own. Default: nothing. */
     public Builder onShutdown(Runnable callback) {
       this.onShutdown = callback;
+      return this;
+    }
+
+    /**
+     * What CAPSULE.ROTATE runs: it begins the next key generation and returns its number. None by
+     * default.
+     *
+     * @param eachCall whether it also runs before each call of a procedure
+     */
+    public Builder keyRotation(IntSupplier rotation, boolean eachCall) {
+      this.keyRotation = rotation;
+      this.rotateEachCall = eachCall;
+      return this;
+    }
+
+    /**
+     * Has the server open no socket: another process has them, and listens on {@link #listen}. See
+     * {@link RespServer#clients}.
+     *
+     * @param streams is told what clients are sent
+     */
+    public Builder door(ClientStreams streams) {
+      this.door = streams;
       return this;
     }
 

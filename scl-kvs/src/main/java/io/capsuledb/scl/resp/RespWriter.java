@@ -33,6 +33,9 @@ final class RespWriter {
   private static final int MAX_HEADER_BYTES = 24;
 
   private ByteBuf out;
+  private static final byte[] TRUE_3 = "#t\r\n".getBytes(StandardCharsets.US_ASCII);
+  private static final byte[] FALSE_3 = "#f\r\n".getBytes(StandardCharsets.US_ASCII);
+
   private int protocol = 2;
   private long maxBufferedBytes = Long.MAX_VALUE;
 
@@ -109,6 +112,29 @@ final class RespWriter {
 
   void integer(long value) {
     header(':', value);
+  }
+
+  /** A truth value; RESP2 has the integers 1 and 0 for it. */
+  void bool(boolean value) {
+    if (protocol >= 3) {
+      raw(value ? TRUE_3 : FALSE_3);
+    } else {
+      integer(value ? 1 : 0);
+    }
+  }
+
+  /** A number that is no integer; RESP2 has its text for it. */
+  void number(double value) {
+    String text =
+        Double.isNaN(value)
+            ? "nan"
+            : Double.isInfinite(value) ? value > 0 ? "inf" : "-inf" : Double.toString(value);
+    if (protocol >= 3) {
+      byte[] line = ("," + text + "\r\n").getBytes(StandardCharsets.US_ASCII);
+      raw(line, 0, line.length);
+    } else {
+      bulk(Double.toString(value));
+    }
   }
 
   void bulk(byte[] value) {

@@ -61,7 +61,7 @@ final class ServerState {
     this.authenticator = new Authenticator(options.users(), entropy);
     this.scanCursors = new ScanCursors(entropy);
     this.gate = new PauseGate(clock);
-    this.procedures = new Procedures(db, options.procedures(), clock);
+    this.procedures = new Procedures(db, options.procedures(), clock, options.sharing());
     this.refusals = new RefusalCounters(clock);
     this.input = new MemoryBudget(options.maxInputBytes());
     this.output = new MemoryBudget(options.maxOutputBytes());

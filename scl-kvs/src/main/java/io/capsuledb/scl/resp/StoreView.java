@@ -1,5 +1,8 @@
 package io.capsuledb.scl.resp;
 
+import io.capsuledb.core.bytes.LittleEndian;
+import io.capsuledb.core.crypto.Hash32;
+import io.capsuledb.core.crypto.Hashes;
 import io.capsuledb.core.error.DeniedException;
 import io.capsuledb.core.error.InvalidRequestException;
 import io.capsuledb.core.error.UnavailableException;
@@ -9,8 +12,12 @@ import io.capsuledb.engine.Lookup;
 import io.capsuledb.engine.Snapshot;
 import io.capsuledb.engine.Transaction;
 import io.capsuledb.engine.ValueType;
+import io.capsuledb.engine.merge.MergeOperator;
+import io.capsuledb.scl.lock.LockGrant;
+import io.capsuledb.scl.lock.LockMode;
 import io.capsuledb.scl.procedure.ProcedureHost;
 import io.capsuledb.scl.resp.AclUsers.Permission;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -50,19 +57,123 @@ final class StoreView implements ProcedureHost, AutoCloseable {
   /** Most lines one run prints: older ones are dropped. */
   private static final int MAX_LINES = FunctionLogs.MAX_LINES;
 
+  /** The same for a run on an event loop. */
+  private static final int QUICK_LOOKED = 256;
+
   private static final int WALK_KEYS = 128;
 
   /** What an operation costs in a record beyond key and value, at most. */
   private static final int OPERATION_BYTES = 64;
 
-  /** What the run did to a key: a value, or none for a removal. */
+  /** Most keys one call locks by name. */
+  private static final int MAX_LOCKED = 64;
+
+  /** An operand that {@link #merge} was given, in the form it is stored in. */
+  private static final class Operand {
+    private final MergeOperator operator;
+    private final byte[] bytes;
+
+    Operand(MergeOperator operator, byte[] bytes) {
+      this.operator = operator;
+      this.bytes = bytes;
+    }
+  }
+
+  /** What the run did to a key. Immutable. */
   private static final class Change {
+    /** Whether the key has a value of the run's own, or none; else what there was before. */
+    private final boolean decided;
+
+    /** Null for a removal. */
     private final byte @Nullable [] value;
+
     private final long expiryAtMs;
 
-    Change(byte @Nullable [] value, long expiryAtMs) {
+    /** Merged after that, in this order. */
+    private final List<Operand> operands;
+
+    private Change(
+        boolean decided, byte @Nullable [] value, long expiryAtMs, List<Operand> operands) {
+      this.decided = decided;
       this.value = value;
       this.expiryAtMs = expiryAtMs;
+      this.operands = List.copyOf(operands);
+    }
+
+    static Change to(byte @Nullable [] value, long expiryAtMs) {
+      return new Change(true, value, expiryAtMs, List.of());
+    }
+
+    /** Nothing yet, on top of what there is. */
+    static Change ofNothing() {
+      return new Change(false, null, Expiry.NEVER, List.of());
+    }
+
+    boolean decided() {
+      return decided;
+    }
+
+    /** With one operand more; one that can be told together with the last is. */
+    Change and(MergeOperator operator, byte[] operand) {
+      List<Operand> all = new ArrayList<>(operands);
+      if (!all.isEmpty() && all.getLast().operator == operator) {
+        byte[] both = operator.apply(operator.typeNumber(), all.getLast().bytes, operand);
+        if (both.length <= MergeOperator.MAX_OPERAND_BYTES) {
+          all.removeLast();
+          all.add(new Operand(operator, both));
+          return new Change(decided, value, expiryAtMs, all);
+        }
+      }
+      all.add(new Operand(operator, operand));
+      return new Change(decided, value, expiryAtMs, all);
+    }
+
+    long bytes(int keyLength) {
+      long bytes = OPERATION_BYTES + keyLength + (value == null ? 0L : value.length);
+      for (Operand operand : operands) {
+        bytes += OPERATION_BYTES + keyLength + operand.bytes.length;
+      }
+      return bytes;
+    }
+  }
+
+  /** A value, or none, with its type. */
+  private static final class Typed {
+    private final int typeNumber;
+    private final byte @Nullable [] value;
+
+    Typed(int typeNumber, byte @Nullable [] value) {
+      this.typeNumber = typeNumber;
+      this.value = value;
+    }
+  }
+
+  /** What was read of a key. */
+  private static final class Seen {
+    private static final byte[] SEEN_TAG =
+        "capsuledb/v1/call/seen".getBytes(StandardCharsets.US_ASCII);
+
+    private final MultiState.Watched watched;
+    private final @Nullable Hash32 digest;
+
+    Seen(byte[] key, Lookup lookup, boolean shared) {
+      watched = new MultiState.Watched(key, lookup);
+      // Two workers' changes may be of one Lamport time, and operands come below other changes.
+      digest = shared ? digest(lookup) : null;
+    }
+
+    boolean touched(Transaction now) {
+      return digest == null
+          ? watched.touched(now.describe(watched.key()))
+          : !digest.equals(digest(now.get(watched.key())));
+    }
+
+    private static Hash32 digest(Lookup lookup) {
+      byte[] head = new byte[2 + Long.BYTES];
+      head[0] = (byte) (lookup.found() ? 1 : 0);
+      head[1] = (byte) lookup.type().number();
+      LittleEndian.putLong(head, 2, lookup.expiryAtMs());
+      return Hashes.tagged(SEEN_TAG, head, lookup.value());
     }
   }
 
@@ -103,35 +214,54 @@ final class StoreView implements ProcedureHost, AutoCloseable {
   private final boolean readOnly;
   private final long nowMs;
   private final @Nullable Transaction transaction;
+  private final @Nullable CallLocks locks;
   private @Nullable Snapshot snapshot;
 
   private final NavigableMap<byte[], Change> changes = new TreeMap<>(Arrays::compareUnsigned);
-  private final NavigableMap<byte[], MultiState.Watched> seen =
-      new TreeMap<>(Arrays::compareUnsigned);
+  private final NavigableMap<byte[], Seen> seen = new TreeMap<>(Arrays::compareUnsigned);
+  private final List<byte[]> locked = new ArrayList<>();
+  private byte @Nullable [] wanted;
+  private boolean asksForOrder;
   private final List<Range> ranges = new ArrayList<>();
   private final List<String> lines = new ArrayList<>();
   private @Nullable List<Undo> undo;
   private long changedBytes;
   private int looked;
+  private int mostLooked = MAX_LOOKED;
   private long fence;
 
   private StoreView(
-      CapsuleDb db, AclUser user, boolean readOnly, long nowMs, @Nullable Transaction transaction) {
+      CapsuleDb db,
+      AclUser user,
+      boolean readOnly,
+      long nowMs,
+      @Nullable Transaction transaction,
+      @Nullable CallLocks locks) {
     this.db = db;
+    this.locks = locks;
     this.user = user;
     this.readOnly = readOnly;
     this.nowMs = nowMs;
     this.transaction = transaction;
   }
 
-  /** A view for a run that holds no lock. */
-  static StoreView optimistic(CapsuleDb db, AclUser user, boolean readOnly, Clock clock) {
-    return new StoreView(db, user, readOnly, clock.wallMs(), null);
+  /** A view for a run that must be short: what looks at much is given up. */
+  static StoreView quick(
+      CapsuleDb db, AclUser user, boolean readOnly, Clock clock, CallLocks locks) {
+    StoreView view = optimistic(db, user, readOnly, clock, locks);
+    view.mostLooked = QUICK_LOOKED;
+    return view;
   }
 
-  /** A view for a run inside a transaction, with what is staged there. */
+  /** A view for a run that keeps nobody waiting but those who want one of its locks. */
+  static StoreView optimistic(
+      CapsuleDb db, AclUser user, boolean readOnly, Clock clock, CallLocks locks) {
+    return new StoreView(db, user, readOnly, clock.wallMs(), null, locks);
+  }
+
+  /** A view for a run inside a transaction, which is alone, with what is staged there. */
   static StoreView within(CapsuleDb db, AclUser user, boolean readOnly, Transaction transaction) {
-    return new StoreView(db, user, readOnly, transaction.nowMs(), transaction);
+    return new StoreView(db, user, readOnly, transaction.nowMs(), transaction, null);
   }
 
   // ------------------------------------------------------------------ the end of a run
@@ -146,32 +276,96 @@ final class StoreView implements ProcedureHost, AutoCloseable {
     return List.copyOf(lines);
   }
 
+  /** Whether the run lacked a lock, or looked at more than a quick one may. */
+  boolean gaveUp() {
+    return wanted != null || looked > mostLooked;
+  }
+
+  /** The key whose lock the run lacks: it is to be run again with it. Null if it lacks none. */
+  byte @Nullable [] wanted() {
+    return wanted;
+  }
+
+  /**
+   * The locks under which the changes are to be published, in a shared capsule: of what was read,
+   * and of what was written. None where nothing was read, and so nothing can be out of date.
+   */
+  NavigableMap<Long, LockMode> wishes() {
+    NavigableMap<Long, LockMode> wishes = new TreeMap<>(Long::compareUnsigned);
+    CallLocks own = locks;
+    if (own == null || !own.shared() || !ordered(own)) {
+      return wishes;
+    }
+    if (!ranges.isEmpty()) {
+      // Keys that are not there yet have no lock.
+      wishes.put(LockGrant.ALL, LockMode.EXCLUSIVE);
+      return wishes;
+    }
+    wishes.put(LockGrant.ALL, LockMode.SHARED);
+    seen.keySet().forEach(key -> wishes.put(own.lockOf(key), LockMode.SHARED));
+    changes.keySet().forEach(key -> wishes.put(own.lockOf(key), LockMode.EXCLUSIVE));
+    locked.forEach(key -> wishes.put(own.lockOf(key), LockMode.EXCLUSIVE));
+    return wishes;
+  }
+
+  /** Whether the run has its place among the transactions of all workers. */
+  private boolean ordered(CallLocks own) {
+    if (own.linearizable() || asksForOrder) {
+      return true;
+    }
+    boolean merges = changes.values().stream().noneMatch(Change::decided);
+    return !changes.isEmpty() && !(merges && seen.isEmpty() && ranges.isEmpty());
+  }
+
   /**
    * Makes the changes of an optimistic run visible, all or, if others changed what it read, none.
    *
    * @return the fence of all the run did, or {@link #CONFLICT}
    */
   long publish() {
-    if (changes.isEmpty()) {
+    boolean shared = locks != null && locks.shared();
+    if (changes.isEmpty() && !shared) {
       // What it read is of one time: that is when it took place.
       return fence;
     }
-    try (Transaction own = db.begin()) {
+    try (Transaction own = changes.isEmpty() ? db.beginReading() : db.begin()) {
       if (!unchanged(own)) {
         return CONFLICT;
       }
+      if (changes.isEmpty()) {
+        return fence;
+      }
       stage(own);
+      if (locks != null) {
+        locks.wrote();
+      }
       return Math.max(fence, own.commit());
+    }
+  }
+
+  /**
+   * Whether what was read is what is there. A snapshot of a shared capsule is not frozen: what
+   * another worker wrote may belong into it and come later.
+   */
+  boolean unchanged() {
+    try (Transaction own = db.beginReading()) {
+      return unchanged(own);
     }
   }
 
   private boolean unchanged(Transaction own) {
     Snapshot read = snapshot;
-    if (read == null || read.time() == db.committedTime()) {
+    if (read == null) {
       return true;
     }
-    for (MultiState.Watched one : seen.values()) {
-      if (one.touched(own.describe(one.key()))) {
+    boolean shared = locks != null && locks.shared();
+    if (!shared && read.time() == db.committedTime()) {
+      return true;
+    }
+    // What was looked at is bounded, and is looked at once more.
+    mostLooked = Integer.MAX_VALUE;
+    for (Seen one : seen.values()) {
+      if (one.touched(own)) {
         return false;
       }
     }
@@ -189,12 +383,34 @@ final class StoreView implements ProcedureHost, AutoCloseable {
   void stage(Transaction target) {
     changes.forEach(
         (key, change) -> {
-          if (change.value == null) {
+          if (!change.decided) {
+            change.operands.forEach(operand -> target.merge(key, operand.operator, operand.bytes));
+            return;
+          }
+          Typed settled = settle(change, null);
+          if (settled.value == null) {
             target.delete(key);
           } else {
-            target.put(key, ValueType.STRING, change.value, change.expiryAtMs);
+            ValueType type =
+                settled.typeNumber == ValueType.SET.number() ? ValueType.SET : ValueType.STRING;
+            target.put(key, type, settled.value, change.expiryAtMs);
           }
         });
+  }
+
+  /** What a key has after a change of what was below. */
+  private static Typed settle(Change change, @Nullable Lookup below) {
+    int type = ValueType.STRING.number();
+    byte[] value = change.value;
+    if (!change.decided && below != null && below.found()) {
+      type = below.type().number();
+      value = below.value();
+    }
+    for (Operand operand : change.operands) {
+      value = operand.operator.apply(type, value, operand.bytes);
+      type = operand.operator.typeNumber();
+    }
+    return new Typed(type, value);
   }
 
   @Override
@@ -207,6 +423,9 @@ final class StoreView implements ProcedureHost, AutoCloseable {
   // ------------------------------------------------------------------ reading
 
   private void check(byte[] key, Permission permission) {
+    if (wanted != null) {
+      throw again();
+    }
     if (key.length > CapsuleDb.MAX_KEY_BYTES) {
       throw new InvalidRequestException(
           "a key of " + key.length + " bytes; at most " + CapsuleDb.MAX_KEY_BYTES);
@@ -235,8 +454,8 @@ final class StoreView implements ProcedureHost, AutoCloseable {
 
   private void count(int keys) {
     looked += keys;
-    if (looked > MAX_LOOKED) {
-      throw new InvalidRequestException("one call looks at " + MAX_LOOKED + " keys at most");
+    if (looked > mostLooked) {
+      throw new InvalidRequestException("one call looks at " + mostLooked + " keys at most");
     }
   }
 
@@ -249,26 +468,31 @@ final class StoreView implements ProcedureHost, AutoCloseable {
     } else {
       lookup = snapshot().get(key);
       if (!seen.containsKey(key)) {
-        seen.put(key, new MultiState.Watched(key, lookup));
+        seen.put(key, new Seen(key, lookup, locks != null && locks.shared()));
       }
     }
     fence = Math.max(fence, lookup.fence());
     return lookup;
   }
 
-  private byte @Nullable [] current(byte[] key) {
+  /** What a key has now, the run's own changes included. */
+  private Typed typed(byte[] key) {
     Change change = changes.get(key);
     if (change != null) {
-      return change.value;
+      return settle(change, change.decided ? null : below(key));
     }
     Lookup lookup = below(key);
-    if (!lookup.found()) {
-      return null;
-    }
-    if (lookup.type() != ValueType.STRING) {
+    return lookup.found()
+        ? new Typed(lookup.type().number(), lookup.value())
+        : new Typed(ValueType.STRING.number(), null);
+  }
+
+  private byte @Nullable [] current(byte[] key) {
+    Typed typed = typed(key);
+    if (typed.value != null && typed.typeNumber != ValueType.STRING.number()) {
       throw new InvalidRequestException("the key holds a list or a set, not a string");
     }
-    return lookup.value();
+    return typed.value;
   }
 
   @Override
@@ -282,11 +506,17 @@ final class StoreView implements ProcedureHost, AutoCloseable {
   public boolean exists(byte[] key) {
     check(key, Permission.READ);
     Change change = changes.get(key);
-    return change != null ? change.value != null : below(key).found();
+    if (change == null) {
+      return below(key).found();
+    }
+    return !change.operands.isEmpty() || change.value != null;
   }
 
   @Override
   public List<Entry> scan(byte[] prefix, byte @Nullable [] after, int limit) {
+    if (wanted != null) {
+      throw again();
+    }
     user.requireKey(prefix, Permission.READ);
     List<Entry> found = new ArrayList<>();
     long bytes = 0;
@@ -336,14 +566,8 @@ final class StoreView implements ProcedureHost, AutoCloseable {
     if (ReservedKeys.isReserved(key) || key.length > CapsuleDb.MAX_KEY_BYTES) {
       return 0;
     }
-    Change change = changes.get(key);
-    byte[] value;
-    if (change != null) {
-      value = change.value;
-    } else {
-      Lookup lookup = below(key);
-      value = lookup.found() && lookup.type() == ValueType.STRING ? lookup.value() : null;
-    }
+    Typed typed = typed(key);
+    byte[] value = typed.typeNumber == ValueType.STRING.number() ? typed.value : null;
     if (value == null) {
       return 0;
     }
@@ -407,10 +631,7 @@ final class StoreView implements ProcedureHost, AutoCloseable {
   }
 
   private static long bytes(byte[] key, @Nullable Change change) {
-    if (change == null) {
-      return 0;
-    }
-    return OPERATION_BYTES + key.length + (change.value == null ? 0L : change.value.length);
+    return change == null ? 0 : change.bytes(key.length);
   }
 
   private void set(byte[] key, byte[] value, long expiryAtMs) {
@@ -418,7 +639,7 @@ final class StoreView implements ProcedureHost, AutoCloseable {
       throw new InvalidRequestException(
           "a value of " + value.length + " bytes; at most " + CapsuleDb.MAX_VALUE_BYTES);
     }
-    change(key, new Change(value, expiryAtMs));
+    change(key, Change.to(value, expiryAtMs));
   }
 
   @Override
@@ -432,7 +653,7 @@ final class StoreView implements ProcedureHost, AutoCloseable {
     checkWrite(key);
     boolean there = exists(key);
     if (there) {
-      change(key, new Change(null, Expiry.NEVER));
+      change(key, Change.to(null, Expiry.NEVER));
     }
     return there;
   }
@@ -461,7 +682,7 @@ final class StoreView implements ProcedureHost, AutoCloseable {
 
   private long expiry(byte[] key) {
     Change change = changes.get(key);
-    return change != null ? change.expiryAtMs : below(key).expiryAtMs();
+    return change != null && change.decided ? change.expiryAtMs : below(key).expiryAtMs();
   }
 
   @Override
@@ -475,24 +696,90 @@ final class StoreView implements ProcedureHost, AutoCloseable {
     if (replacement != null) {
       set(key, replacement, Expiry.NEVER);
     } else if (value != null) {
-      change(key, new Change(null, Expiry.NEVER));
+      change(key, Change.to(null, Expiry.NEVER));
     }
     return true;
   }
 
+  /**
+   * Does not read: what others merge meanwhile counts too, and spoils nothing. So it does not say
+   * what the key has now.
+   */
   @Override
   public byte @Nullable [] merge(byte[] key, String operator, byte[] operand) {
-    throw new UnavailableException("merge is not in this server: use get and put");
+    checkWrite(key);
+    MergeOperator known = operator(operator);
+    byte[] canonical =
+        operand.length > MergeOperator.MAX_OPERAND_BYTES
+            ? null
+            : known.canonical(known == MergeOperator.UNION ? setOf(operand) : operand);
+    if (canonical == null || canonical.length > MergeOperator.MAX_OPERAND_BYTES) {
+      throw new InvalidRequestException(operand.length + " bytes are no operand of " + known);
+    }
+    Change before = changes.get(key);
+    if (before == null || !before.decided) {
+      Lookup lookup = transaction != null ? transaction.get(key) : snapshot().get(key);
+      count(1);
+      requireFits(known, lookup.type().number(), lookup.found() ? lookup.value() : null);
+    }
+    if (before != null) {
+      Typed now = settle(before, null);
+      requireFits(known, now.typeNumber, now.value);
+    }
+    Change base = before == null ? Change.ofNothing() : before;
+    change(key, base.and(known, canonical));
+    return null;
+  }
+
+  private static MergeOperator operator(String name) {
+    for (MergeOperator one : MergeOperator.values()) {
+      if (one.name().equalsIgnoreCase(name)) {
+        return one;
+      }
+    }
+    throw new InvalidRequestException(
+        "there is no such operator of merge: allowed are MIN, MAX, COUNTER and UNION");
+  }
+
+  private static void requireFits(MergeOperator operator, int typeNumber, byte @Nullable [] value) {
+    if (value != null
+        && (typeNumber != operator.typeNumber() || operator.canonical(value) == null)) {
+      throw new InvalidRequestException(
+          "the key has a value that " + operator + " does not apply to");
+    }
+  }
+
+  /** What is merged into a set: one element. */
+  private static byte[] setOf(byte[] element) {
+    CollectionCodec.Builder set = new CollectionCodec.Builder(element.length);
+    set.add(element, 0, element.length);
+    return set.build();
   }
 
   @Override
   public void lock(byte[] key) {
-    throw new UnavailableException(
-        "lock is not in this server: every call is serializable without");
+    check(key, Permission.READ);
+    asksForOrder = true;
+    CallLocks own = locks;
+    if (own == null || own.holds(key)) {
+      // Within a transaction that is alone everything is locked.
+      locked.add(key);
+      return;
+    }
+    if (locked.size() >= MAX_LOCKED) {
+      throw new InvalidRequestException("one call locks " + MAX_LOCKED + " keys at most");
+    }
+    wanted = key;
+    throw again();
+  }
+
+  private static UnavailableException again() {
+    return new UnavailableException("the call is run again, with the lock");
   }
 
   @Override
   public void begin() {
+    asksForOrder = true;
     undo = new ArrayList<>();
   }
 

@@ -2,6 +2,8 @@ package io.capsuledb.scl.resp;
 
 import io.capsuledb.core.error.InvalidRequestException;
 import io.capsuledb.scl.resp.RespServerOptions.Transport;
+import io.netty.channel.ChannelId;
+import io.netty.channel.DefaultChannelId;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.IoHandlerFactory;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
@@ -9,6 +11,7 @@ import io.netty.channel.ServerChannel;
 import io.netty.channel.epoll.Epoll;
 import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.channel.epoll.EpollServerSocketChannel;
+import io.netty.channel.local.LocalIoHandler;
 import io.netty.channel.nio.NioIoHandler;
 import io.netty.channel.socket.nio.NioServerSocketChannel;
 import io.netty.channel.uring.IoUring;
@@ -89,6 +92,15 @@ final class Transports {
     }
     throw new InvalidRequestException(
         "transport is " + wanted + ", which does not work here; allowed is AUTO or NIO");
+  }
+
+  /** Event loops for channels without sockets. */
+  static EventLoopGroup startWithoutSockets(int threads) {
+    // Looks at the machine's network interfaces, once, which a sealed process may not do later.
+    ChannelId first = DefaultChannelId.newInstance();
+    LOG.log(System.Logger.Level.DEBUG, "event=resp.no_sockets channel_id=" + first.asShortText());
+    return new MultiThreadIoEventLoopGroup(
+        threads, new DefaultThreadFactory("resp-io"), LocalIoHandler.newFactory());
   }
 
   private static void refused(Transport wanted, Transport transport, @Nullable Throwable cause) {

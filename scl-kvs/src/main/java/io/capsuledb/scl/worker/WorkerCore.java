@@ -63,6 +63,7 @@ public final class WorkerCore {
   private static final int RANKS_PER_LEASE = 8;
   private static final int MAX_RANK = 6;
   private static final int CLAIM_PAUSE_BEATS = 4;
+  private static final int LEASES_UNREADY = 3;
 
   private record Waiting(long ticket, List<Position> unmet, long deadline) {}
 
@@ -103,10 +104,11 @@ public final class WorkerCore {
 
   // The coordinator that is obeyed.
   private long term;
-  private long coordinatorChain;
   private long coordinatorNode;
   private boolean joined;
   private long heardAt;
+  private long framesAt;
+  private long signAt;
   private long claimNotBefore;
   private boolean anyCoordinator;
   private long leaseUntil;
@@ -191,6 +193,7 @@ public final class WorkerCore {
           frontierRead(now, ticket, claims);
       case WorkerInput.Sealed(long writer, ChainHead last) -> {
         merge.sealed(now, writer, last);
+        mergeAll(now);
         coordinator.sealed(now, writer);
       }
       case WorkerInput.SealOverruled(long writer, long beyond) ->
@@ -282,18 +285,31 @@ public final class WorkerCore {
         }
         default -> burst.add(record);
       }
-      coordinator.merged(now, record);
+      coordinator.merged(record);
     }
     flushBurst();
+    coordinator.mergedAll(now);
     progressSessions();
-    checkReady();
+    checkReady(now);
   }
 
-  /** What the coordinator's chain says is a sign of its life, too. */
+  /** What a coordinator writes is a sign of its life, for who hears nobody at all. */
   private void sign(long now, CapsuleRecord record) {
-    if (record.header().writer() == coordinatorChain) {
-      heardAt = now;
+    if (merge.last(record.header().writer()) == null) {
+      signAt = now;
     }
+  }
+
+  /**
+   * When a coordinator was last known to live. A worker that reaches replicas and none of several
+   * others had better not claim a term that those are content with; whoever hears others, and no
+   * coordinator, does not wait for one that only replicas hear.
+   *
+   * @param others workers that may live besides this one and the coordinator's
+   */
+  private long coordinatorSeenAt(long now, int others) {
+    boolean hearsNobody = others > 0 && now - framesAt >= options.leaseNanos() / 2;
+    return hearsNobody && signAt - heardAt > 0 ? signAt : heardAt;
   }
 
   private void flushBurst() {
@@ -368,6 +384,8 @@ public final class WorkerCore {
         ownEntry = entry;
         introducedAt = now;
         heardAt = now;
+        framesAt = now;
+        signAt = now;
         claimNotBefore = now;
         leaseUntil = now;
         nextBeat = now;
@@ -375,7 +393,7 @@ public final class WorkerCore {
       }
       merge.own(record, entry);
       head = new ChainHead(record.header().sequence(), record.hash());
-      coordinator.merged(now, record);
+      coordinator.merged(record);
     }
     locks.durable(head.sequence());
     announce(records);
@@ -460,14 +478,14 @@ public final class WorkerCore {
     if (stopped) {
       return;
     }
-    checkReady();
+    checkReady(now);
     coordinator.readEnds(now, began, claims);
     if (readAgain) {
       read(now);
     }
   }
 
-  private void checkReady() {
+  private void checkReady(long now) {
     Map<Long, Long> behind = targets;
     if (ready || behind == null) {
       return;
@@ -477,6 +495,7 @@ public final class WorkerCore {
     if (behind.isEmpty() && bound.isEmpty()) {
       ready = true;
       targets = null;
+      coordinator.ready(now);
       for (long writer : merge.writers()) {
         RosterEntry entry = merge.entry(writer);
         anyCoordinator |=
@@ -496,6 +515,9 @@ public final class WorkerCore {
   // ------------------------------------------------------------------ frames
 
   private void received(long now, long sender, SclMessage message) {
+    if (sender != own) {
+      framesAt = now;
+    }
     switch (message) {
       case SclMessage.Records(long writer, long from, long to, List<CapsuleRecord> records) -> {
         if (writer != own) {
@@ -550,7 +572,6 @@ public final class WorkerCore {
     }
     if (beat.term() > term) {
       term = beat.term();
-      coordinatorChain = beat.coordinator();
       coordinatorNode = sender;
       joined = false;
       join();
@@ -619,16 +640,25 @@ public final class WorkerCore {
     return Long.remainderUnsigned(mixed >>> 17, CLAIM_PAUSE_BEATS * options.beatNanos());
   }
 
+  /**
+   * A worker that is not ready yet leaves it to those that are, for a while: it may wait for what
+   * nobody can make durable before somebody seals its writer.
+   */
   private void mayClaim(long now) {
-    if (!ready || leaving || coordinator.phase() != CoordinatorCore.Phase.OFF) {
+    if (leaving || coordinator.phase() != CoordinatorCore.Phase.OFF) {
       return;
     }
-    boolean fresh = term == 0 && !anyCoordinator;
+    boolean fresh = ready && term == 0 && !anyCoordinator;
+    // Among those that may be left.
     List<Long> living = epochs.living();
+    living.remove(Long.valueOf(coordinatorNode));
     int rank = living.contains(own) ? living.indexOf(own) : living.size();
+    living.remove(Long.valueOf(own));
     long wait =
-        options.leaseNanos() + Math.min(rank, MAX_RANK) * (options.leaseNanos() / RANKS_PER_LEASE);
-    if (now - claimNotBefore >= 0 && (fresh || now - heardAt >= wait)) {
+        (ready ? 1 : LEASES_UNREADY) * options.leaseNanos()
+            + Math.min(rank, MAX_RANK) * (options.leaseNanos() / RANKS_PER_LEASE);
+    if (now - claimNotBefore >= 0
+        && (fresh || now - coordinatorSeenAt(now, living.size()) >= wait)) {
       claimNotBefore = now + CLAIM_PAUSE_BEATS * options.beatNanos() + spread();
       coordinator.claim(now);
     }

@@ -68,10 +68,7 @@ class MergeCorePropertyTest {
     @Override
     public Decoded<RosterEntry> introduced(CapsuleRecord first) {
       return io.capsuledb.core.capsule.RosterCodec.decode(
-              CAPSULE.name,
-              first.payload(),
-              List.of(CAPSULE.metadata.applicationKey()),
-              SampleCapsule.CURVE)
+              CAPSULE.name, first.payload(), CAPSULE.metadata, SampleCapsule.CURVE)
           .then(entries -> Decoded.accept(entries.getFirst()));
     }
 

@@ -1,5 +1,6 @@
 package io.capsuledb.scl.sim;
 
+import io.capsuledb.core.capsule.RosterEntry;
 import io.capsuledb.core.capsule.RosterEntry.Role;
 import io.capsuledb.core.crypto.Hash32;
 import io.capsuledb.core.epoch.Rts;
@@ -13,6 +14,7 @@ import io.capsuledb.core.seal.Ballot;
 import io.capsuledb.core.seal.ChainHead;
 import io.capsuledb.core.seal.SealOrder;
 import io.capsuledb.core.seal.SealOrderCodec;
+import io.capsuledb.engine.merge.MergeOperator;
 import io.capsuledb.scl.epoch.CoordinatorCore;
 import io.capsuledb.scl.epoch.WorkerOptions;
 import io.capsuledb.scl.frame.SclMessage;
@@ -27,17 +29,21 @@ import io.capsuledb.scl.worker.WorkerStart;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.NavigableMap;
+import java.util.Objects;
 import java.util.PriorityQueue;
 import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -69,7 +75,10 @@ final class SclSim {
       boolean forgery,
       boolean tightCuts,
       int pollMs,
-      boolean silent) {
+      boolean silent,
+      boolean idles,
+      boolean fewCachedLocks,
+      boolean fewParkedRecords) {
 
     static Faults of(SplittableRandom random) {
       int slots =
@@ -78,7 +87,7 @@ final class SclSim {
               : random.nextInt(8) == 0 ? 1 : 2 + random.nextInt(4);
       return new Faults(
           slots,
-          random.nextInt(3) == 0 ? 5 : 3,
+          random.nextInt(3) == 0 ? 4 + random.nextInt(2) : 3,
           random.nextInt(3) == 0 ? 0 : random.nextDouble() * 0.3,
           random.nextInt(2) == 0 ? 0 : random.nextDouble() * 0.2,
           1 + random.nextInt(random.nextInt(4) == 0 ? 150 : 15),
@@ -92,6 +101,9 @@ final class SclSim {
           random.nextInt(3) == 0,
           random.nextInt(3) == 0,
           random.nextInt(3) == 0 ? 60 : random.nextInt(3) == 0 ? 3_000 : 400,
+          random.nextInt(4) == 0,
+          true,
+          random.nextInt(4) == 0,
           random.nextInt(4) == 0);
     }
   }
@@ -125,6 +137,7 @@ final class SclSim {
   private final Map<Long, Hash32> syncOfEpoch = new TreeMap<>();
   private final Map<Long, Sync> syncs = new TreeMap<>();
   private final Map<Long, Long> digestOfEpoch = new HashMap<>();
+  private final Map<Long, Long> chainOfTerm = new HashMap<>();
   private final List<CapsuleRecord> acknowledged = new ArrayList<>();
   private int elements;
   long takeovers;
@@ -134,6 +147,11 @@ final class SclSim {
   long forcedSyncs;
   long lastSyncAt;
   long longestSyncGap;
+  long longestTakeover;
+  long lastCommitAt;
+  long longestCommitGap;
+  long lockFrames;
+  long mergedOperands;
 
   SclSim(long seed, @Nullable Faults given) {
     this.random = new SplittableRandom(seed);
@@ -149,8 +167,8 @@ final class SclSim {
             .pullTimeoutMs(300)
             .recordOperations(4)
             .cutMargin(faults.tightCuts() ? 6 : 1 << 20)
-            .maxCachedLocks(random.nextInt(4) == 0 ? 1 : 64)
-            .maxParkedRecords(random.nextInt(4) == 0 ? 16 : 1 << 12)
+            .maxCachedLocks(faults.fewCachedLocks() ? 1 : 64)
+            .maxParkedRecords(faults.fewParkedRecords() ? 16 : 1 << 12)
             .build();
     for (int i = 0; i < faults.slots(); i++) {
       Slot slot = new Slot(i);
@@ -216,10 +234,10 @@ final class SclSim {
     final int index;
     final double rate;
     final long offset;
-    boolean mute;
-    boolean deaf;
-    boolean noStore;
-    int cell;
+    long muteUntil;
+    long deafUntil;
+    long noStoreUntil;
+    long apartUntil;
     long pausedUntil;
     @Nullable Node node;
 
@@ -227,6 +245,23 @@ final class SclSim {
       this.index = index;
       this.rate = faults.skew() ? 0.9 + random.nextDouble() * 0.2 : 1;
       this.offset = random.nextLong(1L << 40) - (1L << 39);
+    }
+
+    boolean isMute() {
+      return now < muteUntil;
+    }
+
+    boolean isDeaf() {
+      return now < deafUntil;
+    }
+
+    boolean hasNoStore() {
+      return now < noStoreUntil;
+    }
+
+    /** Whether it hears only those that are apart as well. */
+    boolean isApart() {
+      return now < apartUntil;
     }
 
     long local() {
@@ -347,7 +382,7 @@ final class SclSim {
   }
 
   private boolean lostToStore(Node node) {
-    return !node.alive || (!calm && (node.slot.noStore || chance(faults.lose() / 2)));
+    return !node.alive || node.slot.hasNoStore() || (!calm && chance(faults.lose() / 2));
   }
 
   /** A worker's process: the core, its engine, and the thinnest of shells. */
@@ -369,6 +404,7 @@ final class SclSim {
     private final Map<Long, Runnable> reached = new HashMap<>();
     private final Map<Long, Runnable> atDurable = new LinkedHashMap<>();
     private final Map<Long, Runnable> synced = new HashMap<>();
+    private final Map<Long, Long> forcedAfter = new HashMap<>();
     private final List<Runnable> atDeath = new ArrayList<>();
     private final List<SealOp> sealOps = new ArrayList<>();
     private long readTicket;
@@ -378,8 +414,46 @@ final class SclSim {
       this.slot = slot;
       this.writer = freshWriter();
       this.engine = new SimEngine(records, contents, writer);
-      this.core = new WorkerCore(writer, options, WorkerStart.EMPTY, records);
+      this.core =
+          new WorkerCore(
+              writer, options, random.nextBoolean() ? replayed() : WorkerStart.EMPTY, records);
       this.own = new Pusher(this, writer);
+    }
+
+    /** What the engine has replayed when it opens. */
+    private WorkerStart replayed() {
+      List<CapsuleRecord> all = engine.replay(store.statedChains().values());
+      Map<Long, WorkerStart.Start> chains = new TreeMap<>();
+      CapsuleRecord newest = null;
+      for (CapsuleRecord record : all) {
+        long of = record.header().writer();
+        RosterEntry entry =
+            record.header().sequence() == 1
+                ? records.introduced(record).orThrow()
+                : Objects.requireNonNull(chains.get(of)).entry();
+        chains.put(
+            of,
+            new WorkerStart.Start(
+                entry,
+                new ChainHead(record.header().sequence(), record.hash()),
+                record.header().lamport()));
+        if (record.header().type() == RecordType.SYNC
+            && (newest == null || record.header().epoch() > newest.header().epoch())) {
+          newest = record;
+        }
+      }
+      List<CapsuleRecord> epochs = new ArrayList<>();
+      long joined = 0;
+      if (newest != null) {
+        epochs.add(newest);
+        joined = newest.header().epoch();
+      }
+      long after = joined;
+      all.stream()
+          .filter(r -> r.header().type() == RecordType.RTS && r.header().epoch() > after)
+          .sorted(Comparator.comparingLong(r -> r.header().epoch()))
+          .forEach(epochs::add);
+      return new WorkerStart(List.copyOf(chains.values()), epochs);
     }
 
     void begin() {
@@ -417,7 +491,11 @@ final class SclSim {
         List<WorkerOutput> outputs = core.step(slot.local(), next);
         note(writer * 31 + outputs.size());
         for (WorkerOutput output : outputs) {
+          note(output.getClass().getName().hashCode());
           carryOut(output);
+          if (isCritical(output)) {
+            criticalMoment(slot);
+          }
         }
         if (core.coordinator().phase() != phase) {
           phase = core.coordinator().phase();
@@ -475,11 +553,11 @@ final class SclSim {
         case WorkerOutput.Stable(CapsuleRecord record, Sync sync) -> {
           engine.stable(sync);
           Hash32 known = syncOfEpoch.putIfAbsent(sync.epoch(), record.hash());
-          check(known == null || known.equals(record.hash()), "two SYNCs of " + sync.epoch());
+          check(known == null || known.equals(record.hash()), "two SYNCs of ", sync.epoch());
           syncs.putIfAbsent(sync.epoch(), sync);
           long digest = engine.digest(sync.cutTime());
           Long other = digestOfEpoch.putIfAbsent(sync.epoch(), digest);
-          check(other == null || other == digest, "snapshots differ at SYNC " + sync.epoch());
+          check(other == null || other == digest, "snapshots differ at SYNC ", sync.epoch());
         }
         case WorkerOutput.Ready() -> ready = true;
         case WorkerOutput.IntroduceCoordinator() -> {
@@ -523,8 +601,13 @@ final class SclSim {
         }
         case WorkerOutput.Granted(long ticket) -> run(granted.remove(ticket));
         case WorkerOutput.Reached(long ticket) -> run(reached.remove(ticket));
-        case WorkerOutput.Synced(long ticket, CapsuleRecord _, Sync _) -> {
+        case WorkerOutput.Synced(long ticket, CapsuleRecord record, Sync sync) -> {
           forcedSyncs++;
+          checkDurable(record);
+          check(
+              engine.stable >= sync.cutTime()
+                  && forcedAfter.getOrDefault(ticket, 0L) <= sync.cutTime(),
+              "a SYNC that was forced lacks what was there before");
           run(synced.remove(ticket));
         }
         case WorkerOutput.Denied(long ticket, var _) -> run(denied.remove(ticket));
@@ -653,6 +736,7 @@ final class SclSim {
     void forceSync(Runnable onSynced) {
       long ticket = ++lastTicket;
       synced.put(ticket, onSynced);
+      forcedAfter.put(ticket, engine.lastOperation);
       input(new WorkerInput.ForceSync(ticket, 2000 * MS));
     }
 
@@ -705,7 +789,13 @@ final class SclSim {
   }
 
   private void multicast(Node from, long receiver, SclMessage message) {
-    if (!calm && (from.slot.mute || (faults.silent() && message instanceof SclMessage.Records))) {
+    if (message instanceof SclMessage.LockRequest
+        || message instanceof SclMessage.Grant
+        || message instanceof SclMessage.Recall
+        || message instanceof SclMessage.Release) {
+      lockFrames++;
+    }
+    if (from.slot.isMute() || (!calm && faults.silent() && message instanceof SclMessage.Records)) {
       return;
     }
     for (Slot slot : slots) {
@@ -713,7 +803,9 @@ final class SclSim {
       if (to == null || to == from || (receiver != 0 && to.writer != receiver)) {
         continue;
       }
-      if (!calm && (slot.deaf || slot.cell != from.slot.cell || chance(faults.lose()))) {
+      if (slot.isDeaf()
+          || slot.isApart() != from.slot.isApart()
+          || (!calm && chance(faults.lose()))) {
         continue;
       }
       // A frame passes the receiver's window once: copies count only if the sender made them.
@@ -721,10 +813,15 @@ final class SclSim {
           netDelay(),
           () -> to.whenAwake(() -> to.input(new WorkerInput.Received(from.writer, message))));
       if (!calm && chance(faults.repeat())) {
-        // Sometimes long after: routers may keep what they carry.
+        // Sometimes long after, and to whoever is there then: routers may keep what they carry.
         at(
             random.nextInt(4) == 0 ? random.nextLong(2_000 * MS) : 3 * netDelay(),
-            () -> to.whenAwake(() -> to.input(new WorkerInput.Received(from.writer, message))));
+            () -> {
+              Node late = slot.node;
+              if (late != null && (receiver == 0 || late.writer == receiver)) {
+                late.whenAwake(() -> late.input(new WorkerInput.Received(from.writer, message)));
+              }
+            });
       }
     }
   }
@@ -837,7 +934,8 @@ final class SclSim {
       return;
     }
     Slot slot = slots.get(random.nextInt(slots.size()));
-    switch (random.nextInt(6)) {
+    switch (random.nextInt(7)) {
+      case 6 -> conspire(slot);
       case 0 -> {
         if (faults.crashes() && slot.node != null) {
           slot.crash();
@@ -855,17 +953,7 @@ final class SclSim {
             split();
             break;
           }
-          int kind = random.nextInt(5);
-          slot.mute = kind == 0 || kind == 2 || kind == 4;
-          slot.deaf = kind == 1 || kind == 2 || kind == 4;
-          slot.noStore = kind >= 3;
-          at(
-              random.nextLong(1500 * MS),
-              () -> {
-                slot.mute = false;
-                slot.deaf = false;
-                slot.noStore = false;
-              });
+          cut(slot);
         }
       }
       case 3 -> {
@@ -902,31 +990,110 @@ final class SclSim {
     at(random.nextLong(400 * MS), this::nemesis);
   }
 
-  /** Some hear only each other for a while; of them some do not reach replicas either. */
-  private void split() {
-    for (Slot slot : slots) {
-      if (random.nextInt(3) == 0) {
-        slot.cell = 1;
-        slot.noStore = random.nextInt(3) == 0;
-      }
+  /** What a coordinator says at moments when its end is most awkward. */
+  private static boolean isCritical(WorkerOutput output) {
+    return output instanceof WorkerOutput.AppendSync
+        || output instanceof WorkerOutput.AppendRts
+        || output instanceof WorkerOutput.SealWriter
+        || output instanceof WorkerOutput.BeginCut
+        || (output instanceof WorkerOutput.Send(long _, SclMessage message)
+            && (message instanceof SclMessage.Grant || message instanceof SclMessage.Release));
+  }
+
+  /** Soon after such a moment a process may end, stand still or be cut off. */
+  private void criticalMoment(Slot slot) {
+    if (calm || random.nextInt(150) > 0) {
+      return;
     }
     at(
-        random.nextLong(2_500 * MS),
-        () ->
-            slots.forEach(
-                slot -> {
-                  slot.cell = 0;
-                  slot.noStore = false;
-                }));
+        random.nextLong(random.nextInt(2) == 0 ? 2 * storeDelay() : 20 * MS),
+        () -> {
+          if (calm) {
+            return;
+          }
+          switch (random.nextInt(3)) {
+            case 0 -> {
+              if (faults.crashes()) {
+                // Now and then the lights go out for all.
+                for (Slot each : random.nextInt(4) == 0 ? slots : List.of(slot)) {
+                  each.crash();
+                  at(random.nextLong(1_500 * MS), each::start);
+                }
+              }
+            }
+            case 1 -> {
+              if (faults.pauses()) {
+                slot.pausedUntil = now + random.nextLong(2_500 * MS);
+              }
+            }
+            default -> {
+              if (faults.partitions()) {
+                cut(slot);
+              }
+            }
+          }
+        });
+  }
+
+  private void cut(Slot slot) {
+    int kind = random.nextInt(5);
+    cut(
+        slot,
+        kind == 0 || kind == 2 || kind == 4,
+        kind == 1 || kind == 2 || kind == 4,
+        kind >= 3,
+        random.nextLong(1_500 * MS));
+  }
+
+  /** For a while a machine is not heard by others, does not hear them, does not reach replicas. */
+  void cut(Slot slot, boolean mute, boolean deaf, boolean noStore, long nanos) {
+    long until = now + nanos;
+    slot.muteUntil = mute ? until : 0;
+    slot.deafUntil = deaf ? until : 0;
+    slot.noStoreUntil = noStore ? until : 0;
+  }
+
+  /**
+   * The coordinator and one more worker hear only each other, for long enough that the rest goes on
+   * without them; they may stand still meanwhile, or reach no replicas.
+   */
+  private void conspire(Slot friend) {
+    Node coordinator = established();
+    if (!faults.partitions() || coordinator == null || coordinator.slot == friend) {
+      return;
+    }
+    long nanos = 300 * MS + random.nextLong(2_200 * MS);
+    for (Slot slot : List.of(coordinator.slot, friend)) {
+      slot.apartUntil = now + nanos;
+      slot.noStoreUntil = random.nextInt(3) == 0 ? now + nanos - random.nextLong(nanos / 4) : 0;
+      if (faults.pauses() && random.nextInt(3) == 0) {
+        slot.pausedUntil = now + nanos - random.nextLong(nanos / 2);
+      }
+    }
+    if (faults.crashes() && random.nextInt(3) == 0) {
+      friend.crash();
+      at(random.nextLong(nanos), friend::start);
+    }
+  }
+
+  /** Some hear only each other for a while; of them some do not reach replicas either. */
+  private void split() {
+    long until = now + random.nextLong(2_500 * MS);
+    for (Slot slot : slots) {
+      if (random.nextInt(3) == 0) {
+        slot.apartUntil = until;
+        slot.noStoreUntil = random.nextInt(3) == 0 ? until : 0;
+      }
+    }
   }
 
   void heal() {
     calm = true;
     for (Slot slot : slots) {
-      slot.cell = 0;
-      slot.mute = false;
-      slot.deaf = false;
-      slot.noStore = false;
+      slot.apartUntil = 0;
+      slot.muteUntil = 0;
+      slot.deafUntil = 0;
+      slot.noStoreUntil = 0;
       slot.pausedUntil = 0;
       at(1, slot::start);
     }
@@ -953,7 +1120,7 @@ final class SclSim {
 
   /** Idle phases alternate with busy ones. */
   private void bursts() {
-    idle = random.nextInt(4) == 0;
+    idle = faults.idles() && random.nextInt(4) == 0;
     at(random.nextLong(600 * MS), this::bursts);
   }
 
@@ -988,8 +1155,40 @@ final class SclSim {
   }
 
   private SimEngine.Op blindOp() {
+    if (random.nextInt(3) == 0) {
+      return mergeOp();
+    }
     String key = "k" + random.nextInt(BLIND_KEYS);
     return new SimEngine.Op(key, random.nextInt(5) == 0 ? null : "v" + ++elements);
+  }
+
+  /**
+   * Something is merged into a key: into "only..." nothing else is ever done, "mixed..." are also
+   * set and deleted.
+   */
+  private SimEngine.Op mergeOp() {
+    MergeOperator operator = Objects.requireNonNull(MergeOperator.ofNumber(1 + random.nextInt(4)));
+    int number = random.nextInt(1_000) - 500;
+    String operand =
+        operator == MergeOperator.UNION
+            ? setOf(random.nextInt(64))
+            : operator == MergeOperator.COUNTER || random.nextBoolean()
+                ? Integer.toString(number)
+                : number + ".5";
+    if (random.nextInt(3) > 0) {
+      return new SimEngine.Op("only" + operator.number(), operand, operator);
+    }
+    String mixed = "mixed" + operator.number();
+    return switch (random.nextInt(4)) {
+      case 0 -> new SimEngine.Op(mixed, null);
+      case 1 -> new SimEngine.Op(mixed, operand);
+      default -> new SimEngine.Op(mixed, operand, operator);
+    };
+  }
+
+  /** The set of one byte, as docs/format/collections.md has it. */
+  private static String setOf(int element) {
+    return "\u0001\u0001\u0000\u0000\u0000\u0001" + (char) element;
   }
 
   private void transaction(Node node) {
@@ -1000,6 +1199,18 @@ final class SclSim {
     for (int i = 0; i < many; i++) {
       keys.put(1 + random.nextInt(LIST_KEYS), !readOnly && random.nextBoolean());
     }
+    transaction(node, keys, all, () -> {});
+  }
+
+  /** Appends to one list under its lock. */
+  void append(Node node, int key, Runnable onGranted) {
+    TreeMap<Integer, Boolean> keys = new TreeMap<>();
+    keys.put(key, true);
+    transaction(node, keys, false, onGranted);
+  }
+
+  private void transaction(
+      Node node, NavigableMap<Integer, Boolean> keys, boolean all, Runnable onGranted) {
     List<LockWish> wishes = new ArrayList<>();
     wishes.add(new LockWish(LockGrant.ALL, all ? LockMode.EXCLUSIVE : LockMode.SHARED));
     if (!all) {
@@ -1021,6 +1232,7 @@ final class SclSim {
         node.acquire(
             wishes,
             () -> {
+              onGranted.run();
               if (faults.pauses() && !calm && random.nextInt(40) == 0) {
                 // The worst moment: granted, and not read yet.
                 node.slot.pausedUntil = now + random.nextLong(2_500 * MS);
@@ -1082,6 +1294,8 @@ final class SclSim {
         () -> {
           txn.outcome = ListAppendChecker.Outcome.OK;
           txn.completed = now;
+          longestCommitGap = Math.max(longestCommitGap, now - lastCommitAt);
+          lastCommitAt = now;
           acknowledged.add(record);
         });
     node.input(new WorkerInput.Finish(ticket[0], record.header().sequence()));
@@ -1142,7 +1356,8 @@ final class SclSim {
             Map.Entry<SimEngine.Version, SimEngine.Op> newest = node.engine.newest(key);
             check(
                 newest != null && newest.getKey().compareTo(version) >= 0,
-                "a session sees something older than before at " + key);
+                "a session sees something older than before at ",
+                key);
             sessionChecks++;
           });
       for (int i = 0; i < BLIND_KEYS; i += 3) {
@@ -1180,28 +1395,32 @@ final class SclSim {
 
   // ------------------------------------------------------------------ checks
 
-  static void check(boolean holds, String broken) {
+  static void check(boolean holds, Object... broken) {
     if (!holds) {
-      throw new AssertionError(broken);
+      throw new AssertionError(
+          Arrays.stream(broken).map(String::valueOf).collect(Collectors.joining()));
     }
   }
 
   /** Nothing is merged that a quorum does not hold. */
   private void checkDurable(CapsuleRecord record) {
-    check(store.isHeld(record), record + " is merged and not durable");
+    check(store.isHeld(record), record, " is merged and not durable");
   }
 
-  /** Of all established coordinators at most one is not sealed. */
+  /** Of all established coordinators at most one is not sealed, and it has the largest term. */
   private void checkEstablished(Node node) {
+    long mine = node.core.coordinator().chain();
+    Long same = chainOfTerm.putIfAbsent(node.core.coordinator().term(), mine);
+    check(same == null || same == mine, "two coordinators of one term are established");
+    if (store.sealedAt(node.core.coordinator().chain()) != null) {
+      return;
+    }
     for (Slot slot : slots) {
       Node other = slot.node;
-      if (other != null
-          && other != node
-          && other.phase == CoordinatorCore.Phase.ESTABLISHED
-          && store.sealedAt(other.core.coordinator().chain()) == null) {
-        throw new AssertionError("two established coordinators are not sealed");
-      }
       if (other != null && other != node && other.phase == CoordinatorCore.Phase.ESTABLISHED) {
+        check(
+            store.sealedAt(other.core.coordinator().chain()) != null,
+            "two established coordinators are not sealed");
         check(
             other.core.coordinator().term() < node.core.coordinator().term(), "terms do not grow");
       }
@@ -1240,16 +1459,37 @@ final class SclSim {
             || store.sealedAt(node.writer) == null);
   }
 
+  /** Whether there is a coordinator that waits for nobody, and everybody is ready. */
+  boolean isSettled() {
+    Node coordinator = established();
+    return coordinator != null
+        && coordinator.core.coordinator().waitingFor().isEmpty()
+        && slots.stream()
+            .allMatch(
+                slot ->
+                    slot.node != null
+                        && slot.node.core.isReady()
+                        && slot.node.core.term() == coordinator.core.term());
+  }
+
   /** Whether all workers are ready and have merged what is durable, and nobody has more. */
   boolean isConverged() {
     Map<Long, List<CapsuleRecord>> durable = store.durableChains();
     int coordinators = 0;
     for (Slot slot : slots) {
       Node node = slot.node;
-      if (node == null || !node.core.isReady() || node.own.durable < node.own.chain.size()) {
+      if (node == null
+          || node.leaving
+          || !node.core.isReady()
+          || node.own.durable < node.own.chain.size()) {
         return false;
       }
-      coordinators += node.core.coordinator().isOpen() ? 1 : 0;
+      if (node.core.coordinator().isOpen()) {
+        coordinators++;
+        if (!node.core.coordinator().waitingFor().isEmpty()) {
+          return false;
+        }
+      }
       for (Map.Entry<Long, List<CapsuleRecord>> chain : durable.entrySet()) {
         if (node.core.merged(chain.getKey()).sequence() < chain.getValue().size()) {
           return false;
@@ -1316,7 +1556,7 @@ final class SclSim {
     Set<Hash32> hashes = new HashSet<>();
     durable.values().forEach(chain -> chain.forEach(record -> hashes.add(record.hash())));
     for (CapsuleRecord record : acknowledged) {
-      check(hashes.contains(record.hash()), record + " was acknowledged and is gone");
+      check(hashes.contains(record.hash()), record, " was acknowledged and is gone");
     }
     Long digest = null;
     Node any = null;
@@ -1339,7 +1579,9 @@ final class SclSim {
         Long before = frontier.put(position.writer(), position.head().sequence());
         check(
             before == null || before <= position.head().sequence(),
-            "a position of SYNC " + sync.epoch() + " goes back");
+            "a position of SYNC ",
+            sync.epoch(),
+            " goes back");
       }
       for (Map.Entry<Long, List<CapsuleRecord>> chain : durable.entrySet()) {
         long position = frontier.getOrDefault(chain.getKey(), 0L);
@@ -1353,25 +1595,87 @@ final class SclSim {
           boolean inside = record.header().sequence() <= position;
           check(
               inside ? last <= cut : first > cut,
-              record
-                  + " of time "
-                  + first
-                  + " is "
-                  + (inside ? "inside" : "outside")
-                  + " of SYNC "
-                  + sync.epoch()
-                  + " at "
-                  + cut);
+              record,
+              " of time ",
+              first,
+              " is ",
+              (inside ? "inside" : "outside"),
+              " of SYNC ",
+              sync.epoch(),
+              " at ",
+              cut);
         }
       }
     }
+    Set<Long> ended = new HashSet<>();
+    durable
+        .values()
+        .forEach(
+            chain ->
+                chain.forEach(
+                    record ->
+                        check(
+                            record.header().type() != RecordType.SYNC
+                                || ended.add(record.header().epoch()),
+                            "two durable SYNCs of ",
+                            record.header().epoch())));
+    check(ended.equals(syncs.keySet()), "SYNCs that are durable and SYNCs that were merged");
     if (any != null) {
+      checkMerged(any, durable);
       Map<String, List<Integer>> last = new TreeMap<>();
       for (int i = 1; i <= LIST_KEYS; i++) {
         last.put("list" + i, parse(any.engine.read("list" + i)));
       }
       ListAppendChecker.check(history, last);
     }
+  }
+
+  /** Whatever is durable of what was merged into a key counts, once. */
+  private void checkMerged(Node node, Map<Long, List<CapsuleRecord>> durable) {
+    Map<String, List<String>> operands = new TreeMap<>();
+    for (List<CapsuleRecord> chain : durable.values()) {
+      for (CapsuleRecord record : chain) {
+        for (SimEngine.Op op : contents.ops.getOrDefault(record.hash(), List.of())) {
+          String operand = op.value();
+          if (op.key().startsWith("only") && operand != null) {
+            operands.computeIfAbsent(op.key(), k -> new ArrayList<>()).add(operand);
+          }
+        }
+      }
+    }
+    operands.forEach(
+        (key, all) -> {
+          String value = String.valueOf(node.engine.read(key));
+          mergedOperands += all.size();
+          switch (key.charAt(key.length() - 1)) {
+            case '1' ->
+                check(
+                    number(value) == all.stream().mapToDouble(SclSim::number).min().orElseThrow(),
+                    "MIN ",
+                    value,
+                    " of ",
+                    all);
+            case '2' ->
+                check(
+                    number(value) == all.stream().mapToDouble(SclSim::number).max().orElseThrow(),
+                    "MAX ",
+                    value,
+                    " of ",
+                    all);
+            case '3' ->
+                check(
+                    Long.parseLong(value) == all.stream().mapToLong(Long::parseLong).sum(),
+                    "COUNTER ",
+                    value,
+                    " of ",
+                    all);
+            default -> check(value.charAt(1) == new HashSet<>(all).size(), "UNION of another size");
+          }
+        });
+  }
+
+  private static double number(String text) {
+    return Double.parseDouble(text);
   }
 
   long committedTransactions() {

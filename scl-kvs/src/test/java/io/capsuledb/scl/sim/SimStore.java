@@ -239,6 +239,18 @@ final class SimStore {
     return sealed.get(writer);
   }
 
+  /** The oracle: everything that all statements together show to be durable, by chain. */
+  Map<Long, List<CapsuleRecord>> statedChains() {
+    Map<Long, List<CapsuleRecord>> all = new TreeMap<>();
+    durableChains()
+        .forEach(
+            (writer, held) -> {
+              long durable = durable(replicas.stream().map(r -> r.say(writer)).toList(), quorum);
+              all.put(writer, held.subList(0, (int) Math.min(durable, held.size())));
+            });
+    return all;
+  }
+
   /** The oracle: everything a quorum holds, by chain. */
   Map<Long, List<CapsuleRecord>> durableChains() {
     Map<Long, List<CapsuleRecord>> all = new TreeMap<>();

@@ -2,7 +2,12 @@ package io.capsuledb.core.capsule;
 
 import io.capsuledb.core.crypto.Hash32;
 import io.capsuledb.core.crypto.PublicKey;
+import io.capsuledb.core.crypto.Secp256k1;
+import io.capsuledb.core.error.Decoded;
 import io.capsuledb.core.error.InvalidRequestException;
+import io.capsuledb.core.error.Rejection.Reason;
+import io.capsuledb.core.keys.GenerationCertificate;
+import io.capsuledb.core.keys.HdPath;
 import java.util.HashSet;
 import java.util.List;
 
@@ -35,11 +40,17 @@ public record CapsuleMetadata(
   /** Most replicas of one capsule. */
   public static final int MAX_REPLICAS = 64;
 
+  /** The last key generation a capsule can have: each costs records and chains. */
+  public static final int MAX_GENERATION = (1 << 16) - 1;
+
   /** How the public keys of writers are known; the numbers are persisted. */
   public enum DirectoryMode {
     /** Writer keys are hardened children; signed rosters publish them. The default. */
     ROSTER(1),
-    /** Writer keys are derived from the application's extended public key. */
+    /**
+     * Writer keys are derived from the application's extended public key: one leaked writer's key
+     * together with that is the application key, docs/keys.md.
+     */
     DERIVED(2);
 
     private final int number;
@@ -88,5 +99,38 @@ public record CapsuleMetadata(
               + " to "
               + replicas.size());
     }
+  }
+
+  /**
+   * Reads the owner's certificate of the application key of a later generation, and checks that it
+   * is that. Takes any bytes.
+   *
+   * @param generation from 1
+   */
+  public Decoded<GenerationCertificate> certified(
+      byte[] bytes, int offset, int generation, Secp256k1 curve) {
+    if (generation < 1 || generation > MAX_GENERATION || applicationPath.isEmpty()) {
+      return Decoded.reject(
+          Reason.KEY_GENERATION,
+          "generation " + generation + "; allowed are 0 to " + MAX_GENERATION);
+    }
+    return GenerationCertificate.decode(bytes, offset)
+        .then(
+            certificate ->
+                certificate.isBy(ownerKey, applicationPath(generation), curve)
+                    ? Decoded.accept(certificate)
+                    : Decoded.reject(
+                        Reason.SIGNATURE,
+                        "the owner has not signed that this is the key of generation "
+                            + generation));
+  }
+
+  /** Where the application key of a generation lies: beside that of generation 0. */
+  private HdPath applicationPath(int generation) {
+    HdPath path = HdPath.MASTER;
+    for (int component : applicationPath.subList(0, applicationPath.size() - 1)) {
+      path = path.child(component);
+    }
+    return path.hardened(generation);
   }
 }

@@ -25,6 +25,22 @@ public final class NewCapsule {
    */
   public static byte[] sign(
       KeyTree owner, int application, List<PublicKey> replicas, int quorum, Entropy entropy) {
+    return sign(
+        owner, application, replicas, quorum, CapsuleMetadata.DirectoryMode.ROSTER, entropy);
+  }
+
+  /**
+   * The same with a choice of key directory.
+   *
+   * @param directory how the public keys of writers are known; for ever
+   */
+  public static byte[] sign(
+      KeyTree owner,
+      int application,
+      List<PublicKey> replicas,
+      int quorum,
+      CapsuleMetadata.DirectoryMode directory,
+      Entropy entropy) {
     byte[] salt = new byte[Hash32.BYTES];
     entropy.fill(salt);
     try (ApplicationKey key = owner.application(application, 0)) {
@@ -36,7 +52,7 @@ public final class NewCapsule {
               IntStream.range(0, path.length()).mapToObj(path::index).toList(),
               replicas,
               quorum,
-              CapsuleMetadata.DirectoryMode.ROSTER,
+              directory,
               Hash32.of(salt));
       return MetadataCodec.encode(metadata, owner::signAsOwner);
     }

@@ -28,7 +28,7 @@ public interface WriterSource {
       long writer = draw.getAsLong();
       RosterEntry entry =
           new RosterEntry(writer, key.writerPublicKey(writer), role, key.generation());
-      byte[] roster = RosterCodec.encode(capsule, key.generation(), List.of(entry), key::sign);
+      byte[] roster = RosterCodec.encode(capsule, key, List.of(entry));
       return new NewWriter(entry, roster, key.writerPrivateKey(writer));
     };
   }

@@ -21,13 +21,14 @@ public final class Hkdf {
    * @throws IllegalArgumentException if {@code length} is anything else
    */
   public static SecretBytes sha256(SecretBytes inputKey, byte[] salt, byte[] info, int length) {
+    checkLength(length);
     try (SecretBytes pseudorandomKey = extract(inputKey, salt)) {
       return expand(pseudorandomKey, info, length);
     }
   }
 
   /**
-   * The first half: a pseudorandom key of 32 bytes, from which {@code inputKey} cannot be found.
+   * The first half: a pseudorandom key of 32 bytes.
    *
    * @param salt not secret; empty stands for 32 zero bytes
    */
@@ -36,17 +37,14 @@ public final class Hkdf {
   }
 
   /**
-   * The second half: {@code length} bytes from what {@link #extract} gave.
+   * The second half: {@code length} bytes from a pseudorandom key.
    *
    * @param info what the derived bytes are for; different infos give independent bytes
    * @param length from 1 to {@link #MAX_LENGTH}
    * @throws IllegalArgumentException if {@code length} is anything else
    */
   public static SecretBytes expand(SecretBytes pseudorandomKey, byte[] info, int length) {
-    if (length < 1 || length > MAX_LENGTH) {
-      throw new IllegalArgumentException(
-          "HKDF-SHA-256 derives 1 to " + MAX_LENGTH + " bytes, not " + length);
-    }
+    checkLength(length);
     byte[] output = new byte[length];
     byte[] block = new byte[0];
     byte[] counter = new byte[1];
@@ -59,5 +57,12 @@ public final class Hkdf {
     }
     Arrays.fill(block, (byte) 0);
     return SecretBytes.own(output);
+  }
+
+  private static void checkLength(int length) {
+    if (length < 1 || length > MAX_LENGTH) {
+      throw new IllegalArgumentException(
+          "HKDF-SHA-256 derives 1 to " + MAX_LENGTH + " bytes, not " + length);
+    }
   }
 }

@@ -6,13 +6,15 @@ import io.capsuledb.core.crypto.Secp256k1;
 import io.capsuledb.core.crypto.SecretBytes;
 import io.capsuledb.core.error.Decoded;
 import io.capsuledb.core.error.Rejection;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The key of one generation of an application, and what is derived from it:
  *
  * <ul>
  *   <li>the signing key of writer w: two hardened children, {@code (w >>> 31)'} and then {@code (w
- *       & 0x7fffffff)'};
+ *       & 0x7fffffff)'}; in a capsule whose key directory is <i>derived</i> ({@link
+ *       #withDerivedWriters}) the same without hardening;
  *   <li>the data key of writer w in a capsule: 32 bytes of HKDF-SHA-256 over this private key, with
  *       the capsule's name as salt and {@code "capsuledb/v1/data-key"}, the generation (4 bytes)
  *       and the writer index (8 bytes), both little endian, as info.
@@ -32,10 +34,15 @@ public final class ApplicationKey implements AutoCloseable {
 
   private final int application;
   private final HdKey key;
+  private final @Nullable GenerationCertificate certificate;
+  private final boolean hardened;
 
-  ApplicationKey(int application, HdKey key) {
+  ApplicationKey(
+      int application, HdKey key, @Nullable GenerationCertificate certificate, boolean hardened) {
     this.application = application;
     this.key = key;
+    this.certificate = certificate;
+    this.hardened = hardened;
   }
 
   /**
@@ -47,6 +54,16 @@ public final class ApplicationKey implements AutoCloseable {
    *     where application keys do
    */
   public static Decoded<ApplicationKey> of(int application, HdKey key) {
+    return of(application, key, null);
+  }
+
+  /**
+   * The same with the owner's certificate, which writing in a generation after 0 takes.
+   *
+   * @param certificate of this key; whether the owner signed it is not looked at
+   */
+  public static Decoded<ApplicationKey> of(
+      int application, HdKey key, @Nullable GenerationCertificate certificate) {
     String problem = null;
     if (application < 0) {
       problem = "an application is 0 to 2147483647, not " + application;
@@ -56,12 +73,63 @@ public final class ApplicationKey implements AutoCloseable {
       problem = "an application key has depth 4, not " + key.depth();
     } else if (key.childNumber() >= 0) {
       problem = "an application key is hardened";
+    } else if (certificate != null && !certificate.key().equals(key.publicKey())) {
+      problem = "the certificate is another key's";
     }
     if (problem != null) {
       key.close();
       return Decoded.reject(Rejection.Reason.FIELD_OUT_OF_RANGE, problem);
     }
-    return Decoded.accept(new ApplicationKey(application, key));
+    return Decoded.accept(new ApplicationKey(application, key, certificate, true));
+  }
+
+  /**
+   * This key for a capsule whose key directory is {@code derived}: writers' keys are children that
+   * are not hardened, so that whoever has {@link #extendedPublicKey} derives everyone's public key.
+   * Whoever has that <i>and one writer's private key</i> derives this private key: docs/keys.md.
+   *
+   * @return to be closed by the caller; this one stays as it is
+   */
+  public ApplicationKey withDerivedWriters() {
+    return new ApplicationKey(application, key.derive(HdPath.MASTER), certificate, false);
+  }
+
+  /** Whether writers' keys are not hardened. */
+  public boolean derivesWriters() {
+    return !hardened;
+  }
+
+  /** The owner's word that this is the key of its generation; null if it was not given. */
+  public @Nullable GenerationCertificate certificate() {
+    return certificate;
+  }
+
+  /** This key without its private half, for workers of a capsule with derived keys. */
+  public HdKey extendedPublicKey() {
+    return key.toPublic();
+  }
+
+  /**
+   * The public key of a writer of a capsule with derived keys.
+   *
+   * @param application {@link #extendedPublicKey}
+   * @param writer from 1 to {@link #MAX_WRITER}
+   * @throws IllegalArgumentException if it is anything else
+   */
+  public static PublicKey derivedWriterKey(HdKey application, long writer) {
+    try (HdKey child = application.derive(writerPath(writer, false))) {
+      return child.publicKey();
+    }
+  }
+
+  /**
+   * What reads everything of this generation in one capsule; to be closed by the caller.
+   *
+   * @param capsuleName 32 bytes
+   * @throws IllegalStateException if closed
+   */
+  public DataRoot dataRoot(byte[] capsuleName) {
+    return DataRoot.of(capsuleName, generation(), key.privateKey());
   }
 
   /** The application's number. */
@@ -142,17 +210,6 @@ public final class ApplicationKey implements AutoCloseable {
     }
   }
 
-  /**
-   * What reads this generation in one capsule; to be closed by the caller.
-   *
-   * @param capsuleName 32 bytes
-   * @throws IllegalArgumentException if it has another length
-   * @throws IllegalStateException if closed
-   */
-  public DataRoot dataRoot(byte[] capsuleName) {
-    return DataRoot.of(capsuleName, generation(), key.privateKey());
-  }
-
   /** Clears this key, not what was derived from it. Idempotent. */
   @Override
   public void close() {
@@ -165,10 +222,16 @@ public final class ApplicationKey implements AutoCloseable {
   }
 
   private HdKey writerKey(long writer) {
+    return key.derive(writerPath(writer, hardened));
+  }
+
+  private static HdPath writerPath(long writer, boolean hardened) {
     checkWriter(writer);
     int high = (int) (writer >>> LOW_BITS);
     int low = (int) writer & Integer.MAX_VALUE;
-    return key.derive(HdPath.MASTER.hardened(high).hardened(low));
+    return hardened
+        ? HdPath.MASTER.hardened(high).hardened(low)
+        : HdPath.MASTER.child(high).child(low);
   }
 
   static void checkWriter(long writer) {

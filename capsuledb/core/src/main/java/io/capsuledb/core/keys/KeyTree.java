@@ -78,7 +78,8 @@ public final class KeyTree implements AutoCloseable {
   }
 
   /**
-   * The key of one generation of an application; to be closed by the caller.
+   * The key of one generation of an application, with the owner's certificate of it; to be closed
+   * by the caller.
    *
    * @param application from 0 to 2³¹ - 1
    * @param generation from 0 to 2³¹ - 1
@@ -87,7 +88,13 @@ public final class KeyTree implements AutoCloseable {
    */
   public ApplicationKey application(int application, int generation) {
     HdPath below = HdPath.MASTER.hardened(application).hardened(generation);
-    return new ApplicationKey(application, applications.derive(below));
+    HdKey key = applications.derive(below);
+    HdPath path = APPLICATIONS.hardened(application).hardened(generation);
+    GenerationCertificate certificate =
+        generation == 0
+            ? null
+            : GenerationCertificate.sign(path, key.publicKey(), this::signAsOwner);
+    return new ApplicationKey(application, key, certificate, true);
   }
 
   /** Clears all keys of this tree, not those it has given out. Idempotent. */

@@ -157,8 +157,7 @@ public final class KeyProofVerifier {
                 if (record.header().type() != RecordType.ROSTER) {
                   return Decoded.reject(Reason.UNKNOWN_TYPE, record + " is no ROSTER");
                 }
-                return RosterCodec.decode(
-                        name, record.payload(), List.of(metadata.applicationKey()), curve)
+                return RosterCodec.decode(name, record.payload(), metadata, curve)
                     .then(entries -> introduced(record, entries));
               });
     }

@@ -112,8 +112,7 @@ public final class ChainVerifier {
       if (!(record instanceof CapsuleRecord roster)) {
         return Rejection.of(Reason.RELEASED, record + " is a ROSTER without its payload");
       }
-      switch (RosterCodec.decode(
-          capsule, roster.payload(), List.of(metadata.applicationKey()), curve)) {
+      switch (RosterCodec.decode(capsule, roster.payload(), metadata, curve)) {
         case Decoded.Accepted<List<RosterEntry>>(var entries) -> introduced = entries;
         case Decoded.Rejected<List<RosterEntry>>(Rejection rejection) -> {
           return Rejection.of(rejection.reason(), record + ": " + rejection.detail());
@@ -299,6 +298,11 @@ public final class ChainVerifier {
       throw new IllegalArgumentException("an unknown writer cannot be sealed");
     }
     chain.sealedAt = Math.min(chain.sealedAt, finalSequence);
+  }
+
+  /** What the records are checked against. */
+  public CapsuleMetadata metadata() {
+    return metadata;
   }
 
   /** The roster entry of a writer, or null if no linked roster names it. */

@@ -161,9 +161,7 @@ class DecoderFuzzTest {
         inputs,
         new byte[][] {roster},
         bytes -> {
-          var decoded =
-              RosterCodec.decode(
-                  CAPSULE.name, bytes, List.of(CAPSULE.metadata.applicationKey()), Capsules.CURVE);
+          var decoded = RosterCodec.decode(CAPSULE.name, bytes, CAPSULE.metadata, Capsules.CURVE);
           if (decoded instanceof Decoded.Accepted<?>) {
             assertThat(bytes).isEqualTo(roster);
           }

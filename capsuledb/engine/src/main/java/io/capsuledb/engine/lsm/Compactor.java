@@ -106,7 +106,7 @@ final class Compactor {
   void abandon(IntegrityException cause) {
     Job current = job;
     if (current != null) {
-      current.view.release();
+      current.releaseView();
       tree.leave(current.work);
     }
     job = null;
@@ -119,7 +119,7 @@ final class Compactor {
   void drop() {
     Job current = job;
     if (current != null) {
-      current.view.release();
+      current.releaseView();
       tree.leave(current.work);
     }
     job = null;
@@ -298,6 +298,7 @@ final class Compactor {
   private final class Job {
     private final ReadView view;
     private final TreeChain.Work work = chain.work();
+    private boolean viewReleased;
     private final Set<Hash32> input = new HashSet<>();
     private final int outputLevel;
     private final long request;
@@ -432,8 +433,16 @@ final class Compactor {
       }
     }
 
+    /** Once: a job that is given up while it is installed has let go of it already. */
+    void releaseView() {
+      if (!viewReleased) {
+        viewReleased = true;
+        view.release();
+      }
+    }
+
     void install() {
-      view.release();
+      releaseView();
       List<Checkpoint.Range> superseded = new ArrayList<>();
       for (TableDescriptor table : dead) {
         superseded.add(

@@ -229,6 +229,9 @@ public final class Tree implements AutoCloseable {
   private Scheduler.@Nullable Running reclaiming;
   private volatile boolean reclaimDue;
 
+  /** Of the compaction agent: the chain's tenure when what it does began, or later. */
+  private int compactTenure;
+
   /** Whether room is to be given back as soon as there is nothing else to do. */
   private volatile boolean reclaimAsked;
 
@@ -648,12 +651,43 @@ public final class Tree implements AutoCloseable {
   }
 
   /**
+   * Ends the chain of this tree's records for good, and goes on in another: for the rotation of
+   * keys. A flush or merge that is under way is given up and begins anew.
+   *
+   * @param between done in between, with the newest record of the chain that ended, or null if
+   *     there was none
+   */
+  public void renew(Consumer<@Nullable Chain> between) {
+    manifestLock.lock();
+    try {
+      chain.renew(
+          ended -> {
+            Chain at = null;
+            if (ended != null) {
+              TreeChain.Ref last = ended.newest();
+              at =
+                  new Chain(
+                      last.writer(), last.sequence(), last.hash(), last.lamport(), true, true);
+              frontier.put(at.writer(), at);
+            }
+            between.accept(at);
+          });
+    } finally {
+      manifestLock.unlock();
+    }
+    signalFlush();
+    signalCompaction();
+  }
+
+  /**
    * Whether a failure of an agent only says that another worker has been appointed: its chain was
    * sealed, or ended meanwhile, perhaps to begin again.
+   *
+   * @param tenure of the chain when what failed began
    */
-  private boolean isDismissal(CapsuleException failure) {
+  private boolean isDismissal(CapsuleException failure, int tenure) {
     if (!shared) {
-      return false;
+      return failure instanceof UnavailableException && chain.tenure() != tenure;
     }
     boolean sealed =
         failure instanceof IntegrityException refused
@@ -969,10 +1003,11 @@ public final class Tree implements AutoCloseable {
         return false;
       }
     }
+    int tenure = chain.tenure();
     try {
       flush(oldest);
     } catch (CapsuleException e) {
-      if (!isDismissal(e)) {
+      if (!isDismissal(e, tenure)) {
         failed.accept(e);
       }
       return false;
@@ -1011,6 +1046,18 @@ public final class Tree implements AutoCloseable {
 
   private void flush(Frozen oldest) {
     TreeChain.Work work = chain.work();
+    boolean installed = false;
+    try {
+      flush(oldest, work);
+      installed = true;
+    } finally {
+      if (!installed) {
+        leave(work);
+      }
+    }
+  }
+
+  private void flush(Frozen oldest, TreeChain.Work work) {
     long begin = ports.clock().monotonicNanos();
     long floor = retention.raiseFloor(oldest.cut.time());
     List<TableDescriptor> tables = new ArrayList<>();
@@ -1089,6 +1136,8 @@ public final class Tree implements AutoCloseable {
       Edit edit, TreeChain.Work work, @Nullable Frozen flushed, List<Checkpoint.Range> superseded) {
     manifestLock.lock();
     try {
+      // First of all: what follows cannot be taken back. The chain ends under this lock only.
+      chain.check(work);
       ReadView before = view;
       List<Checkpoint.Range> released = new ArrayList<>(nextReleased);
       nextReleased = new ArrayList<>();
@@ -1116,7 +1165,6 @@ public final class Tree implements AutoCloseable {
       }
       Manifest next;
       TreeChain.Ref ref;
-      chain.check(work);
       try (TreeChain.Appender appender = chain.begin()) {
         // Nobody writes blocks now: what is unfinished is all that is before this manifest.
         leftovers.addAll(appender.unfinished(work));
@@ -1317,6 +1365,9 @@ public final class Tree implements AutoCloseable {
   // ------------------------------------------------------------------ compaction
 
   private boolean compactStep() {
+    if (compactor.isIdle()) {
+      compactTenure = chain.tenure();
+    }
     try {
       synchronized (monitor) {
         if (closed) {
@@ -1337,7 +1388,7 @@ public final class Tree implements AutoCloseable {
       }
       return more;
     } catch (IntegrityException damaged) {
-      if (isDismissal(damaged)) {
+      if (isDismissal(damaged, compactTenure)) {
         compactor.drop();
         return true;
       }
@@ -1349,10 +1400,11 @@ public final class Tree implements AutoCloseable {
           damaged.rejection().detail());
       return false;
     } catch (CapsuleException e) {
-      if (!isDismissal(e)) {
+      if (!isDismissal(e, compactTenure)) {
         failed.accept(e);
         return false;
       }
+      compactTenure = chain.tenure();
       compactor.drop();
       return true;
     } catch (RuntimeException | Error e) {

@@ -18,6 +18,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
@@ -139,6 +140,37 @@ final class TreeChain implements AutoCloseable {
     }
   }
 
+  /**
+   * Ends the chain for good and begins another with the next record, in whatever key generation is
+   * in force then. Meanwhile nobody writes; whoever was about to write what it had begun before
+   * gets an {@link UnavailableException}.
+   *
+   * @param between done in between, with the chain that has ended or null if there was none
+   */
+  void renew(Consumer<@Nullable Ended> between) {
+    lock.lock();
+    try {
+      boolean may = appointed;
+      Ended before = durable;
+      end();
+      ended.remove(before);
+      between.accept(before);
+      appointed = may;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** How often the chain was ended. */
+  int tenure() {
+    lock.lock();
+    try {
+      return tenure;
+    } finally {
+      lock.unlock();
+    }
+  }
+
   private void end() {
     appointed = false;
     lost = false;
@@ -164,7 +196,7 @@ final class TreeChain implements AutoCloseable {
     lock.lock();
     try {
       if (!appointed || work.tenure != tenure) {
-        throw new UnavailableException("another worker has become the compactor");
+        throw new UnavailableException("the chain that this was written to has ended");
       }
     } finally {
       lock.unlock();
@@ -189,7 +221,7 @@ final class TreeChain implements AutoCloseable {
     }
     if (!appointed || (work != null && work.tenure != tenure)) {
       lock.unlock();
-      throw new UnavailableException("another worker has become the compactor");
+      throw new UnavailableException("the chain that this was written to has ended");
     }
     return new Appender(work);
   }

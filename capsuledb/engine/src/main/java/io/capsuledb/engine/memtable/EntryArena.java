@@ -21,6 +21,9 @@ final class EntryArena implements AutoCloseable {
 
   static final int CHUNK_BYTES = 1 << 20;
 
+  /** What chunks are cut from. */
+  private static final long EXTENT_BYTES = 4 * HugePages.PAGE_BYTES;
+
   private static final int OFFSET_BITS = 32;
   private static final long OFFSET_MASK = (1L << OFFSET_BITS) - 1;
 
@@ -39,6 +42,9 @@ final class EntryArena implements AutoCloseable {
   private MemorySegment[] spares = new MemorySegment[16];
 
   private int spareCount;
+
+  private MemorySegment extent = MemorySegment.NULL;
+  private long extentUsed = EXTENT_BYTES;
 
   private volatile MemorySegment[] chunks = new MemorySegment[16];
   private int chunkCount;
@@ -74,7 +80,13 @@ final class EntryArena implements AutoCloseable {
   }
 
   private MemorySegment newChunk() {
-    return arena.allocate(CHUNK_BYTES, ALIGNMENT);
+    if (extentUsed == EXTENT_BYTES) {
+      extent = HugePages.allocate(EXTENT_BYTES, arena);
+      extentUsed = 0;
+    }
+    MemorySegment chunk = extent.asSlice(extentUsed, CHUNK_BYTES);
+    extentUsed += CHUNK_BYTES;
+    return chunk;
   }
 
   /** The chunk that is being filled stays the one to go on with. */
