@@ -108,8 +108,7 @@ public final class LambdaCoordinator implements AutoCloseable {
       try (CapsuleMember member =
           CapsuleMember.join(
               LambdaWorker.where(own, membership),
-              LambdaWorker.ring(
-                  capsule, membership, leader.writers(capsule, metadata)),
+              LambdaWorker.ring(capsule, membership, leader.writers(capsule, metadata)),
               clock,
               entropy)) {
         member.onOver(_ -> leader.close("it is no member any more"));

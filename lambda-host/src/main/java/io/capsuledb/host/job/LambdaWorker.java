@@ -107,6 +107,7 @@ public final class LambdaWorker implements AutoCloseable {
 
   /** Whether secrets came in this life. Of the thread that runs. */
   private boolean granted;
+
   private volatile @Nullable Link scheduler;
   private volatile @Nullable LeaderLink leading;
 
@@ -294,10 +295,7 @@ public final class LambdaWorker implements AutoCloseable {
         try (CapsuleMember member =
             CapsuleMember.join(
                 where(options, membership),
-                ring(
-                    capsule,
-                    membership,
-                    remembering(leader.writers(capsule, metadata))),
+                ring(capsule, membership, remembering(leader.writers(capsule, metadata))),
                 clock,
                 entropy)) {
           member.onOver(_ -> cancellation.cancel());

@@ -30,7 +30,6 @@ import io.capsuledb.host.launch.LeaderCore;
 import io.capsuledb.host.launch.ResultBox;
 import java.nio.charset.StandardCharsets;
 import java.security.PrivateKey;
-import java.util.List;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
@@ -205,11 +204,7 @@ public final class LaunchClient implements AutoCloseable {
   private static PublicKey writer(
       CapsuleName capsule, CapsuleMetadata metadata, ShareResult result) {
     for (RosterEntry entry :
-        RosterCodec.decode(
-                capsule,
-                result.roster().toArray(),
-                metadata,
-                Secp256k1.best())
+        RosterCodec.decode(capsule, result.roster().toArray(), metadata, Secp256k1.best())
             .orThrow()) {
       if (entry.role() == RosterEntry.Role.WORKER) {
         return entry.key();

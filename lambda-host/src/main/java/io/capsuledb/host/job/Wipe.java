@@ -13,10 +13,10 @@ import java.util.Locale;
  * What RESET does to the heap of a JVM with the serial collector: what is free afterwards is given
  * back to the system, which clears it, or is overwritten with zeros.
  *
- * <p>A full collection moves what lives to the beginning of the old generation. Arrays of zeros that
- * live through one collection lie right behind it, so that what was there is overwritten when they
- * are gone; what lies beyond is given back, because the heap is told to keep nothing that it does
- * not use. The young generation is then filled once over by new arrays, which come zeroed, its
+ * <p>A full collection moves what lives to the beginning of the old generation. Arrays of zeros
+ * that live through one collection lie right behind it, so that what was there is overwritten when
+ * they are gone; what lies beyond is given back, because the heap is told to keep nothing that it
+ * does not use. The young generation is then filled once over by new arrays, which come zeroed, its
  * survivor spaces by arrays that are copied into them.
  *
  * <p>What lies outside the heap is cleared by whoever holds it. With another collector, or a heap

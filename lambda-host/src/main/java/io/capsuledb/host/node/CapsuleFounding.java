@@ -28,11 +28,17 @@ public final class CapsuleFounding {
     ServeOptions.Builder builder = ServeOptions.builder().shared(true);
     builder.set(ServeSetting.DATA, data.toString(), Path.of(""));
     builder.set(ServeSetting.REPLICAS, replicas, Path.of(""));
+    ServeOptions options = builder.build();
     CapsuleDirectory directory = new CapsuleDirectory(data);
     directory.create();
     return ReplicatedCapsule.findOrFound(
         new ReplicatedCapsule.Context(
-            builder.build(), directory, clock, entropy, new PrometheusTelemetry()),
+            options,
+            new LocalOutside(options),
+            directory,
+            clock,
+            entropy,
+            new PrometheusTelemetry()),
         owner);
   }
 }

@@ -107,7 +107,8 @@ public final class CapsuleMember implements AutoCloseable {
     directory.create();
     ReplicatedCapsule replicated =
         ReplicatedCapsule.join(
-            new ReplicatedCapsule.Context(options, directory, clock, entropy, telemetry),
+            new ReplicatedCapsule.Context(
+                options, new LocalOutside(options), directory, clock, entropy, telemetry),
             keys.capsule());
     parts.push(replicated);
     SharedWorker.Appended appended = new SharedWorker.Appended();

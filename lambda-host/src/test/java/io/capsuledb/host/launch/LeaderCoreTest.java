@@ -201,11 +201,7 @@ class LeaderCoreTest {
       assertThat(given.request()).isEqualTo(7);
       CapsuleMetadata metadata = MetadataCodec.decode(alice.metadata, Secp256k1.best()).orThrow();
       RosterEntry entry =
-          RosterCodec.decode(
-                  alice.capsule,
-                  given.roster().toArray(),
-                  List.of(metadata.applicationKey()),
-                  Secp256k1.best())
+          RosterCodec.decode(alice.capsule, given.roster().toArray(), metadata, Secp256k1.best())
               .orThrow()
               .getFirst();
       assertThat(entry.role()).isEqualTo(RosterEntry.Role.WORKER);

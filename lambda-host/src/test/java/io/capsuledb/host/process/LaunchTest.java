@@ -203,8 +203,7 @@ class LaunchTest {
     long before = count(log("leader"), "event=leader.share ");
     CompletableFuture<Run> second = new CompletableFuture<>();
     String name = random();
-    Thread.ofPlatform()
-        .start(() -> second.complete(launch(EXAMPLES.resolve("shop.js"), name)));
+    Thread.ofPlatform().start(() -> second.complete(launch(EXAMPLES.resolve("shop.js"), name)));
     await("all shares run", () -> count(log("leader"), "event=leader.share ") >= before + 4);
     long victim = cluster.workerPids().getLast();
     ProcessHandle.of(victim).orElseThrow().destroyForcibly();
@@ -221,7 +220,8 @@ class LaunchTest {
   @Test
   void errorsOfAProgramComeBackSealedAndSaidByTheClient() throws IOException {
     Path program = directory.resolve("wrong.js");
-    Files.writeString(program, "if (share === 1) {\n  throw new Error('no ' + share);\n}\npsl_return(share);");
+    Files.writeString(
+        program, "if (share === 1) {\n  throw new Error('no ' + share);\n}\npsl_return(share);");
     Run run = launch(program, "x");
     assertThat(run.exitCode()).isEqualTo(1);
     assertThat(run.lines()).contains("0", "2", "3").anyMatch(line -> line.contains("no 1"));
