@@ -33,6 +33,7 @@ final class AppCommand implements Runnable {
         .addSubcommand(AppJobCommand.logs(context))
         .addSubcommand(AppJobCommand.result(context))
         .addSubcommand(AppJobCommand.stop(context))
+        .addSubcommand(new AppRotateCommand(context))
         .addSubcommand(new AppResetCommand(context));
   }
 

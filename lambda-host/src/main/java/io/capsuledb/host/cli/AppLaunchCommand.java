@@ -87,6 +87,11 @@ final class AppLaunchCommand implements Callable<Integer> {
       description = "How long to wait for the end, in seconds; 600 if not given.")
   private long timeoutSeconds = 600;
 
+  @Option(
+      names = "--rotate-first",
+      description = "Begin a new key generation for this job, before anybody is given a key.")
+  private boolean rotateFirst;
+
   @Option(names = "--detach", description = "Print the job's id, and do not wait.")
   private boolean detach;
 
@@ -127,7 +132,14 @@ final class AppLaunchCommand implements Callable<Integer> {
       long opening = System.nanoTime();
       byte[] metadata =
           CapsuleFounding.findOrFound(app.data(), app.replicas(), owner, clock, entropy);
-      leader.open(metadata, owner, CapsuleFounding.APPLICATION, app.place(), app.policy());
+      int generation =
+          leader.open(metadata, owner, CapsuleFounding.APPLICATION, app.place(), app.policy());
+      if (rotateFirst) {
+        generation =
+            leader.rotate(
+                MetadataCodec.nameOf(metadata), owner, CapsuleFounding.APPLICATION, generation + 1);
+        err.println("key generation " + generation + " is in force");
+      }
       byte[] id = new byte[LaunchMessage.JOB_BYTES];
       entropy.fill(id);
       Octets job = Octets.own(id);

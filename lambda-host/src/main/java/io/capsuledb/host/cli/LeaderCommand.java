@@ -1,14 +1,20 @@
 package io.capsuledb.host.cli;
 
+import io.capsuledb.core.error.StorageException;
 import io.capsuledb.core.system.SystemClock;
 import io.capsuledb.core.system.SystemEntropy;
 import io.capsuledb.host.attest.attester.Attester;
 import io.capsuledb.host.channel.EnclaveKeys;
 import io.capsuledb.host.channel.LinkServer;
 import io.capsuledb.host.config.HostPort;
+import io.capsuledb.host.job.ReplicatedCapsules;
 import io.capsuledb.host.launch.LeaderServer;
 import io.capsuledb.host.log.EventLog;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -39,6 +45,14 @@ final class LeaderCommand implements Callable<Integer> {
       description = "Address for clients and workers; 127.0.0.1:7600 if not given.")
   private String listen = "127.0.0.1:7600";
 
+  @Option(
+      names = "--scratch",
+      paramLabel = "DIR",
+      description =
+          "A directory of its own for what replicas hold while a capsule is looked at or rotated,"
+              + " ciphertext only, emptied afterwards; a temporary one if not given.")
+  private @Nullable Path scratch;
+
   @Mixin private EnclaveOptions enclave = new EnclaveOptions();
 
   @Option(
@@ -51,6 +65,18 @@ final class LeaderCommand implements Callable<Integer> {
 
   LeaderCommand(CommandContext context) {
     this.context = context;
+  }
+
+  private Path scratch() {
+    Path given = scratch;
+    if (given != null) {
+      return given;
+    }
+    try {
+      return Files.createTempDirectory("capsule-leader");
+    } catch (IOException e) {
+      throw new StorageException("there is no temporary directory: give --scratch", e);
+    }
   }
 
   @Override
@@ -68,6 +94,7 @@ final class LeaderCommand implements Callable<Integer> {
             address.resolve(),
             new LinkServer.Security(new EnclaveKeys(attester, clock), enclave.rules(clock), true),
             enclave.collateral(),
+            new ReplicatedCapsules(scratch(), clock, entropy),
             clock,
             entropy);
     Runtime.getRuntime().addShutdownHook(new Thread(server::close, "capsule-stop"));

@@ -24,6 +24,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
@@ -40,6 +41,8 @@ import org.jspecify.annotations.Nullable;
  *       while they read and write;
  *   <li>in a transaction every key that is touched is locked, from the first touch to the end; what
  *       is written stays here and becomes one record at the end, or none;
+ *   <li>the writer it works with is replaced between two functions or two transactions, never
+ *       within one ({@link #pause});
  *   <li>what the program has written is durable before its result leaves ({@link #fence}).
  * </ul>
  *
@@ -66,8 +69,14 @@ final class JobHost implements HostFunctions {
     }
   }
 
-  private final CapsuleDb db;
-  private final Sharing sharing;
+  /** Held while the program touches the capsule, from the first touch to the last. */
+  private final Semaphore turn = new Semaphore(1);
+
+  // Guarded by the turn:
+  private CapsuleDb db;
+  private Sharing sharing;
+  private @Nullable CapsuleException broken;
+  private int depth;
   private final Clock clock;
   private final Consumer<String> lines;
   private final NavigableMap<byte[], Change> changes = new TreeMap<>(Arrays::compareUnsigned);
@@ -76,6 +85,61 @@ final class JobHost implements HostFunctions {
   private boolean inTransaction;
   private long changedBytes;
   private long fence;
+
+  /**
+   * Waits until the program is not about to do anything, and keeps it so until {@link #resume}. By
+   * another thread than the program's.
+   */
+  void pause() {
+    turn.acquireUninterruptibly();
+  }
+
+  /** Lets the program go on, with another writer of the same capsule. */
+  void resume(CapsuleDb next, Sharing nextSharing) {
+    db = next;
+    sharing = nextSharing;
+    fence = 0;
+    turn.release();
+  }
+
+  /** Lets the program go on. */
+  void resume() {
+    turn.release();
+  }
+
+  /** Lets the program go on to its end: whatever it does with the capsule fails. */
+  void resume(CapsuleException failure) {
+    broken = failure;
+    turn.release();
+  }
+
+  private void enter() {
+    if (depth == 0) {
+      turn.acquireUninterruptibly();
+      CapsuleException failure = broken;
+      if (failure != null) {
+        turn.release();
+        throw failure;
+      }
+    }
+    depth++;
+  }
+
+  private void leave() {
+    depth--;
+    if (depth == 0) {
+      turn.release();
+    }
+  }
+
+  private <T> T inTurn(Step<T> step) {
+    enter();
+    try {
+      return step.run();
+    } finally {
+      leave();
+    }
+  }
 
   JobHost(CapsuleDb db, Sharing sharing, Clock clock, Consumer<String> lines) {
     this.db = db;
@@ -160,6 +224,7 @@ final class JobHost implements HostFunctions {
 
   @Override
   public void begin() {
+    enter();
     inTransaction = true;
   }
 
@@ -197,6 +262,7 @@ final class JobHost implements HostFunctions {
     changes.clear();
     changedBytes = 0;
     inTransaction = false;
+    leave();
   }
 
   /** Gives back what a program that was stopped inside a transaction held. */
@@ -222,15 +288,20 @@ final class JobHost implements HostFunctions {
   @Override
   public byte @Nullable [] get(byte[] key) {
     check(key);
-    if (inTransaction) {
-      own(key);
-      Change change = changes.get(key);
-      if (change != null) {
-        byte[] changed = change.value;
-        return changed == null ? null : changed.clone();
+    enter();
+    try {
+      if (inTransaction) {
+        own(key);
+        Change change = changes.get(key);
+        if (change != null) {
+          byte[] changed = change.value;
+          return changed == null ? null : changed.clone();
+        }
       }
+      return value(db.get(key));
+    } finally {
+      leave();
     }
-    return value(db.get(key));
   }
 
   @Override
@@ -244,6 +315,10 @@ final class JobHost implements HostFunctions {
       throw new InvalidRequestException(
           "scan is not for transactions: touch the keys, so that they are locked");
     }
+    return inTurn(() -> found(prefix, after, limit));
+  }
+
+  private List<Entry> found(byte[] prefix, byte @Nullable [] after, int limit) {
     List<Entry> found = new ArrayList<>();
     long[] bytes = {0};
     byte[] at = prefix;
@@ -324,25 +399,33 @@ final class JobHost implements HostFunctions {
       stage(key, new Change(value, ttlMs == 0 ? 0 : Math.addExact(clock.wallMs(), ttlMs)));
       return;
     }
+    enter();
     try (Transaction transaction = db.begin()) {
       transaction.put(
           key, ValueType.STRING, value, ttlMs == 0 ? 0 : Math.addExact(transaction.nowMs(), ttlMs));
       fence = Math.max(fence, transaction.commit());
+    } finally {
+      leave();
     }
   }
 
   @Override
   public boolean del(byte[] key) {
-    boolean there = exists(key);
-    if (inTransaction) {
-      stage(key, new Change(null, 0));
-    } else if (there) {
-      try (Transaction transaction = db.begin()) {
-        transaction.delete(key);
-        fence = Math.max(fence, transaction.commit());
+    enter();
+    try {
+      boolean there = exists(key);
+      if (inTransaction) {
+        stage(key, new Change(null, 0));
+      } else if (there) {
+        try (Transaction transaction = db.begin()) {
+          transaction.delete(key);
+          fence = Math.max(fence, transaction.commit());
+        }
       }
+      return there;
+    } finally {
+      leave();
     }
-    return there;
   }
 
   /** What reads before it writes. */
@@ -425,11 +508,14 @@ final class JobHost implements HostFunctions {
               throw new InvalidRequestException(
                   "no operator '" + operator + "': there are min, max and counter");
         };
+    enter();
     try (Transaction transaction = db.begin()) {
       Lookup now = transaction.merge(key, found, operand);
       byte[] value = now.value().clone();
       fence = Math.max(fence, transaction.commit());
       return value;
+    } finally {
+      leave();
     }
   }
 

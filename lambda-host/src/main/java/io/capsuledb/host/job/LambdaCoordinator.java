@@ -21,6 +21,7 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Coordinates the capsules of a leader's applications: offers itself, and joins each capsule that
@@ -34,6 +35,7 @@ public final class LambdaCoordinator implements AutoCloseable {
   private static final long OPEN_SECONDS = 20;
   private static final long READY_MS = 60_000;
   private static final long RETRY_MS = 500;
+  private static final long LOOK_MS = 200;
 
   private final LambdaWorker.Options options;
   private final LambdaWorker.Identity identity;
@@ -105,18 +107,27 @@ public final class LambdaCoordinator implements AutoCloseable {
       LambdaWorker.Options own =
           new LambdaWorker.Options(
               options.scheduler(), options.leader(), scratch, options.leaseMs());
-      try (CapsuleMember member =
-          CapsuleMember.join(
-              LambdaWorker.where(own, membership),
-              LambdaWorker.ring(capsule, membership, leader.writers(capsule, metadata)),
-              clock,
-              entropy)) {
-        member.onOver(_ -> leader.close("it is no member any more"));
-        member.awaitReady(READY_MS);
-        EventLog.info("coordinator.joined", "capsule", capsule);
-        LaunchMessage message = null;
-        while (!(message instanceof LaunchMessage.Reset) && !leader.over().isDone() && !closed) {
-          message = inbox.poll(RETRY_MS, TimeUnit.MILLISECONDS);
+      Membership now = membership;
+      while (now != null) {
+        boolean paused = false;
+        try (CapsuleMember member =
+            CapsuleMember.join(
+                LambdaWorker.where(own, now),
+                LambdaWorker.ring(capsule, now, leader.writers(capsule, metadata)),
+                clock,
+                entropy)) {
+          member.onOver(_ -> leader.close("it is no member any more"));
+          member.awaitReady(READY_MS);
+          EventLog.info(
+              "coordinator.joined", "capsule", capsule, "generation", member.db().keyGeneration());
+          paused = await(leader, inbox) instanceof LaunchMessage.Pause;
+        }
+        now = null;
+        if (paused) {
+          leader.say(new LaunchMessage.Paused());
+          if (await(leader, inbox) instanceof Membership next) {
+            now = next;
+          }
         }
       }
     } catch (CapsuleException e) {
@@ -130,6 +141,20 @@ public final class LambdaCoordinator implements AutoCloseable {
       Scratch.remove(scratch);
       Wipe.heap();
     }
+  }
+
+  /** What the leader says next that a member has to heed; null if the channel is over. */
+  private @Nullable LaunchMessage await(LeaderLink leader, BlockingQueue<LaunchMessage> inbox)
+      throws InterruptedException {
+    while (!leader.over().isDone() && !closed) {
+      LaunchMessage message = inbox.poll(LOOK_MS, TimeUnit.MILLISECONDS);
+      if (message instanceof LaunchMessage.Reset
+          || message instanceof LaunchMessage.Pause
+          || message instanceof Membership) {
+        return message;
+      }
+    }
+    return null;
   }
 
   @Override

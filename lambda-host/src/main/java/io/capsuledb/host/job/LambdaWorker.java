@@ -48,11 +48,10 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.BlockingQueue;
-import java.util.concurrent.CompletionStage;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -70,8 +69,6 @@ public final class LambdaWorker implements AutoCloseable {
 
   private static final long OPEN_SECONDS = 20;
   private static final long GRANT_SECONDS = 20;
-  private static final long READY_MS = 60_000;
-  private static final long DURABLE_SECONDS = 60;
   private static final long RESET_SECONDS = 10;
   private static final long RECONNECT_MS = 500;
   private static final int HEAP_BYTES = 64 << 20;
@@ -207,13 +204,17 @@ public final class LambdaWorker implements AutoCloseable {
     long begin = clock.monotonicNanos();
     BlockingQueue<LaunchMessage> inbox = new LinkedBlockingQueue<>();
     ScriptCancellation cancellation = new ScriptCancellation();
+    AtomicReference<@Nullable MemberSeat> seat = new AtomicReference<>();
     LeaderLink leader =
         new LeaderLink(
             message -> {
               if (message instanceof LaunchMessage.Reset) {
                 cancellation.cancel();
               }
-              inbox.add(message);
+              MemberSeat sitting = seat.get();
+              if (sitting == null || !sitting.heard(message)) {
+                inbox.add(message);
+              }
             });
     leading = leader;
     EnclaveKeys keys = new EnclaveKeys(identity.attester().get(), clock);
@@ -228,7 +229,7 @@ public final class LambdaWorker implements AutoCloseable {
         granted = true;
         var unused = leader.over().thenRun(cancellation::cancel);
         assert unused != null;
-        new Share(offer, grant, leader, cancellation, begin, attested).run();
+        new Share(offer, grant, leader, cancellation, seat::set, begin, attested).run();
         LaunchMessage last = inbox.poll(RESET_SECONDS, TimeUnit.SECONDS);
         EventLog.info(
             "lambda.share_over",
@@ -256,6 +257,7 @@ public final class LambdaWorker implements AutoCloseable {
     private final Grant grant;
     private final LeaderLink leader;
     private final ScriptCancellation cancellation;
+    private final Consumer<MemberSeat> seats;
     private final long begin;
     private final long attested;
     private final List<String> lines = new ArrayList<>();
@@ -268,12 +270,14 @@ public final class LambdaWorker implements AutoCloseable {
         Grant grant,
         LeaderLink leader,
         ScriptCancellation cancellation,
+        Consumer<MemberSeat> seats,
         long begin,
         long attested) {
       this.offer = offer;
       this.grant = grant;
       this.leader = leader;
       this.cancellation = cancellation;
+      this.seats = seats;
       this.begin = begin;
       this.attested = attested;
     }
@@ -292,14 +296,16 @@ public final class LambdaWorker implements AutoCloseable {
         CapsuleName capsule = MetadataCodec.nameOf(signed);
         Scratch.remove(options.scratch());
         long granted = clock.monotonicNanos();
-        try (CapsuleMember member =
-            CapsuleMember.join(
-                where(options, membership),
-                ring(capsule, membership, remembering(leader.writers(capsule, metadata))),
-                clock,
-                entropy)) {
-          member.onOver(_ -> cancellation.cancel());
-          member.awaitReady(READY_MS);
+        WriterSource writers = remembering(leader.writers(capsule, metadata));
+        try (MemberSeat seat =
+            new MemberSeat(
+                leader,
+                given ->
+                    CapsuleMember.join(
+                        where(options, given), ring(capsule, given, writers), clock, entropy),
+                _ -> cancellation.cancel())) {
+          seats.accept(seat);
+          CapsuleMember member = seat.begin(membership);
           long joined = clock.monotonicNanos();
           String times =
               "[worker] attested in "
@@ -311,9 +317,10 @@ public final class LambdaWorker implements AutoCloseable {
                   + " ms";
           leader.say(new LaunchMessage.Printed(List.of(times)));
           JobHost host = new JobHost(member.db(), member.sharing(), clock, this::printed);
+          seat.serve(host);
           ScriptOutcome outcome = execute(program, host);
           host.abandon();
-          awaitDurable(member, host.fence());
+          seat.settle();
           finish(capsule, outcome);
         }
       } finally {
@@ -325,11 +332,15 @@ public final class LambdaWorker implements AutoCloseable {
       }
     }
 
-    /** Keeps a copy of the first writer's key: it signs the result. */
+    /** Keeps a copy of the newest writer's key: it signs the result. */
     private WriterSource remembering(WriterSource source) {
       return (role, draw) -> {
         NewWriter fresh = source.introduce(role, draw);
-        if (role == RosterEntry.Role.WORKER && signingKey == null) {
+        if (role == RosterEntry.Role.WORKER) {
+          SecretBytes before = signingKey;
+          if (before != null) {
+            before.close();
+          }
           signingKey = fresh.copySigningKey();
           roster = fresh.roster().clone();
         }
@@ -434,15 +445,6 @@ public final class LambdaWorker implements AutoCloseable {
       roots.add(DataRoot.given(capsule.toBytes(), i, membership.roots().get(i)));
     }
     return KeyRing.granted(capsule, roots, writers);
-  }
-
-  private static void awaitDurable(CapsuleMember member, long fence) throws InterruptedException {
-    CompletionStage<@Nullable Void> durable = member.db().whenDurable(fence);
-    try {
-      durable.toCompletableFuture().get(DURABLE_SECONDS, TimeUnit.SECONDS);
-    } catch (ExecutionException | TimeoutException e) {
-      throw new UnavailableException("what the program wrote did not become durable", e);
-    }
   }
 
   /** Clears what is left of a share. */

@@ -15,6 +15,7 @@ import io.capsuledb.core.error.IntegrityException;
 import io.capsuledb.core.error.Rejection;
 import io.capsuledb.core.error.UnavailableException;
 import io.capsuledb.core.keys.ApplicationKey;
+import io.capsuledb.core.keys.GenerationCertificate;
 import io.capsuledb.core.keys.KeyTree;
 import io.capsuledb.core.port.Entropy;
 import io.capsuledb.host.attest.encoding.Octets;
@@ -46,6 +47,11 @@ public final class LaunchClient implements AutoCloseable {
 
   private static final long OPEN_SECONDS = 30;
   private static final long ANSWER_SECONDS = 30;
+
+  /** How long the leader may be busy with the replicas. */
+  private static final long VISIT_SECONDS = 180;
+
+  private static final int OPEN_TRIES = 3;
 
   private final BlockingQueue<Decoded<LaunchMessage>> answers = new ArrayBlockingQueue<>(4);
   private final CompletableFuture<Link> opened = new CompletableFuture<>();
@@ -133,14 +139,18 @@ public final class LaunchClient implements AutoCloseable {
    * @throws DeniedException if it is refused, with the reason
    * @throws UnavailableException if none comes
    */
-  public synchronized LaunchMessage ask(LaunchMessage question) {
+  public LaunchMessage ask(LaunchMessage question) {
+    return ask(question, ANSWER_SECONDS);
+  }
+
+  private synchronized LaunchMessage ask(LaunchMessage question, long seconds) {
     String ended = over;
     if (ended != null) {
       throw new UnavailableException("the channel is over: " + ended);
     }
     opened.join().send(LaunchCodec.encode(question));
     try {
-      Decoded<LaunchMessage> answer = answers.poll(ANSWER_SECONDS, TimeUnit.SECONDS);
+      Decoded<LaunchMessage> answer = answers.poll(seconds, TimeUnit.SECONDS);
       return switch (answer) {
         case Decoded.Accepted<LaunchMessage>(LaunchMessage.Refused(String reason)) ->
             throw new DeniedException(reason);
@@ -156,22 +166,75 @@ public final class LaunchClient implements AutoCloseable {
   }
 
   /**
-   * Gives a leader an application.
+   * Gives a leader an application, with the key of the generation in force. A rotation that was
+   * begun is carried out.
    *
    * @param metadata of its capsule, signed
+   * @return that generation
    */
-  public void open(
+  public int open(
       byte[] metadata,
       KeyTree owner,
       int application,
       LaunchMessage.Place place,
       LaunchMessage.PolicyText policy) {
-    try (ApplicationKey key = owner.application(application, 0);
-        SecretBytes extended = key.extendedPrivateKey()) {
-      ask(
-          new LaunchMessage.OpenApplication(
-              Octets.copyOf(metadata), application, extended, place, policy));
+    // Which generation is in force only the capsule tells: the first guess is a new one.
+    int generation = 0;
+    for (int tries = 0; tries < OPEN_TRIES; tries++) {
+      try (ApplicationKey key = owner.application(application, generation);
+          SecretBytes extended = key.extendedPrivateKey()) {
+        LaunchMessage answer =
+            ask(
+                new LaunchMessage.OpenApplication(
+                    Octets.copyOf(metadata),
+                    application,
+                    extended,
+                    certificate(key),
+                    place,
+                    policy),
+                VISIT_SECONDS);
+        if (!(answer instanceof LaunchMessage.Opened(int inForce, int newest))) {
+          throw new UnavailableException("the leader answered with something else");
+        }
+        if (inForce == generation) {
+          if (newest > inForce) {
+            // Somebody began a rotation and did not come to its end.
+            return rotate(MetadataCodec.nameOf(metadata), owner, application, newest);
+          }
+          return generation;
+        }
+        generation = inForce;
+      }
     }
+    throw new UnavailableException("the keys are rotated faster than they can be opened");
+  }
+
+  /**
+   * Begins the next key generation of an application that is open.
+   *
+   * @param next its number
+   * @return the generation in force
+   */
+  public int rotate(CapsuleName capsule, KeyTree owner, int application, int next) {
+    try (ApplicationKey key = owner.application(application, next);
+        SecretBytes extended = key.extendedPrivateKey()) {
+      LaunchMessage answer =
+          ask(new LaunchMessage.RotateKeys(capsule, extended, certificate(key)), VISIT_SECONDS);
+      if (!(answer instanceof LaunchMessage.Opened(int inForce, _))) {
+        throw new UnavailableException("the leader answered with something else");
+      }
+      return inForce;
+    }
+  }
+
+  private static Octets certificate(ApplicationKey key) {
+    GenerationCertificate certificate = key.certificate();
+    if (key.generation() == 0 || certificate == null) {
+      return Octets.EMPTY;
+    }
+    byte[] bytes = new byte[GenerationCertificate.BYTES];
+    certificate.copyTo(bytes, 0);
+    return Octets.own(bytes);
   }
 
   /**

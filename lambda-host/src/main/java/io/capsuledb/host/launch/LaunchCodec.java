@@ -8,6 +8,7 @@ import io.capsuledb.core.crypto.SecretBytes;
 import io.capsuledb.core.error.Decoded;
 import io.capsuledb.core.error.Rejection.Reason;
 import io.capsuledb.core.keys.DataRoot;
+import io.capsuledb.core.keys.GenerationCertificate;
 import io.capsuledb.core.keys.HdKey;
 import io.capsuledb.host.attest.encoding.Decoding;
 import io.capsuledb.host.attest.encoding.Octets;
@@ -26,9 +27,11 @@ public final class LaunchCodec {
   private static final int ASK_JOB = 4;
   private static final int STOP_JOB = 5;
   private static final int RESET_APPLICATION = 6;
+  private static final int ROTATE_KEYS = 7;
   private static final int DONE = 16;
   private static final int REFUSED = 17;
   private static final int JOB_REPORT = 18;
+  private static final int OPENED = 19;
   private static final int TAKE = 32;
   private static final int SERVE = 33;
   private static final int MEMBERSHIP = 34;
@@ -40,6 +43,8 @@ public final class LaunchCodec {
   private static final int PRINTED = 40;
   private static final int FINISHED = 41;
   private static final int RESET = 42;
+  private static final int PAUSE = 43;
+  private static final int PAUSED = 44;
   private static final int IDLE = 64;
   private static final int BUSY = 65;
   private static final int OFFER = 66;
@@ -77,6 +82,7 @@ public final class LaunchCodec {
         out.octets(open.metadata());
         out.number(open.application());
         out.secret(open.key());
+        out.octets(open.certificate());
         put(out, open.place());
         out.text(open.policy().toml());
         out.list(
@@ -110,7 +116,18 @@ public final class LaunchCodec {
         out.octet(RESET_APPLICATION);
         out.octets(Octets.own(capsule.toBytes()));
       }
+      case RotateKeys(CapsuleName capsule, SecretBytes key, Octets certificate) -> {
+        out.octet(ROTATE_KEYS);
+        out.octets(Octets.own(capsule.toBytes()));
+        out.secret(key);
+        out.octets(certificate);
+      }
       case Done _ -> out.octet(DONE);
+      case Opened(int generation, int newest) -> {
+        out.octet(OPENED);
+        out.number(generation);
+        out.number(newest);
+      }
       case Refused(String reason) -> {
         out.octet(REFUSED);
         out.text(reason);
@@ -187,6 +204,8 @@ public final class LaunchCodec {
         out.octet(RESET);
         out.text(reason);
       }
+      case Pause _ -> out.octet(PAUSE);
+      case Paused _ -> out.octet(PAUSED);
       case Idle _ -> out.octet(IDLE);
       case Busy _ -> out.octet(BUSY);
       case Offer(Octets job, Octets program) -> {
@@ -259,6 +278,7 @@ public final class LaunchCodec {
               in.octets(1, MAX_METADATA),
               in.number(0, Integer.MAX_VALUE),
               in.secret(HdKey.SERIALIZED_BYTES),
+              in.octets(0, GenerationCertificate.BYTES),
               place(in),
               new PolicyText(
                   in.text(MAX_METADATA),
@@ -277,7 +297,13 @@ public final class LaunchCodec {
       case ASK_JOB -> new AskJob(job(in), in.number(0, Integer.MAX_VALUE));
       case STOP_JOB -> new StopJob(job(in));
       case RESET_APPLICATION -> new ResetApplication(capsule(in));
+      case ROTATE_KEYS ->
+          new RotateKeys(
+              capsule(in),
+              in.secret(HdKey.SERIALIZED_BYTES),
+              in.octets(GenerationCertificate.BYTES, GenerationCertificate.BYTES));
       case DONE -> new Done();
+      case OPENED -> new Opened(in.number(0, MAX_GENERATIONS), in.number(0, MAX_GENERATIONS));
       case REFUSED -> new Refused(in.text(MAX_TEXT));
       case JOB_REPORT ->
           new JobReport(
@@ -307,6 +333,8 @@ public final class LaunchCodec {
       case PRINTED -> new Printed(in.list(LaunchMessage.MAX_LINES, () -> in.text(MAX_TEXT)));
       case FINISHED -> new Finished(result(in));
       case RESET -> new Reset(in.text(MAX_TEXT));
+      case PAUSE -> new Pause();
+      case PAUSED -> new Paused();
       case IDLE -> new Idle();
       case BUSY -> new Busy();
       case OFFER -> new Offer(job(in), in.octets(1, LaunchMessage.MAX_PROGRAM_BYTES));

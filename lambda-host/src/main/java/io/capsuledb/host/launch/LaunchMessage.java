@@ -37,11 +37,26 @@ public sealed interface LaunchMessage {
    * An application, new to this leader or not.
    *
    * @param metadata the capsule's, signed
-   * @param key the application key, 78 bytes of BIP 32
+   * @param key the application key of a generation, 78 bytes of BIP 32
+   * @param certificate the owner's of that generation; empty for generation 0
    * @param policy whom to take for a worker
    */
   record OpenApplication(
-      Octets metadata, int application, SecretBytes key, Place place, PolicyText policy)
+      Octets metadata,
+      int application,
+      SecretBytes key,
+      Octets certificate,
+      Place place,
+      PolicyText policy)
+      implements LaunchMessage {}
+
+  /**
+   * The next key generation of an application is to begin.
+   *
+   * @param key its application key, 78 bytes of BIP 32
+   * @param certificate the owner's
+   */
+  record RotateKeys(CapsuleName capsule, SecretBytes key, Octets certificate)
       implements LaunchMessage {}
 
   /**
@@ -116,6 +131,15 @@ public sealed interface LaunchMessage {
 
   /** What was asked is not done. */
   record Refused(String reason) implements LaunchMessage {}
+
+  /**
+   * An application is open, if the key was that of the generation in force; else it has to be
+   * opened with that key.
+   *
+   * @param generation in force
+   * @param newest one more if a rotation was begun and has to be carried out
+   */
+  record Opened(int generation, int newest) implements LaunchMessage {}
 
   /** How a share is. */
   enum ShareState {
@@ -242,6 +266,12 @@ public sealed interface LaunchMessage {
 
   /** The worker is to reset itself. */
   record Reset(String reason) implements LaunchMessage {}
+
+  /** The keys are about to be rotated: the member is to leave its capsule, and to say so. */
+  record Pause() implements LaunchMessage {}
+
+  /** A member is none any more, and wants to be one again: a {@link Membership} is the answer. */
+  record Paused() implements LaunchMessage {}
 
   // ------------------------------------------------------------------ scheduler
 

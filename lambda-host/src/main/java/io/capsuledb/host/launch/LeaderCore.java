@@ -20,6 +20,7 @@ import io.capsuledb.core.error.Rejection;
 import io.capsuledb.core.error.UnavailableException;
 import io.capsuledb.core.keys.ApplicationKey;
 import io.capsuledb.core.keys.DataRoot;
+import io.capsuledb.core.keys.GenerationCertificate;
 import io.capsuledb.core.keys.HdKey;
 import io.capsuledb.core.port.Entropy;
 import io.capsuledb.host.attest.encoding.Octets;
@@ -29,8 +30,10 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -44,7 +47,8 @@ import org.jspecify.annotations.Nullable;
  *   <li>a channel is a member of one application at most, and has one share in its life: whoever
  *       wants another attests anew;
  *   <li>a share is given to one channel at a time, and to none once it is done;
- *   <li>the application key leaves in no message.
+ *   <li>the application key leaves in no message;
+ *   <li>while the keys of an application are rotated, nobody is made a member of it.
  * </ul>
  *
  * <p>Step function; one thread at a time. What it keeps is bounded by the constants below.
@@ -59,6 +63,9 @@ public final class LeaderCore implements AutoCloseable {
   /** Most workers that are given one share, one after the other. */
   static final int MAX_ATTEMPTS = 5;
 
+  /** How long members have to leave in good order before their keys are rotated. */
+  static final long PAUSE_MS = 15_000;
+
   private static final int MAX_CHANNELS = 4096;
   private static final int MAX_REFUSALS = 32;
 
@@ -71,8 +78,12 @@ public final class LeaderCore implements AutoCloseable {
   private static final class Application {
     private final CapsuleName name;
     private final Octets metadata;
-    private final PublicKey owner;
+    private final CapsuleMetadata facts;
     private ApplicationKey key;
+
+    /** Of generations 0 to that of the key. */
+    private List<DataRoot> roots;
+
     private Place place;
     private PolicyText policy;
 
@@ -81,21 +92,68 @@ public final class LeaderCore implements AutoCloseable {
 
     private final Map<Octets, Job> jobs = new LinkedHashMap<>();
 
+    /** Members that have left and wait for a membership. */
+    private final Set<Long> paused = new LinkedHashSet<>();
+
+    /** Whether a rotation was begun, by whomever, and has to be carried out first. */
+    private boolean pending;
+
+    private @Nullable Rotating rotating;
+
     Application(
         CapsuleName name,
         Octets metadata,
-        PublicKey owner,
+        CapsuleMetadata facts,
         ApplicationKey key,
+        List<DataRoot> roots,
         Place place,
         PolicyText policy) {
       this.name = name;
       this.metadata = metadata;
-      this.owner = owner;
+      this.facts = facts;
       this.key = key;
+      this.roots = roots;
       this.place = place;
       this.policy = policy;
     }
+
+    PublicKey owner() {
+      return facts.ownerKey();
+    }
+
+    /** Whether members may be in its capsule. */
+    boolean serves() {
+      return !pending && rotating == null;
+    }
+
+    void clear() {
+      key.close();
+      roots.forEach(DataRoot::close);
+      Rotating running = rotating;
+      if (running != null) {
+        running.next.close();
+      }
+    }
   }
+
+  /** A rotation: first the members leave, then the shell does it. */
+  private static final class Rotating {
+    private final long ticket;
+    private final long client;
+    private final ApplicationKey next;
+    private final Set<Long> awaited = new LinkedHashSet<>();
+    private boolean begun;
+
+    Rotating(long ticket, long client, ApplicationKey next) {
+      this.ticket = ticket;
+      this.client = client;
+      this.next = next;
+    }
+  }
+
+  /** An application whose capsule is looked at. */
+  private record Opening(
+      long client, OpenApplication open, CapsuleMetadata facts, ApplicationKey key) {}
 
   private static final class Share {
     private ShareState state = ShareState.WAITING;
@@ -157,6 +215,9 @@ public final class LeaderCore implements AutoCloseable {
   private final Secp256k1 curve = Secp256k1.best();
   private final Map<Long, Channel> channels = new LinkedHashMap<>();
   private final Map<CapsuleName, Application> applications = new LinkedHashMap<>();
+  private final Map<Long, Opening> opening = new LinkedHashMap<>();
+  private final Map<Long, Application> rotations = new LinkedHashMap<>();
+  private long tickets;
   private List<LeaderOutput> outputs = new ArrayList<>();
 
   /** A leader that knows nobody. */
@@ -184,6 +245,13 @@ public final class LeaderCore implements AutoCloseable {
         Channel channel = channels.get(id);
         if (channel != null) {
           said(channel, message);
+        }
+      }
+      case LeaderInput.Found found -> found(found);
+      case LeaderInput.Waited(long ticket) -> {
+        Application application = rotations.get(ticket);
+        if (application != null) {
+          begin(application);
         }
       }
       case LeaderInput.Closed(long id, String reason) -> closed(id, reason);
@@ -218,6 +286,8 @@ public final class LeaderCore implements AutoCloseable {
           reset(owned(channel, capsule));
           say(channel, new Done());
         }
+        case RotateKeys rotate -> rotate(channel, rotate);
+        case Paused _ -> paused(channel);
         case Take(Octets job, Octets program) -> take(channel, job, program);
         case Serve _ -> serve(channel);
         case WantWriter want -> writer(channel, want);
@@ -261,40 +331,248 @@ public final class LeaderCore implements AutoCloseable {
       if (owner == null || !metadata.ownerKey().equals(owner)) {
         throw new DeniedException("the capsule has another owner");
       }
-      ApplicationKey key =
-          HdKey.deserialize(secret.expose())
-              .then(extended -> ApplicationKey.of(open.application(), extended))
-              .orThrow();
-      if (!key.publicKey().equals(metadata.applicationKey())) {
-        key.close();
-        throw new DeniedException("the key is not that of the capsule's application");
-      }
+      ApplicationKey key = key(metadata, open.application(), secret, open.certificate());
       CapsuleName name = MetadataCodec.nameOf(signed);
       Application known = applications.get(name);
       if (known != null) {
-        known.key.close();
-        known.key = key;
-        known.place = open.place();
-        known.policy = open.policy();
-      } else if (applications.size() >= MAX_APPLICATIONS) {
+        if (known.key.generation() == key.generation()) {
+          known.place = open.place();
+          known.policy = open.policy();
+          appoint(known);
+        }
+        key.close();
+        say(channel, new Opened(known.key.generation(), newest(known)));
+      } else if (applications.size() + opening.size() >= MAX_APPLICATIONS) {
         key.close();
         throw new UnavailableException("this leader has too many applications");
       } else {
-        known =
-            new Application(
-                name, open.metadata(), metadata.ownerKey(), key, open.place(), open.policy());
-        applications.put(name, known);
-        log(false, "leader.application", "capsule", name.toString());
+        long ticket = ++tickets;
+        opening.put(ticket, new Opening(channel.id, open, metadata, key));
+        outputs.add(new LeaderOutput.Look(ticket, name, open.place(), copy(key)));
       }
-      appoint(known);
     }
-    say(channel, new Done());
+  }
+
+  /** An application key that belongs to a capsule, as its directory has it; the caller's. */
+  private ApplicationKey key(
+      CapsuleMetadata metadata, int application, SecretBytes secret, Octets certificate) {
+    GenerationCertificate owners =
+        certificate.length() == 0
+            ? null
+            : GenerationCertificate.decode(certificate.toArray(), 0).orThrow();
+    ApplicationKey key =
+        HdKey.deserialize(secret.expose())
+            .then(extended -> ApplicationKey.of(application, extended, owners))
+            .orThrow();
+    boolean good =
+        key.generation() == 0
+            ? key.publicKey().equals(metadata.applicationKey())
+            : owners != null
+                && metadata.certified(certificate.toArray(), 0, key.generation(), curve)
+                    instanceof Decoded.Accepted<?>;
+    if (!good) {
+      key.close();
+      throw new DeniedException("the key is not that of the capsule's application");
+    }
+    if (metadata.directoryMode() == CapsuleMetadata.DirectoryMode.DERIVED) {
+      try (ApplicationKey hardened = key) {
+        return hardened.withDerivedWriters();
+      }
+    }
+    return key;
+  }
+
+  private static ApplicationKey copy(ApplicationKey key) {
+    try (SecretBytes extended = key.extendedPrivateKey()) {
+      return HdKey.deserialize(extended.expose())
+          .then(copied -> ApplicationKey.of(key.application(), copied, key.certificate()))
+          .orThrow();
+    }
+  }
+
+  private static int newest(Application application) {
+    return application.key.generation() + (application.pending ? 1 : 0);
+  }
+
+  private void found(LeaderInput.Found found) {
+    Opening waited = opening.remove(found.ticket());
+    Application rotated = rotations.remove(found.ticket());
+    CapsuleAccess.Generations generations = found.found();
+    if (waited != null) {
+      looked(waited, generations, found.failure());
+    } else if (rotated != null && rotated.rotating != null) {
+      rotated(rotated, rotated.rotating, generations, found.failure());
+    } else if (generations != null) {
+      generations.roots().forEach(DataRoot::close);
+    }
+  }
+
+  private void tell(long client, LaunchMessage message) {
+    Channel channel = channels.get(client);
+    if (channel != null) {
+      say(channel, message);
+    }
+  }
+
+  private void looked(
+      Opening waited, CapsuleAccess.@Nullable Generations generations, String failure) {
+    CapsuleName name = MetadataCodec.nameOf(waited.open.metadata().toArray());
+    if (generations == null) {
+      waited.key.close();
+      tell(waited.client, new Refused("the leader cannot open the capsule: " + failure));
+      return;
+    }
+    if (generations.inForce() != waited.key.generation() || applications.containsKey(name)) {
+      waited.key.close();
+      generations.roots().forEach(DataRoot::close);
+    } else {
+      Application application =
+          new Application(
+              name,
+              waited.open.metadata(),
+              waited.facts,
+              waited.key,
+              generations.roots(),
+              waited.open.place(),
+              waited.open.policy());
+      application.pending = generations.newest() > generations.inForce();
+      applications.put(name, application);
+      log(
+          false,
+          "leader.application",
+          "capsule",
+          name.toString(),
+          "generation",
+          Integer.toString(generations.inForce()));
+      appoint(application);
+    }
+    tell(waited.client, new Opened(generations.inForce(), generations.newest()));
+  }
+
+  // ------------------------------------------------------------------ rotation
+
+  private void rotate(Channel channel, RotateKeys rotate) {
+    try (SecretBytes secret = rotate.key()) {
+      Application application = owned(channel, rotate.capsule());
+      if (application.rotating != null) {
+        throw new UnavailableException("the keys are being rotated already");
+      }
+      ApplicationKey next =
+          key(application.facts, application.key.application(), secret, rotate.certificate());
+      if (next.generation() != application.key.generation() + 1) {
+        int given = next.generation();
+        next.close();
+        throw new InvalidRequestException(
+            "the key is of generation "
+                + given
+                + ", and that in force is "
+                + application.key.generation());
+      }
+      Rotating rotating = new Rotating(++tickets, channel.id, next);
+      application.rotating = rotating;
+      rotations.put(rotating.ticket, application);
+      for (Channel member : channels.values()) {
+        if (member.member == application && !application.paused.contains(member.id)) {
+          rotating.awaited.add(member.id);
+          say(member, new Pause());
+        }
+      }
+      log(
+          false,
+          "leader.rotating",
+          "capsule",
+          application.name.toString(),
+          "generation",
+          Integer.toString(next.generation()),
+          "members",
+          Integer.toString(rotating.awaited.size()));
+      if (rotating.awaited.isEmpty()) {
+        begin(application);
+      } else {
+        outputs.add(new LeaderOutput.Wait(rotating.ticket, PAUSE_MS));
+      }
+    }
+  }
+
+  /** A member has left in good order, or has found itself to be none any more. */
+  private void paused(Channel channel) {
+    Application application = channel.member;
+    if (application == null) {
+      throw new DeniedException("this channel is no member");
+    }
+    application.paused.add(channel.id);
+    away(application, channel.id);
+    resume(application);
+  }
+
+  private void away(Application application, long channel) {
+    Rotating rotating = application.rotating;
+    if (rotating != null && rotating.awaited.remove(channel) && rotating.awaited.isEmpty()) {
+      begin(application);
+    }
+  }
+
+  /** Rotates; members that have not left by now find out from the capsule. */
+  private void begin(Application application) {
+    Rotating rotating = application.rotating;
+    if (rotating != null && !rotating.begun) {
+      rotating.begun = true;
+      outputs.add(
+          new LeaderOutput.Rotate(
+              rotating.ticket,
+              application.name,
+              application.place,
+              copy(application.key),
+              copy(rotating.next)));
+    }
+  }
+
+  private void rotated(
+      Application application,
+      Rotating rotating,
+      CapsuleAccess.@Nullable Generations generations,
+      String failure) {
+    application.rotating = null;
+    if (generations == null || generations.inForce() != rotating.next.generation()) {
+      rotating.next.close();
+      if (generations != null) {
+        generations.roots().forEach(DataRoot::close);
+      }
+      // It may have been announced: nobody can join before it is carried out.
+      application.pending = true;
+      log(true, "leader.rotation_failed", "reason", failure);
+      tell(rotating.client, new Refused("the keys were not rotated: " + failure + "; repeat it"));
+      return;
+    }
+    application.key.close();
+    application.roots.forEach(DataRoot::close);
+    application.key = rotating.next;
+    application.roots = generations.roots();
+    application.pending = false;
+    log(
+        false,
+        "leader.rotated",
+        "capsule",
+        application.name.toString(),
+        "generation",
+        Integer.toString(generations.inForce()));
+    tell(rotating.client, new Opened(generations.inForce(), generations.inForce()));
+    resume(application);
+    appoint(application);
+  }
+
+  /** Members that wait become members again. */
+  private void resume(Application application) {
+    if (application.serves()) {
+      application.paused.forEach(id -> tell(id, membership(application)));
+      application.paused.clear();
+    }
   }
 
   private Application owned(Channel channel, CapsuleName capsule) {
     Application application = applications.get(capsule);
     PublicKey owner = channel.owner;
-    if (application == null || owner == null || !application.owner.equals(owner)) {
+    if (application == null || owner == null || !application.owner().equals(owner)) {
       // The same for both: who does not own it learns nothing of it.
       throw new DeniedException("there is no such application of yours");
     }
@@ -305,7 +583,7 @@ public final class LeaderCore implements AutoCloseable {
     PublicKey owner = channel.owner;
     for (Application application : applications.values()) {
       Job job = application.jobs.get(id);
-      if (job != null && owner != null && application.owner.equals(owner)) {
+      if (job != null && owner != null && application.owner().equals(owner)) {
         return job;
       }
     }
@@ -387,7 +665,7 @@ public final class LeaderCore implements AutoCloseable {
     for (Job job : List.copyOf(application.jobs.values())) {
       forget(job);
     }
-    application.key.close();
+    application.clear();
     applications.remove(application.name);
     log(false, "leader.reset", "capsule", application.name.toString());
   }
@@ -418,6 +696,10 @@ public final class LeaderCore implements AutoCloseable {
     if (!job.start.program().equals(program)) {
       log(true, "leader.program_swapped", "job", id.hex(), "remote", channel.peer.remote());
       notNow(channel, "this is not the program of the job");
+      return;
+    }
+    if (!job.application.serves()) {
+      notNow(channel, "the keys are being rotated");
       return;
     }
     String unfit = unfit(channel, job.application);
@@ -484,9 +766,10 @@ public final class LeaderCore implements AutoCloseable {
   }
 
   private static Membership membership(Application application) {
-    try (DataRoot root = application.key.dataRoot(application.name.toBytes())) {
-      return new Membership(application.metadata, List.of(root.reveal()), application.place);
-    }
+    return new Membership(
+        application.metadata,
+        application.roots.stream().map(DataRoot::reveal).toList(),
+        application.place);
   }
 
   private void serve(Channel channel) {
@@ -499,7 +782,7 @@ public final class LeaderCore implements AutoCloseable {
 
   /** Appoints a coordinator of those who offered themselves, unless there is one. */
   private void appoint(Application application) {
-    if (application.coordinator != 0) {
+    if (application.coordinator != 0 || !application.serves()) {
       return;
     }
     for (Channel channel : channels.values()) {
@@ -525,6 +808,10 @@ public final class LeaderCore implements AutoCloseable {
         || !application.name.equals(want.capsule())
         || channel.writers >= MAX_WRITERS) {
       say(channel, new NoWriter(want.request(), "this channel has no such writers"));
+      return;
+    }
+    if (!application.serves()) {
+      say(channel, new NoWriter(want.request(), "the keys are being rotated"));
       return;
     }
     if (want.role() == RosterEntry.Role.COORDINATOR) {
@@ -587,13 +874,17 @@ public final class LeaderCore implements AutoCloseable {
     say(channel, new Reset("the share is done"));
   }
 
-  private static void leave(Channel channel) {
+  private void leave(Channel channel) {
     Application application = channel.member;
     if (application != null && application.coordinator == channel.id) {
       application.coordinator = 0;
     }
     channel.member = null;
     channel.job = null;
+    if (application != null) {
+      application.paused.remove(channel.id);
+      away(application, channel.id);
+    }
   }
 
   private void closed(long id, String reason) {
@@ -635,8 +926,11 @@ public final class LeaderCore implements AutoCloseable {
   /** Clears every key. */
   @Override
   public void close() {
+    opening.values().forEach(waited -> waited.key.close());
+    opening.clear();
+    rotations.clear();
     for (Application application : applications.values()) {
-      application.key.close();
+      application.clear();
       application.jobs.values().forEach(job -> job.start.programKey().close());
     }
     applications.clear();

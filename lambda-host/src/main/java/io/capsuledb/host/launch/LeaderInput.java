@@ -2,6 +2,7 @@ package io.capsuledb.host.launch;
 
 import io.capsuledb.core.error.Decoded;
 import io.capsuledb.host.attest.encoding.Octets;
+import org.jspecify.annotations.Nullable;
 
 /** What a {@link LeaderCore} is told. */
 public sealed interface LeaderInput {
@@ -34,6 +35,18 @@ public sealed interface LeaderInput {
 
   /** Somebody said something. */
   record Said(long channel, LaunchMessage message) implements LeaderInput {}
+
+  /**
+   * What {@link LeaderOutput.Look} or {@link LeaderOutput.Rotate} found.
+   *
+   * @param found null if it failed
+   * @param failure why, then
+   */
+  record Found(long ticket, CapsuleAccess.@Nullable Generations found, String failure)
+      implements LeaderInput {}
+
+  /** The time of a {@link LeaderOutput.Wait} is over. */
+  record Waited(long ticket) implements LeaderInput {}
 
   /** A channel is over. */
   record Closed(long channel, String reason) implements LeaderInput {}

@@ -1,9 +1,12 @@
 package io.capsuledb.host.launch;
 
+import io.capsuledb.core.capsule.CapsuleName;
 import io.capsuledb.core.crypto.SecretBytes;
+import io.capsuledb.core.error.CapsuleException;
 import io.capsuledb.core.error.Decoded;
 import io.capsuledb.core.error.InvalidRequestException;
 import io.capsuledb.core.error.Rejection;
+import io.capsuledb.core.keys.ApplicationKey;
 import io.capsuledb.core.port.Clock;
 import io.capsuledb.core.port.Entropy;
 import io.capsuledb.host.attest.Collateral;
@@ -16,28 +19,39 @@ import io.capsuledb.host.launch.LaunchMessage.PolicyText;
 import io.capsuledb.host.log.EventLog;
 import java.net.InetSocketAddress;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 
 /** The shell of a {@link LeaderCore}: one thread that steps it. Thread-safe. */
 public final class LeaderServer implements AutoCloseable {
 
+  /** Most capsules that are looked at or rotated at a time. */
+  private static final int VISITS = 4;
+
   private final LeaderCore core;
   private final Channels channels = new Channels();
   private final Supplier<Collateral> collateral;
+  private final CapsuleAccess capsules;
   private final Clock clock;
   private final ExecutorService agent =
       Executors.newSingleThreadExecutor(
           Thread.ofPlatform().daemon().name("capsule-leader").factory());
+  private final ExecutorService visits =
+      Executors.newFixedThreadPool(
+          VISITS, Thread.ofPlatform().daemon().name("capsule-leader-visit", 0).factory());
   private final LinkServer server;
 
   private LeaderServer(
       InetSocketAddress address,
       LinkServer.Security security,
       Supplier<Collateral> collateral,
+      CapsuleAccess capsules,
       Clock clock,
       Entropy entropy) {
+    this.capsules = capsules;
     this.core = new LeaderCore(entropy);
     this.collateral = collateral;
     this.clock = clock;
@@ -50,15 +64,17 @@ public final class LeaderServer implements AutoCloseable {
    * @param security what it shows, and whom it lets connect at all; who gets keys is for each
    *     application's own policy
    * @param collateral what evidence is judged with
+   * @param capsules how it gets at capsules on replicas
    * @throws io.capsuledb.core.error.UnavailableException if the address is taken
    */
   public static LeaderServer start(
       InetSocketAddress address,
       LinkServer.Security security,
       Supplier<Collateral> collateral,
+      CapsuleAccess capsules,
       Clock clock,
       Entropy entropy) {
-    return new LeaderServer(address, security, collateral, clock, entropy);
+    return new LeaderServer(address, security, collateral, capsules, clock, entropy);
   }
 
   private final class Conversation implements Link.Events {
@@ -158,6 +174,35 @@ public final class LeaderServer implements AutoCloseable {
             link.close(reason);
           }
         }
+        case LeaderOutput.Look(
+                long ticket,
+                CapsuleName capsule,
+                LaunchMessage.Place place,
+                ApplicationKey key) ->
+            visit(
+                ticket,
+                () -> {
+                  try (key) {
+                    return capsules.look(capsule, place, key);
+                  }
+                });
+        case LeaderOutput.Rotate(
+                long ticket,
+                CapsuleName capsule,
+                LaunchMessage.Place place,
+                ApplicationKey current,
+                ApplicationKey next) ->
+            visit(
+                ticket,
+                () -> {
+                  try (current;
+                      next) {
+                    return capsules.rotate(capsule, place, current, next);
+                  }
+                });
+        case LeaderOutput.Wait(long ticket, long ms) ->
+            CompletableFuture.delayedExecutor(ms, TimeUnit.MILLISECONDS)
+                .execute(() -> step(new LeaderInput.Waited(ticket)));
         case LeaderOutput.Log(boolean warning, String event, List<String> fields) -> {
           if (warning) {
             EventLog.warn(event, fields.toArray());
@@ -167,6 +212,23 @@ public final class LeaderServer implements AutoCloseable {
         }
       }
     }
+  }
+
+  private void visit(long ticket, Supplier<CapsuleAccess.Generations> visit) {
+    visits.execute(
+        () -> {
+          CapsuleAccess.Generations found = null;
+          String failure = "";
+          try {
+            found = visit.get();
+          } catch (CapsuleException e) {
+            failure = String.valueOf(e.getMessage());
+          } catch (RuntimeException | AssertionError e) {
+            EventLog.error("leader.defect", e);
+            failure = "the leader met a defect";
+          }
+          step(new LeaderInput.Found(ticket, found, failure));
+        });
   }
 
   /** Clears the copies of secrets that were made for a message. */
@@ -192,6 +254,7 @@ public final class LeaderServer implements AutoCloseable {
   @Override
   public void close() {
     server.close();
+    visits.shutdown();
     agent.execute(core::close);
     agent.shutdown();
   }

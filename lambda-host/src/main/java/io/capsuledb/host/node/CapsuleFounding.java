@@ -25,7 +25,7 @@ public final class CapsuleFounding {
    */
   public static byte[] findOrFound(
       Path data, String replicas, KeyTree owner, Clock clock, Entropy entropy) {
-    ServeOptions.Builder builder = ServeOptions.builder().shared(true);
+    ServeOptions.Builder builder = ServeOptions.builder().manyWorkers(true);
     builder.set(ServeSetting.DATA, data.toString(), Path.of(""));
     builder.set(ServeSetting.REPLICAS, replicas, Path.of(""));
     ServeOptions options = builder.build();

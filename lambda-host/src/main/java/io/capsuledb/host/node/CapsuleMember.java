@@ -95,7 +95,7 @@ public final class CapsuleMember implements AutoCloseable {
       Entropy entropy,
       Deque<AutoCloseable> parts) {
     PrometheusTelemetry telemetry = new PrometheusTelemetry();
-    ServeOptions.Builder builder = ServeOptions.builder().shared(true);
+    ServeOptions.Builder builder = ServeOptions.builder().manyWorkers(true);
     builder.set(ServeSetting.DATA, where.scratch().toString(), Path.of(""));
     builder.set(ServeSetting.REPLICAS, String.join(",", where.replicas()), Path.of(""));
     builder.set(ServeSetting.LEASE_MS, Long.toString(where.leaseMs()), Path.of(""));

@@ -14,6 +14,7 @@ import io.capsuledb.core.error.Decoded;
 import io.capsuledb.core.error.Rejection;
 import io.capsuledb.core.keys.ApplicationKey;
 import io.capsuledb.core.keys.DataRoot;
+import io.capsuledb.core.keys.GenerationCertificate;
 import io.capsuledb.core.keys.KeyTree;
 import io.capsuledb.core.port.Entropy;
 import io.capsuledb.host.attest.encoding.Octets;
@@ -79,12 +80,54 @@ class LeaderCoreTest {
     }
 
     LaunchMessage openApplication(long channel) {
-      try (ApplicationKey key = keys.application(0, 0);
+      return openApplication(channel, 0, 0);
+    }
+
+    /** Opens it with a key of some generation, where the capsule's own is another perhaps. */
+    LaunchMessage openApplication(long channel, int generation, int inForce) {
+      try (ApplicationKey key = keys.application(0, generation);
+          SecretBytes extended = key.extendedPrivateKey()) {
+        LaunchMessage answer =
+            ask(
+                channel,
+                new OpenApplication(
+                    Octets.copyOf(metadata),
+                    0,
+                    SecretBytes.copyOf(extended.expose()),
+                    certificate(key),
+                    PLACE,
+                    POLICY));
+        if (answer != null) {
+          return answer;
+        }
+        LeaderOutput.Look look = output(LeaderOutput.Look.class);
+        assertThat(look.key().publicKey()).isEqualTo(key.publicKey());
+        step(
+            new LeaderInput.Found(
+                look.ticket(),
+                new CapsuleAccess.Generations(
+                    inForce, inForce, generation == inForce ? roots(inForce) : List.of()),
+                ""));
+        return said(channel);
+      }
+    }
+
+    List<DataRoot> roots(int newest) {
+      List<DataRoot> roots = new ArrayList<>();
+      for (int generation = 0; generation <= newest; generation++) {
+        try (ApplicationKey key = keys.application(0, generation)) {
+          roots.add(key.dataRoot(capsule.toBytes()));
+        }
+      }
+      return roots;
+    }
+
+    LaunchMessage rotate(long channel, int generation) {
+      try (ApplicationKey key = keys.application(0, generation);
           SecretBytes extended = key.extendedPrivateKey()) {
         return ask(
             channel,
-            new OpenApplication(
-                Octets.copyOf(metadata), 0, SecretBytes.copyOf(extended.expose()), PLACE, POLICY));
+            new RotateKeys(capsule, SecretBytes.copyOf(extended.expose()), certificate(key)));
       }
     }
 
@@ -101,6 +144,20 @@ class LeaderCoreTest {
               List.of("a"),
               1000));
     }
+  }
+
+  private static Octets certificate(ApplicationKey key) {
+    GenerationCertificate owners = key.certificate();
+    if (key.generation() == 0 || owners == null) {
+      return Octets.EMPTY;
+    }
+    byte[] bytes = new byte[GenerationCertificate.BYTES];
+    owners.copyTo(bytes, 0);
+    return Octets.own(bytes);
+  }
+
+  private <T> T output(Class<T> kind) {
+    return heard.stream().filter(kind::isInstance).map(kind::cast).findFirst().orElseThrow();
   }
 
   private long open(LeaderInput.Peer peer) {
@@ -172,11 +229,12 @@ class LeaderCoreTest {
                       Octets.copyOf(alice.metadata),
                       1,
                       SecretBytes.copyOf(extended.expose()),
+                      Octets.EMPTY,
                       PLACE,
                       POLICY)))
           .isInstanceOf(Refused.class);
     }
-    assertThat(alice.openApplication(alices)).isEqualTo(new Done());
+    assertThat(alice.openApplication(alices)).isEqualTo(new Opened(0, 0));
   }
 
   @Test
@@ -344,5 +402,100 @@ class LeaderCoreTest {
     assertThat(said(next)).isNull();
     step(new LeaderInput.Closed(worker, "done"));
     assertThat(said(next)).isInstanceOf(Membership.class);
+  }
+
+  @Test
+  void rotationWaitsForMembersAndGivesThemTheNewGeneration() {
+    Owner alice = new Owner(1);
+    long client = alice.connect();
+    alice.openApplication(client);
+    alice.start(client, job(1), 3);
+    long one = worker("good");
+    long two = worker("good");
+    ask(one, new Take(job(1), PROGRAM));
+    ask(two, new Take(job(1), PROGRAM));
+    assertThat(alice.rotate(client, 2)).isInstanceOf(Refused.class);
+    assertThat(alice.rotate(client, 1)).isNull();
+    assertThat(said(one)).isEqualTo(new Pause());
+    assertThat(said(two)).isEqualTo(new Pause());
+    LeaderOutput.Wait wait = output(LeaderOutput.Wait.class);
+    // Meanwhile nobody is let in, and nobody else rotates.
+    assertThat(ask(worker("good"), new Take(job(1), PROGRAM))).isInstanceOf(NotNow.class);
+    assertThat(ask(one, new WantWriter(1, alice.capsule, RosterEntry.Role.WORKER)))
+        .isInstanceOf(NoWriter.class);
+    assertThat(alice.rotate(client, 1)).isInstanceOf(Refused.class);
+    assertThat(ask(one, new Paused())).isNull();
+    assertThat(heard).noneMatch(LeaderOutput.Rotate.class::isInstance);
+    // One of them says nothing: its time runs out.
+    step(new LeaderInput.Waited(wait.ticket()));
+    LeaderOutput.Rotate rotate = output(LeaderOutput.Rotate.class);
+    assertThat(rotate.current().generation()).isZero();
+    assertThat(rotate.next().generation()).isEqualTo(1);
+    assertThat(ask(two, new Paused())).isNull();
+    step(
+        new LeaderInput.Found(
+            rotate.ticket(), new CapsuleAccess.Generations(1, 1, alice.roots(1)), ""));
+    assertThat(said(client)).isEqualTo(new Opened(1, 1));
+    for (long worker : List.of(one, two)) {
+      Membership membership = (Membership) said(worker);
+      assertThat(membership.roots()).hasSize(2);
+    }
+    GiveWriter given =
+        (GiveWriter) ask(one, new WantWriter(2, alice.capsule, RosterEntry.Role.WORKER));
+    CapsuleMetadata metadata = MetadataCodec.decode(alice.metadata, Secp256k1.best()).orThrow();
+    assertThat(
+            RosterCodec.decode(alice.capsule, given.roster().toArray(), metadata, Secp256k1.best())
+                .orThrow()
+                .getFirst()
+                .generation())
+        .isEqualTo(1);
+    // Who was sealed for another reason gets back in at once.
+    assertThat(ask(two, new Paused())).isInstanceOf(Membership.class);
+    assertThat(alice.openApplication(alice.connect())).isEqualTo(new Opened(1, 1));
+  }
+
+  @Test
+  void aRotationThatFailedIsCarriedOutBeforeAnybodyJoins() {
+    Owner alice = new Owner(1);
+    long client = alice.connect();
+    alice.openApplication(client);
+    alice.start(client, job(1), 1);
+    alice.rotate(client, 1);
+    step(new LeaderInput.Found(output(LeaderOutput.Rotate.class).ticket(), null, "no quorum"));
+    assertThat(((Refused) said(client)).reason()).contains("no quorum");
+    assertThat(ask(worker("good"), new Take(job(1), PROGRAM))).isInstanceOf(NotNow.class);
+    assertThat(alice.openApplication(client)).isEqualTo(new Opened(0, 1));
+    alice.rotate(client, 1);
+    step(
+        new LeaderInput.Found(
+            output(LeaderOutput.Rotate.class).ticket(),
+            new CapsuleAccess.Generations(1, 1, alice.roots(1)),
+            ""));
+    assertThat(said(client)).isEqualTo(new Opened(1, 1));
+    assertThat(ask(worker("good"), new Take(job(1), PROGRAM))).isInstanceOf(Grant.class);
+  }
+
+  @Test
+  void aNewLeaderLearnsTheGenerationFromTheCapsuleAndTheKeysFromTheOwner() {
+    Owner alice = new Owner(1);
+    long client = alice.connect();
+    // The owner's first guess is generation 0; the capsule is in its third.
+    assertThat(alice.openApplication(client, 0, 2)).isEqualTo(new Opened(2, 2));
+    assertThat(alice.start(client, job(1), 1)).isInstanceOf(Refused.class);
+    assertThat(alice.openApplication(client, 2, 2)).isEqualTo(new Opened(2, 2));
+    alice.start(client, job(1), 1);
+    Grant grant = (Grant) ask(worker("good"), new Take(job(1), PROGRAM));
+    assertThat(grant.membership().roots()).hasSize(3);
+    // Somebody else's certificate is none.
+    Owner mallory = new Owner(3);
+    try (ApplicationKey key = mallory.keys.application(0, 3);
+        SecretBytes extended = key.extendedPrivateKey()) {
+      assertThat(
+              ask(
+                  client,
+                  new RotateKeys(
+                      alice.capsule, SecretBytes.copyOf(extended.expose()), certificate(key))))
+          .isInstanceOf(Refused.class);
+    }
   }
 }
