@@ -4,7 +4,6 @@ import io.capsuledb.core.capsule.MetadataCodec;
 import io.capsuledb.core.crypto.SecretBytes;
 import io.capsuledb.core.error.InvalidRequestException;
 import io.capsuledb.core.keys.KeyTree;
-import io.capsuledb.core.system.SystemClock;
 import io.capsuledb.core.system.SystemEntropy;
 import io.capsuledb.host.attest.encoding.Octets;
 import io.capsuledb.host.attest.verdict.Verdict;
@@ -113,7 +112,6 @@ final class AppLaunchCommand implements Callable<Integer> {
           "--workers is " + workers + ": allowed are 1 to " + LaunchMessage.MAX_SHARES);
     }
     SystemEntropy entropy = new SystemEntropy();
-    SystemClock clock = new SystemClock();
     long begin = System.nanoTime();
     try (KeyTree owner = app.owner(context, true);
         SecretBytes programKey = random(entropy);
@@ -130,8 +128,7 @@ final class AppLaunchCommand implements Callable<Integer> {
               + since(begin)
               + " ms");
       long opening = System.nanoTime();
-      byte[] metadata =
-          CapsuleFounding.findOrFound(app.data(), app.replicas(), owner, clock, entropy);
+      byte[] metadata = app.capsule(owner);
       int generation =
           leader.open(metadata, owner, CapsuleFounding.APPLICATION, app.place(), app.policy());
       if (rotateFirst) {

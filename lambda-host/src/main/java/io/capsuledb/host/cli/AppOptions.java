@@ -14,6 +14,7 @@ import io.capsuledb.host.config.ReplicaAddress;
 import io.capsuledb.host.job.LaunchClient;
 import io.capsuledb.host.launch.LaunchMessage;
 import io.capsuledb.host.launch.PolicyTexts;
+import io.capsuledb.host.node.CapsuleFounding;
 import io.capsuledb.host.node.OwnerKeyFile;
 import io.capsuledb.host.process.LaunchFile;
 import io.capsuledb.host.terminal.Passphrase;
@@ -22,6 +23,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** What the commands about launched programs have in common. */
@@ -81,6 +83,8 @@ final class AppOptions {
       description = "Collateral for the leader's evidence.")
   private @Nullable Path collateral;
 
+  @Mixin private MemberLinkOptions links = new MemberLinkOptions();
+
   private @Nullable LaunchFile file;
 
   private @Nullable LaunchFile file() {
@@ -119,6 +123,12 @@ final class AppOptions {
 
   String replicas() {
     return wanted("replicas", replicas);
+  }
+
+  /** Signed metadata of the owner's capsule, founded if there is none. */
+  byte[] capsule(KeyTree owner) {
+    return CapsuleFounding.findOrFound(
+        data(), replicas(), links.security(), owner, new SystemClock(), new SystemEntropy());
   }
 
   /** Where the capsule is, for workers. */

@@ -2,12 +2,9 @@ package io.capsuledb.host.cli;
 
 import io.capsuledb.core.capsule.MetadataCodec;
 import io.capsuledb.core.keys.KeyTree;
-import io.capsuledb.core.system.SystemClock;
-import io.capsuledb.core.system.SystemEntropy;
 import io.capsuledb.host.job.LaunchClient;
 import io.capsuledb.host.launch.LaunchMessage;
 import io.capsuledb.host.log.EventLog;
-import io.capsuledb.host.node.CapsuleFounding;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -37,9 +34,7 @@ final class AppResetCommand implements Callable<Integer> {
     EventLog.install(context.streams().err(), EventLog.Detail.ERROR);
     try (KeyTree owner = app.owner(context, false);
         LaunchClient leader = app.connect(owner)) {
-      byte[] metadata =
-          CapsuleFounding.findOrFound(
-              app.data(), app.replicas(), owner, new SystemClock(), new SystemEntropy());
+      byte[] metadata = app.capsule(owner);
       leader.ask(new LaunchMessage.ResetApplication(MetadataCodec.nameOf(metadata)));
       context.streams().out().println("reset");
     }

@@ -3,8 +3,6 @@ package io.capsuledb.host.cli;
 import io.capsuledb.core.capsule.MetadataCodec;
 import io.capsuledb.core.error.InvalidRequestException;
 import io.capsuledb.core.keys.KeyTree;
-import io.capsuledb.core.system.SystemClock;
-import io.capsuledb.core.system.SystemEntropy;
 import io.capsuledb.host.job.LaunchClient;
 import io.capsuledb.host.log.EventLog;
 import io.capsuledb.host.node.CapsuleFounding;
@@ -64,9 +62,7 @@ final class AppRotateCommand implements Callable<Integer> {
 
   private void rotate(KeyTree owner) {
     long begin = System.nanoTime();
-    byte[] metadata =
-        CapsuleFounding.findOrFound(
-            app.data(), app.replicas(), owner, new SystemClock(), new SystemEntropy());
+    byte[] metadata = app.capsule(owner);
     try (LaunchClient leader = app.connect(owner)) {
       int before =
           leader.open(metadata, owner, CapsuleFounding.APPLICATION, app.place(), app.policy());

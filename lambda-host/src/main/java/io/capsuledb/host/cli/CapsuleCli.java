@@ -111,7 +111,8 @@ public final class CapsuleCli {
                 .addSubcommand(new BenchEngineCommand(context))
                 .addSubcommand(new BenchReplicationCommand(context))
                 .addSubcommand(new BenchProceduresCommand(context))
-                .addSubcommand(new BenchSclCommand(context)));
+                .addSubcommand(new BenchSclCommand(context))
+                .addSubcommand(new BenchLaunchCommand(context)));
     commands.put("version", () -> new CommandLine(new VersionCommand(context)));
     commands.put("rehearse", () -> new CommandLine(new RehearseCommand(context)));
     CommandLine root = new CommandLine(new RootCommand());

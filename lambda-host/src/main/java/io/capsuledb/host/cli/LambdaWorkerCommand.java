@@ -1,5 +1,6 @@
 package io.capsuledb.host.cli;
 
+import io.capsuledb.core.error.CapsuleException;
 import io.capsuledb.core.system.SystemClock;
 import io.capsuledb.core.system.SystemEntropy;
 import io.capsuledb.host.attest.attester.Attester;
@@ -7,9 +8,12 @@ import io.capsuledb.host.config.HostPort;
 import io.capsuledb.host.job.LambdaCoordinator;
 import io.capsuledb.host.job.LambdaWorker;
 import io.capsuledb.host.log.EventLog;
+import io.capsuledb.host.metrics.MetricsServer;
+import io.capsuledb.host.metrics.PrometheusTelemetry;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -61,6 +65,14 @@ final class LambdaWorkerCommand implements Callable<Integer> {
               + " given.")
   private long leaseMs = 2_000;
 
+  @Option(
+      names = "--http",
+      paramLabel = "HOST:PORT|none",
+      description = "Loopback address for /metrics and /healthz, or none; none if not given.")
+  private String http = "none";
+
+  @Mixin private MemberLinkOptions links = new MemberLinkOptions();
+
   @Mixin private EnclaveOptions enclave = new EnclaveOptions();
 
   @Option(
@@ -111,7 +123,7 @@ final class LambdaWorkerCommand implements Callable<Integer> {
     SystemEntropy entropy = new SystemEntropy();
     LambdaWorker.Options options =
         new LambdaWorker.Options(
-            HostPort.parse(scheduler), HostPort.parse(leader), scratch, leaseMs);
+            HostPort.parse(scheduler), HostPort.parse(leader), scratch, leaseMs, links.security());
     Supplier<Attester> attesters = enclave.attesters(entropy);
     String event = coordinates ? "coordinator.ready" : "lambda.ready";
     LambdaWorker.Identity identity = new LambdaWorker.Identity(attesters, enclave.rules(clock));
@@ -124,15 +136,28 @@ final class LambdaWorkerCommand implements Callable<Integer> {
       LambdaCoordinator coordinator = new LambdaCoordinator(options, identity, clock, entropy);
       Runtime.getRuntime().addShutdownHook(new Thread(coordinator::close, "capsule-stop"));
       ready(event);
+      serve(coordinator::trouble);
       coordinator.run();
     } else {
       @SuppressWarnings("resource")
       LambdaWorker worker = new LambdaWorker(options, identity, clock, entropy);
       Runtime.getRuntime().addShutdownHook(new Thread(worker::close, "capsule-stop"));
       ready(event);
+      serve(worker::trouble);
       worker.run();
     }
     return ExitCodes.OK;
+  }
+
+  private void serve(Supplier<@Nullable CapsuleException> trouble) {
+    if (!http.equals("none")) {
+      // It lives until the process ends.
+      @SuppressWarnings("resource")
+      MetricsServer started =
+          MetricsServer.start(
+              HostPort.parse(http).resolve(), new PrometheusTelemetry()::text, trouble);
+      EventLog.info("http.ready", "listen", started.address());
+    }
   }
 
   private void ready(String event) {

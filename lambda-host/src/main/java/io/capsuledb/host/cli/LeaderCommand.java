@@ -53,6 +53,8 @@ final class LeaderCommand implements Callable<Integer> {
               + " ciphertext only, emptied afterwards; a temporary one if not given.")
   private @Nullable Path scratch;
 
+  @Mixin private MemberLinkOptions links = new MemberLinkOptions();
+
   @Mixin private EnclaveOptions enclave = new EnclaveOptions();
 
   @Option(
@@ -94,7 +96,7 @@ final class LeaderCommand implements Callable<Integer> {
             address.resolve(),
             new LinkServer.Security(new EnclaveKeys(attester, clock), enclave.rules(clock), true),
             enclave.collateral(),
-            new ReplicatedCapsules(scratch(), clock, entropy),
+            new ReplicatedCapsules(scratch(), links.security(), clock, entropy),
             clock,
             entropy);
     Runtime.getRuntime().addShutdownHook(new Thread(server::close, "capsule-stop"));

@@ -5,6 +5,7 @@ import io.capsuledb.core.capsule.CapsuleName;
 import io.capsuledb.core.capsule.MetadataCodec;
 import io.capsuledb.core.crypto.Secp256k1;
 import io.capsuledb.core.error.CapsuleException;
+import io.capsuledb.core.error.UnavailableException;
 import io.capsuledb.core.port.Clock;
 import io.capsuledb.core.port.Entropy;
 import io.capsuledb.host.channel.EnclaveKeys;
@@ -106,7 +107,7 @@ public final class LambdaCoordinator implements AutoCloseable {
       Scratch.remove(scratch);
       LambdaWorker.Options own =
           new LambdaWorker.Options(
-              options.scheduler(), options.leader(), scratch, options.leaseMs());
+              options.scheduler(), options.leader(), scratch, options.leaseMs(), options.links());
       Membership now = membership;
       while (now != null) {
         boolean paused = false;
@@ -155,6 +156,13 @@ public final class LambdaCoordinator implements AutoCloseable {
       }
     }
     return null;
+  }
+
+  /** Why it can coordinate nothing now, or null: it has no leader. */
+  public @Nullable CapsuleException trouble() {
+    return open.isEmpty()
+        ? new UnavailableException("there is no link to the leader " + options.leader())
+        : null;
   }
 
   @Override

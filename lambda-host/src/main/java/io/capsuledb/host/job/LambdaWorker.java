@@ -32,6 +32,7 @@ import io.capsuledb.host.channel.Link;
 import io.capsuledb.host.channel.LinkClient;
 import io.capsuledb.host.channel.PeerRules;
 import io.capsuledb.host.config.HostPort;
+import io.capsuledb.host.config.LinkSecurity;
 import io.capsuledb.host.launch.LaunchCodec;
 import io.capsuledb.host.launch.LaunchMessage;
 import io.capsuledb.host.launch.LaunchMessage.Grant;
@@ -82,8 +83,10 @@ public final class LambdaWorker implements AutoCloseable {
    *
    * @param scratch a directory of its own; emptied
    * @param leaseMs as all members of its capsules have it
+   * @param links what carries links to replicas and routers
    */
-  public record Options(HostPort scheduler, HostPort leader, Path scratch, long leaseMs) {}
+  public record Options(
+      HostPort scheduler, HostPort leader, Path scratch, long leaseMs, LinkSecurity links) {}
 
   /**
    * What it is.
@@ -436,7 +439,8 @@ public final class LambdaWorker implements AutoCloseable {
         options.scratch(),
         membership.place().replicas(),
         membership.place().routers(),
-        options.leaseMs());
+        options.leaseMs(),
+        options.links());
   }
 
   static KeyRing ring(CapsuleName capsule, Membership membership, WriterSource writers) {
@@ -452,6 +456,13 @@ public final class LambdaWorker implements AutoCloseable {
     long begin = clock.monotonicNanos();
     Wipe.heap();
     EventLog.info("lambda.reset", "ms", milliseconds(begin, clock.monotonicNanos()));
+  }
+
+  /** Why it is not to be given anything now, or null: it has no scheduler. */
+  public @Nullable CapsuleException trouble() {
+    return scheduler != null
+        ? null
+        : new UnavailableException("there is no link to the scheduler " + options.scheduler());
   }
 
   /** Ends it; a share that runs is given up. */

@@ -4,6 +4,7 @@ import io.capsuledb.core.capsule.CapsuleName;
 import io.capsuledb.core.keys.ApplicationKey;
 import io.capsuledb.core.port.Clock;
 import io.capsuledb.core.port.Entropy;
+import io.capsuledb.host.config.LinkSecurity;
 import io.capsuledb.host.launch.CapsuleAccess;
 import io.capsuledb.host.launch.LaunchMessage.Place;
 import io.capsuledb.host.node.CapsuleVisit;
@@ -15,6 +16,7 @@ import java.util.function.Function;
 public final class ReplicatedCapsules implements CapsuleAccess {
 
   private final Path scratch;
+  private final LinkSecurity links;
   private final Clock clock;
   private final Entropy entropy;
   private final AtomicInteger visits = new AtomicInteger();
@@ -23,9 +25,11 @@ public final class ReplicatedCapsules implements CapsuleAccess {
    * A leader's way.
    *
    * @param scratch for the directories
+   * @param links what carries links to replicas
    */
-  public ReplicatedCapsules(Path scratch, Clock clock, Entropy entropy) {
+  public ReplicatedCapsules(Path scratch, LinkSecurity links, Clock clock, Entropy entropy) {
     this.scratch = scratch;
+    this.links = links;
     this.clock = clock;
     this.entropy = entropy;
   }
@@ -46,7 +50,7 @@ public final class ReplicatedCapsules implements CapsuleAccess {
     Path directory = scratch.resolve("visit-" + visits.incrementAndGet());
     Scratch.remove(directory);
     try (CapsuleVisit visit =
-        CapsuleVisit.open(directory, place.replicas(), capsule, clock, entropy)) {
+        CapsuleVisit.open(directory, place.replicas(), links, capsule, clock, entropy)) {
       CapsuleVisit.Generations found = task.apply(visit);
       return new Generations(found.inForce(), found.newest(), found.roots());
     } finally {

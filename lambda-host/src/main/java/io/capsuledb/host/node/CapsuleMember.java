@@ -10,6 +10,7 @@ import io.capsuledb.core.system.ThreadScheduler;
 import io.capsuledb.engine.CapsuleDb;
 import io.capsuledb.engine.CapsuleDbOptions;
 import io.capsuledb.engine.CapsulePorts;
+import io.capsuledb.host.config.LinkSecurity;
 import io.capsuledb.host.config.ServeOptions;
 import io.capsuledb.host.config.ServeSetting;
 import io.capsuledb.host.log.EventLog;
@@ -24,6 +25,7 @@ import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.List;
+import java.util.Locale;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -45,8 +47,10 @@ public final class CapsuleMember implements AutoCloseable {
    * @param replicas HOST:PORT=KEY each
    * @param routers HOST:PORT each; empty: the replicas are asked
    * @param leaseMs as for {@link WorkerOptions}
+   * @param links what carries links to both
    */
-  public record Where(Path scratch, List<String> replicas, List<String> routers, long leaseMs) {
+  public record Where(
+      Path scratch, List<String> replicas, List<String> routers, long leaseMs, LinkSecurity links) {
     /** Copies the lists. */
     public Where {
       replicas = List.copyOf(replicas);
@@ -87,6 +91,23 @@ public final class CapsuleMember implements AutoCloseable {
     }
   }
 
+  /** Sets how links are carried. */
+  static void secure(ServeOptions.Builder builder, LinkSecurity links) {
+    Path here = Path.of("").toAbsolutePath();
+    builder.set(
+        ServeSetting.REPLICA_TRANSPORT, links.transport().name().toLowerCase(Locale.ROOT), here);
+    set(builder, ServeSetting.REPLICA_TLS_CERT, links.tlsCert(), here);
+    set(builder, ServeSetting.REPLICA_TLS_KEY, links.tlsKey(), here);
+    set(builder, ServeSetting.REPLICA_TLS_CA, links.tlsCa(), here);
+  }
+
+  private static void set(
+      ServeOptions.Builder builder, ServeSetting setting, @Nullable Path file, Path here) {
+    if (file != null) {
+      builder.set(setting, file.toString(), here);
+    }
+  }
+
   private static CapsuleMember join(
       Where where,
       KeyRing keys,
@@ -102,6 +123,7 @@ public final class CapsuleMember implements AutoCloseable {
     if (!where.routers().isEmpty()) {
       builder.set(ServeSetting.JOIN, String.join(",", where.routers()), Path.of(""));
     }
+    secure(builder, where.links());
     ServeOptions options = builder.build();
     CapsuleDirectory directory = new CapsuleDirectory(where.scratch());
     directory.create();

@@ -17,6 +17,7 @@ import io.capsuledb.engine.CapsuleDb;
 import io.capsuledb.engine.CapsuleDbOptions;
 import io.capsuledb.engine.CapsuleKeys;
 import io.capsuledb.engine.CapsulePorts;
+import io.capsuledb.host.config.LinkSecurity;
 import io.capsuledb.host.config.ServeOptions;
 import io.capsuledb.host.config.ServeSetting;
 import io.capsuledb.host.log.EventLog;
@@ -66,12 +67,19 @@ public final class CapsuleVisit implements AutoCloseable {
    *
    * @param scratch a directory of its own, emptied by the caller
    * @param replicas HOST:PORT=KEY each
+   * @param links what carries links to them
    */
   public static CapsuleVisit open(
-      Path scratch, List<String> replicas, CapsuleName name, Clock clock, Entropy entropy) {
+      Path scratch,
+      List<String> replicas,
+      LinkSecurity links,
+      CapsuleName name,
+      Clock clock,
+      Entropy entropy) {
     ServeOptions.Builder builder = ServeOptions.builder().manyWorkers(true);
     builder.set(ServeSetting.DATA, scratch.toString(), Path.of(""));
     builder.set(ServeSetting.REPLICAS, String.join(",", replicas), Path.of(""));
+    CapsuleMember.secure(builder, links);
     ServeOptions options = builder.build();
     CapsuleDirectory directory = new CapsuleDirectory(scratch);
     directory.create();

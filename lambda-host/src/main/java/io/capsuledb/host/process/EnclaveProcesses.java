@@ -36,6 +36,7 @@ final class EnclaveProcesses {
   private final Consumer<String> report;
   private final List<ChildProcess> workers = new ArrayList<>();
   private final List<ChildProcess> others = new ArrayList<>();
+  private final List<String> common = new ArrayList<>();
 
   EnclaveProcesses(Path directory, int port, Starter starter, Consumer<String> report) {
     this.directory = directory;
@@ -70,25 +71,11 @@ final class EnclaveProcesses {
     leading.addAll(enclave);
     ChildProcess leader = other("leader", leading, "leader.ready");
     String leaderAddress = address(leader, "leader.ready");
+    common.addAll(List.of("--scheduler", schedulerAddress, "--leader", leaderAddress));
+    common.addAll(enclave);
     List<ChildProcess> awaited = new ArrayList<>();
     for (int i = 0; i <= count; i++) {
-      boolean coordinator = i == 0;
-      String name = coordinator ? "coordinator" : "worker-" + i;
-      List<String> arguments =
-          new ArrayList<>(
-              List.of(
-                  coordinator ? "coordinator" : "lambda-worker",
-                  "--scheduler",
-                  schedulerAddress,
-                  "--leader",
-                  leaderAddress,
-                  "--scratch",
-                  directory.resolve("scratch").resolve(name).toString()));
-      arguments.addAll(enclave);
-      ChildProcess started =
-          starter.start(name, arguments, coordinator ? "coordinator.ready" : "lambda.registered");
-      (coordinator ? others : workers).add(started);
-      awaited.add(started);
+      awaited.add(member(i == 0));
     }
     awaited.forEach(
         one -> {
@@ -104,6 +91,24 @@ final class EnclaveProcesses {
     launch.put("collateral", machine.toAbsolutePath().toString());
     launch.put("data", directory.resolve("app").toAbsolutePath().toString());
     LaunchFile.write(directory, launch);
+  }
+
+  private ChildProcess member(boolean coordinator) {
+    String name = coordinator ? "coordinator" : "worker-" + (workers.size() + 1);
+    List<String> arguments = new ArrayList<>();
+    arguments.add(coordinator ? "coordinator" : "lambda-worker");
+    arguments.addAll(
+        List.of("--scratch", directory.resolve("scratch").resolve(name).toString()));
+    arguments.addAll(common);
+    ChildProcess started =
+        starter.start(name, arguments, coordinator ? "coordinator.ready" : "lambda.registered");
+    (coordinator ? others : workers).add(started);
+    return started;
+  }
+
+  /** Starts one more worker; when this returns, it is registered. */
+  void addWorker() {
+    member(false).awaitReady(START_SECONDS);
   }
 
   private String listen(int number) {

@@ -308,6 +308,11 @@ public final class LocalCluster implements AutoCloseable {
     return replicas.stream().map(ChildProcess::pid).toList();
   }
 
+  /** Starts one more worker for launched programs; when this returns, it is registered. */
+  public void addWorker() {
+    java.util.Objects.requireNonNull(enclaves).addWorker();
+  }
+
   /** Process numbers of the workers for launched programs, in their order; empty without. */
   public List<Long> workerPids() {
     EnclaveProcesses launched = enclaves;
