@@ -149,7 +149,7 @@ public final class LaunchBench {
         KeyTree owner = KeyTree.fromMnemonic(words, "")) {
       LaunchFile file = LaunchFile.read(directory);
       // The first one founds the capsule, and warms everybody up.
-      launch(file, owner, most, null);
+      launch(file, owner, most, "");
       for (int count : options.workers()) {
         launch(file, owner, count, count + (count == 1 ? " worker: " : " workers: "));
       }
@@ -293,7 +293,7 @@ public final class LaunchBench {
               List.of(),
               workers,
               () -> submitted[0] = since(begin));
-      if (name == null) {
+      if (name.isEmpty()) {
         return;
       }
       figure(name + "attest the leader", attested, "ms");

@@ -1,5 +1,6 @@
 package io.capsuledb.host.job;
 
+import io.capsuledb.core.crypto.SecretBytes;
 import io.capsuledb.core.error.CapsuleException;
 import io.capsuledb.core.error.UnavailableException;
 import io.capsuledb.host.launch.LaunchMessage;
@@ -190,6 +191,6 @@ final class MemberSeat implements AutoCloseable {
     if (last != null) {
       last.close();
     }
-    memberships.forEach(unused -> unused.roots().forEach(root -> root.close()));
+    memberships.forEach(late -> late.roots().forEach(SecretBytes::close));
   }
 }
