@@ -12,6 +12,9 @@ module io.capsuledb.host {
   requires com.fasterxml.jackson.core;
   requires HdrHistogram;
   requires info.picocli;
+  requires io.grpc;
+  requires io.grpc.netty;
+  requires io.netty.handler;
   requires io.prometheus.metrics.core;
   requires io.prometheus.metrics.instrumentation.jvm;
   requires io.prometheus.metrics.model;
@@ -20,6 +23,7 @@ module io.capsuledb.host {
   requires java.logging;
   requires java.management;
   requires jdk.httpserver;
+  requires jdk.management;
   requires me.tongfei.progressbar;
   requires org.tomlj;
   requires rocksdbjni;

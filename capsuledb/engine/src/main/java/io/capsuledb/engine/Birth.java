@@ -1,8 +1,10 @@
 package io.capsuledb.engine;
 
 import io.capsuledb.core.capsule.CapsuleName;
-import io.capsuledb.core.capsule.RosterCodec;
+import io.capsuledb.core.capsule.KeyRing;
+import io.capsuledb.core.capsule.NewWriter;
 import io.capsuledb.core.capsule.RosterEntry;
+import io.capsuledb.core.capsule.WriterSource;
 import io.capsuledb.core.crypto.Hash32;
 import io.capsuledb.core.crypto.Secp256k1;
 import io.capsuledb.core.crypto.SecretBytes;
@@ -32,14 +34,37 @@ import org.jspecify.annotations.Nullable;
 record Birth(RecordSealer sealer, WritePath.Head head) {
 
   /**
-   * Introduces a worker and waits until that is durable.
+   * Introduces a worker of the generation in force and waits until that is durable.
    *
-   * @param writer an index that the capsule has not seen
+   * @param indexes of writers that the capsule has seen
    * @param time of the first record, above those of the parents
-   * @param rotation what its second record says, asked for when the first is durable; null if there
-   *     is none
    */
   static Birth of(
+      KeyRing keys,
+      WriterIndexes indexes,
+      long epoch,
+      long time,
+      List<Hash32> parents,
+      RecordStore store,
+      Secp256k1 curve) {
+    try (NewWriter fresh = keys.introduce(RosterEntry.Role.WORKER, indexes::draw)) {
+      RosterEntry entry = fresh.entry();
+      indexes.add(entry.writer());
+      try (SecretBytes dataKey = keys.dataKey(entry.generation(), entry.writer())) {
+        return of(keys.capsule(), fresh, dataKey, epoch, time, parents, store, curve, null);
+      }
+    }
+  }
+
+  /**
+   * Introduces a worker with which a key generation begins, and waits until that is durable.
+   *
+   * @param key of that generation
+   * @param writer an index that the capsule has not seen
+   * @param time of the first record, above those of the parents
+   * @param rotation what its second record says, asked for when the first is durable
+   */
+  static Birth rotating(
       CapsuleName capsule,
       ApplicationKey key,
       long writer,
@@ -48,7 +73,33 @@ record Birth(RecordSealer sealer, WritePath.Head head) {
       List<Hash32> parents,
       RecordStore store,
       Secp256k1 curve,
-      @Nullable Supplier<Rotation> rotation) {
+      Supplier<Rotation> rotation) {
+    try (NewWriter fresh =
+            WriterSource.of(capsule, key).introduce(RosterEntry.Role.WORKER, () -> writer);
+        SecretBytes dataKey = key.dataKey(capsule.toBytes(), writer)) {
+      return of(
+          capsule,
+          fresh,
+          dataKey,
+          epoch,
+          time,
+          parents,
+          store,
+          curve,
+          () -> RotationCodec.encode(capsule, rotation.get(), key::sign));
+    }
+  }
+
+  private static Birth of(
+      CapsuleName capsule,
+      NewWriter fresh,
+      SecretBytes dataKey,
+      long epoch,
+      long time,
+      List<Hash32> parents,
+      RecordStore store,
+      Secp256k1 curve,
+      @Nullable Supplier<byte[]> rotation) {
     if (parents.size() > RecordLayout.MAX_PARENTS) {
       throw new UnavailableException(
           "the capsule has "
@@ -57,22 +108,18 @@ record Birth(RecordSealer sealer, WritePath.Head head) {
               + RecordLayout.MAX_PARENTS);
     }
     checkLamport(rotation == null ? time : time + 1);
-    int generation = key.generation();
-    SecretBytes signingKey = key.writerPrivateKey(writer);
-    RosterEntry entry =
-        new RosterEntry(writer, curve.publicKey(signingKey), RosterEntry.Role.WORKER, generation);
-    RecordSealer sealer;
-    try (SecretBytes dataKey = key.dataKey(capsule.toBytes(), writer)) {
-      sealer = new RecordSealer(capsule, generation, writer, signingKey, dataKey, curve);
-    }
+    long writer = fresh.entry().writer();
+    RecordSealer sealer =
+        new RecordSealer(
+            capsule, fresh.entry().generation(), writer, fresh.takeSigningKey(), dataKey, curve);
     boolean introduced = false;
     try {
-      byte[] roster = RosterCodec.encode(capsule, key, List.of(entry));
+      byte[] roster = fresh.roster();
       CapsuleRecord last =
           sealer.seal(RecordType.ROSTER, epoch, time, parents, roster, 0, roster.length);
       store(store, last);
       if (rotation != null) {
-        byte[] payload = RotationCodec.encode(capsule, rotation.get(), key::sign);
+        byte[] payload = rotation.get();
         last =
             sealer.seal(RecordType.ROTATE, epoch, time + 1, List.of(), payload, 0, payload.length);
         store(store, last);

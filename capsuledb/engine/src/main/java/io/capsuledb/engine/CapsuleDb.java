@@ -193,13 +193,13 @@ public final class CapsuleDb implements AutoCloseable {
    */
   public static CapsuleDb open(
       CapsuleDbOptions options, CapsulePorts ports, ApplicationKey key, LongConsumer progress) {
-    boolean opened = false;
+    boolean owned = false;
     try {
       CapsuleDb db = open(options, ports, KeySource.only(key), progress);
-      opened = true;
+      owned = true;
       return db;
     } finally {
-      if (!opened) {
+      if (!owned) {
         key.close();
       }
     }
@@ -212,10 +212,33 @@ public final class CapsuleDb implements AutoCloseable {
    */
   public static CapsuleDb open(
       CapsuleDbOptions options, CapsulePorts ports, KeySource source, LongConsumer progress) {
-    AtomicReference<@Nullable KeyRing> ring = new AtomicReference<>();
+    return open(options, ports, new Keys.Sourced(source), progress);
+  }
+
+  /**
+   * The same for whoever was given keys in place of the application's.
+   *
+   * @param granted of this capsule and the generation in force; owned and closed by the engine from
+   *     here on
+   * @throws DeniedException if it is of another capsule
+   * @throws UnavailableException if it is not of the generation in force, or the next one was
+   *     announced: new keys have to be asked for
+   */
+  public static CapsuleDb open(
+      CapsuleDbOptions options, CapsulePorts ports, KeyRing granted, LongConsumer progress) {
+    if (!granted.isGranted()) {
+      throw new IllegalArgumentException("a ring with an application key is made by its source");
+    }
+    return open(options, ports, new Keys.Granted(granted), progress);
+  }
+
+  private static CapsuleDb open(
+      CapsuleDbOptions options, CapsulePorts ports, Keys keys, LongConsumer progress) {
+    AtomicReference<@Nullable KeyRing> ring =
+        new AtomicReference<>(keys instanceof Keys.Granted(KeyRing granted) ? granted : null);
     boolean opened = false;
     try {
-      CapsuleDb db = open(options, ports, source, ring, progress);
+      CapsuleDb db = open(options, ports, keys, ring, progress);
       opened = true;
       return db;
     } finally {
@@ -226,10 +249,20 @@ public final class CapsuleDb implements AutoCloseable {
     }
   }
 
+  /** Where the keys come from. */
+  private sealed interface Keys {
+
+    /** From whoever has application keys. */
+    record Sourced(KeySource source) implements Keys {}
+
+    /** They are there. */
+    record Granted(KeyRing ring) implements Keys {}
+  }
+
   private static CapsuleDb open(
       CapsuleDbOptions options,
       CapsulePorts ports,
-      KeySource source,
+      Keys from,
       AtomicReference<@Nullable KeyRing> ring,
       LongConsumer progress) {
     Secp256k1 curve = Secp256k1.best();
@@ -254,7 +287,15 @@ public final class CapsuleDb implements AutoCloseable {
             name,
             metadata,
             ends -> {
-              KeyRing made = CapsuleKeys.ring(name, metadata, ends, source);
+              KeyRing made =
+                  switch (from) {
+                    case Keys.Sourced(KeySource source) ->
+                        CapsuleKeys.ring(name, metadata, ends, source);
+                    case Keys.Granted(KeyRing granted) -> {
+                      CapsuleKeys.checkGranted(name, ends, granted);
+                      yield granted;
+                    }
+                  };
               ring.set(made);
               return made;
             },
@@ -323,7 +364,7 @@ public final class CapsuleDb implements AutoCloseable {
               name,
               metadata,
               keys,
-              source,
+              from,
               curve,
               ports.store(),
               tree,
@@ -465,7 +506,7 @@ public final class CapsuleDb implements AutoCloseable {
       CapsuleName name,
       CapsuleMetadata metadata,
       KeyRing keys,
-      KeySource source,
+      Keys from,
       Secp256k1 curve,
       RecordStore store,
       Tree tree,
@@ -475,7 +516,8 @@ public final class CapsuleDb implements AutoCloseable {
       long epoch,
       long time) {
     int generation = keys.currentGeneration();
-    if (survey.finals().newestGeneration() > generation) {
+    if (survey.finals().newestGeneration() > generation
+        && from instanceof Keys.Sourced(var source)) {
       ApplicationKey next = null;
       try {
         next = CapsuleKeys.key(name, metadata, generation + 1, source);
@@ -492,18 +534,18 @@ public final class CapsuleDb implements AutoCloseable {
         tree.renew(
             endedTree -> {
               List<Hash32> parents = new ArrayList<>(tips);
-              long from = time;
+              long at = time;
               if (endedTree != null) {
                 parents.add(endedTree.hash());
-                from = Math.max(from, endedTree.lamport() + 1);
+                at = Math.max(at, endedTree.lamport() + 1);
               }
               births.add(
-                  Birth.of(
+                  Birth.rotating(
                       name,
                       taken,
                       indexes.draw(),
                       epoch,
-                      from,
+                      at,
                       parents,
                       store,
                       curve,
@@ -540,8 +582,7 @@ public final class CapsuleDb implements AutoCloseable {
         }
       }
     }
-    return Birth.of(
-        name, keys.application(), indexes.draw(), epoch, time, tips, store, curve, null);
+    return Birth.of(keys, indexes, epoch, time, tips, store, curve);
   }
 
   private static Rotation rotation(KeyRing keys, ApplicationKey next, List<Rotation.End> ends) {
@@ -646,7 +687,7 @@ public final class CapsuleDb implements AutoCloseable {
       time = Math.max(time, endedTree.lamport());
     }
     Birth birth =
-        Birth.of(
+        Birth.rotating(
             name,
             next,
             indexes.draw(),

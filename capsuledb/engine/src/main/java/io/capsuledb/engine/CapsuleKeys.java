@@ -12,6 +12,7 @@ import io.capsuledb.core.error.Decoded;
 import io.capsuledb.core.error.DeniedException;
 import io.capsuledb.core.error.IntegrityException;
 import io.capsuledb.core.error.InvalidRequestException;
+import io.capsuledb.core.error.UnavailableException;
 import io.capsuledb.core.keys.ApplicationKey;
 import io.capsuledb.core.port.RecordStore;
 import io.capsuledb.core.record.CapsuleRecord;
@@ -174,6 +175,23 @@ public final class CapsuleKeys {
       if (!opened) {
         key.close();
       }
+    }
+  }
+
+  /** Whether a granted ring is what this capsule is written with now. */
+  static void checkGranted(CapsuleName name, FinalHeads generations, KeyRing granted) {
+    if (!granted.capsule().equals(name)) {
+      throw wrongKey(name);
+    }
+    int inForce = generations.rotations().size();
+    int newest = Math.max(inForce, generations.newestGeneration());
+    if (granted.currentGeneration() != newest || newest != inForce) {
+      throw new UnavailableException(
+          "the keys given are of generation "
+              + granted.currentGeneration()
+              + ", and those of the capsule of "
+              + newest
+              + (newest == inForce ? "" : ", which is not in force yet"));
     }
   }
 

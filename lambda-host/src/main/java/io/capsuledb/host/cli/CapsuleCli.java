@@ -47,6 +47,12 @@ public final class CapsuleCli {
     commands.put("replica", () -> ReplicaCommand.commandLine(context));
     commands.put("worker", () -> WorkerCommand.commandLine(context));
     commands.put("router", () -> RouterCommand.commandLine(context));
+    commands.put("age", () -> new CommandLine(new AgeCommand(context)));
+    commands.put("leader", () -> new CommandLine(new LeaderCommand(context)));
+    commands.put("scheduler", () -> new CommandLine(new SchedulerCommand(context)));
+    commands.put("lambda-worker", () -> LambdaWorkerCommand.worker(context));
+    commands.put("coordinator", () -> LambdaWorkerCommand.coordinator(context));
+    commands.put("app", () -> AppCommand.commandLine(context));
     commands.put("cluster", () -> new CommandLine(new ClusterCommand(context)));
     commands.put("replicas", () -> ReplicasCommand.commandLine(context));
     commands.put(
@@ -105,7 +111,8 @@ public final class CapsuleCli {
                 .addSubcommand(new BenchEngineCommand(context))
                 .addSubcommand(new BenchReplicationCommand(context))
                 .addSubcommand(new BenchProceduresCommand(context))
-                .addSubcommand(new BenchSclCommand(context)));
+                .addSubcommand(new BenchSclCommand(context))
+                .addSubcommand(new BenchLaunchCommand(context)));
     commands.put("version", () -> new CommandLine(new VersionCommand(context)));
     commands.put("rehearse", () -> new CommandLine(new RehearseCommand(context)));
     CommandLine root = new CommandLine(new RootCommand());

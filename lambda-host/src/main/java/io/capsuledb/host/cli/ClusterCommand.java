@@ -30,7 +30,8 @@ import picocli.CommandLine.Option;
       "Examples:",
       "  capsule cluster",
       "  capsule cluster --replicas 5 --data /srv/capsule --passphrase-file passphrase",
-      "  capsule cluster --no-serve --port 7500"
+      "  capsule cluster --no-serve --port 7500",
+      "  capsule cluster --enclaves 4"
     })
 final class ClusterCommand implements Callable<Integer> {
 
@@ -58,6 +59,14 @@ final class ClusterCommand implements Callable<Integer> {
 
   @Option(names = "--no-serve", description = "Start the replicas only.")
   private boolean noServe;
+
+  @Option(
+      names = "--enclaves",
+      paramLabel = "N",
+      description =
+          "Workers for 'capsule app launch' in place of a server: N insecure-simulated enclaves, 1 to"
+              + " 64, with leader, scheduler, coordinator, router and the simulated machine.")
+  private int enclaves;
 
   @Option(
       names = "--listen",
@@ -102,7 +111,8 @@ final class ClusterCommand implements Callable<Integer> {
       throw new InvalidRequestException("--serve-config is given and --no-serve, too");
     }
     LocalCluster.Options options =
-        new LocalCluster.Options(data, replicas, port, noServe ? null : serveArguments());
+        new LocalCluster.Options(
+            data, replicas, port, noServe || enclaves > 0 ? null : serveArguments(), enclaves);
     // Not in a try: it lives until the process ends, and the hook closes it.
     @SuppressWarnings("resource")
     LocalCluster cluster = LocalCluster.start(options, this::say);
@@ -146,6 +156,10 @@ final class ClusterCommand implements Callable<Integer> {
       out.println("  redis-cli -h " + address.host() + " -p " + address.port());
     }
     out.println("  capsule replicas status @" + data.resolve("replicas.txt"));
+    if (enclaves > 0) {
+      out.println("  capsule app launch --cluster " + data + " --program FILE.js --workers 4");
+      out.println("The enclaves are insecure-simulated.");
+    }
     out.println("Ctrl-C stops everything.");
     out.flush();
   }

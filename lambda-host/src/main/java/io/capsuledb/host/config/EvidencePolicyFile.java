@@ -22,6 +22,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
+import org.tomlj.Toml;
 import org.tomlj.TomlArray;
 import org.tomlj.TomlParseResult;
 import org.tomlj.TomlTable;
@@ -58,16 +59,26 @@ public final class EvidencePolicyFile {
           "id-key-digest", Allowed.ID_KEY_DIGEST,
           "author-key-digest", Allowed.AUTHOR_KEY_DIGEST);
 
-  private final Path file;
-  private final Path base;
+  private final String file;
+  private final Files files;
   private final EvidencePolicy.Builder builder;
   private TrustRoots roots = TrustRoots.production();
 
-  private EvidencePolicyFile(Path file) {
+  private EvidencePolicyFile(String file, String name, Files files) {
     this.file = file;
-    Path parent = file.toAbsolutePath().getParent();
-    this.base = parent == null ? Path.of("") : parent;
-    this.builder = EvidencePolicy.builder(String.valueOf(file.getFileName()));
+    this.files = files;
+    this.builder = EvidencePolicy.builder(name);
+  }
+
+  /** Reads the files that a policy names. */
+  @FunctionalInterface
+  public interface Files {
+    /**
+     * The contents of a file.
+     *
+     * @param name as the policy has it
+     */
+    Octets read(String name) throws IOException;
   }
 
   /**
@@ -76,8 +87,33 @@ public final class EvidencePolicyFile {
    * @throws InvalidRequestException if it cannot be read, or says something that is not allowed
    */
   public static Contents read(Path file) {
-    TomlParseResult toml = ServeOptionsFile.parse(file);
-    EvidencePolicyFile reading = new EvidencePolicyFile(file);
+    Path parent = file.toAbsolutePath().getParent();
+    Path base = parent == null ? Path.of("") : parent;
+    return contents(
+        ServeOptionsFile.parse(file),
+        new EvidencePolicyFile(
+            file.toString(),
+            String.valueOf(file.getFileName()),
+            name -> CollateralFolder.read(base.resolve(name), Certificate.MAX_BYTES)));
+  }
+
+  /**
+   * Reads a policy that came as a text.
+   *
+   * @param name what messages call it
+   * @throws InvalidRequestException if it is none, or says something that is not allowed
+   */
+  public static Contents parse(String text, String name, Files files) {
+    TomlParseResult toml = Toml.parse(text);
+    if (toml.hasErrors()) {
+      throw new InvalidRequestException(
+          name + ": not TOML: " + toml.errors().getFirst().getMessage());
+    }
+    return contents(toml, new EvidencePolicyFile(name, name, files));
+  }
+
+  private static Contents contents(TomlParseResult toml, EvidencePolicyFile reading) {
+    String file = reading.file;
     if (toml.contains("roots") && toml.contains("insecure-simulated-root")) {
       throw new InvalidRequestException(
           file + ": roots and insecure-simulated-root cannot both be trusted");
@@ -216,8 +252,7 @@ public final class EvidencePolicyFile {
 
   private Certificate certificate(String name) {
     try {
-      return Certificate.parseFile(
-          CollateralFolder.read(base.resolve(name), Certificate.MAX_BYTES));
+      return Certificate.parseFile(files.read(name));
     } catch (IOException | InvalidPathException e) {
       throw new InvalidRequestException(file + ": cannot read the certificate " + name, e);
     } catch (IntegrityException e) {

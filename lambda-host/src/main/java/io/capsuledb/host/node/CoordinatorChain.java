@@ -2,13 +2,13 @@ package io.capsuledb.host.node;
 
 import io.capsuledb.core.bytes.LittleEndian;
 import io.capsuledb.core.capsule.CapsuleName;
-import io.capsuledb.core.capsule.RosterCodec;
+import io.capsuledb.core.capsule.KeyRing;
+import io.capsuledb.core.capsule.NewWriter;
 import io.capsuledb.core.capsule.RosterEntry;
 import io.capsuledb.core.crypto.Hash32;
 import io.capsuledb.core.crypto.Secp256k1;
 import io.capsuledb.core.crypto.SecretBytes;
 import io.capsuledb.core.error.CapsuleException;
-import io.capsuledb.core.keys.ApplicationKey;
 import io.capsuledb.core.port.Entropy;
 import io.capsuledb.core.port.RecordStore.StoredRecord;
 import io.capsuledb.core.record.CapsuleRecord;
@@ -57,38 +57,42 @@ final class CoordinatorChain implements AutoCloseable {
    */
   static CoordinatorChain introduce(
       CapsuleName capsule,
-      ApplicationKey key,
+      KeyRing keys,
       ReplicatedStore store,
       QuorumClient client,
       Entropy entropy,
       LongSupplier lamport,
       Consumer<CapsuleException> failed,
       Consumer<CoordinatorChain> made) {
+    try (NewWriter fresh = keys.introduce(RosterEntry.Role.COORDINATOR, () -> draw(entropy))) {
+      RosterEntry entry = fresh.entry();
+      RecordSealer sealer;
+      try (SecretBytes dataKey = keys.dataKey(entry.generation(), entry.writer())) {
+        sealer =
+            new RecordSealer(
+                capsule,
+                entry.generation(),
+                entry.writer(),
+                fresh.takeSigningKey(),
+                dataKey,
+                Secp256k1.best());
+      }
+      CoordinatorChain chain = new CoordinatorChain(entry.writer(), sealer, store, lamport, failed);
+      client.expendable(entry.writer());
+      made.accept(chain);
+      chain.append(RecordType.ROSTER, 0, List.of(), fresh.roster());
+      return chain;
+    }
+  }
+
+  private static long draw(Entropy entropy) {
     byte[] random = new byte[Long.BYTES];
     long writer = 0;
     while (writer == 0 || writer == RosterEntry.MAX_WRITER) {
       entropy.fill(random);
       writer = LittleEndian.getLong(random, 0) & RosterEntry.MAX_WRITER;
     }
-    RecordSealer sealer;
-    try (SecretBytes dataKey = key.dataKey(capsule.toBytes(), writer)) {
-      sealer =
-          new RecordSealer(
-              capsule,
-              key.generation(),
-              writer,
-              key.writerPrivateKey(writer),
-              dataKey,
-              Secp256k1.best());
-    }
-    CoordinatorChain chain = new CoordinatorChain(writer, sealer, store, lamport, failed);
-    client.expendable(writer);
-    made.accept(chain);
-    RosterEntry entry =
-        new RosterEntry(
-            writer, key.writerPublicKey(writer), RosterEntry.Role.COORDINATOR, key.generation());
-    chain.append(RecordType.ROSTER, 0, List.of(), RosterCodec.encode(capsule, key, List.of(entry)));
-    return chain;
+    return writer;
   }
 
   long writer() {

@@ -123,6 +123,46 @@ final class ReplicatedCapsule implements AutoCloseable {
   }
 
   /**
+   * Signed metadata of the one capsule of an owner that replicas hold, or of one that is founded
+   * now.
+   */
+  static byte[] findOrFound(Context context, KeyTree owner) {
+    CapsuleName name = existing(context, owner);
+    if (name == null) {
+      return found(context, owner);
+    }
+    try (ReplicaCaller caller = call(context)) {
+      CapsuleView view = new ReplicaSurvey(caller, context.clock, 0).view(name, new ArrayList<>());
+      if (view == null) {
+        throw new UnavailableException("no replica describes the capsule " + name + " any more");
+      }
+      return view.signedMetadata().bytes();
+    }
+  }
+
+  /**
+   * Joins a capsule that exists, as one of several writers, without its owner's keys. Waits for a
+   * quorum for as long as it takes.
+   */
+  static ReplicatedCapsule join(Context context, CapsuleName name) {
+    if (!context.options.shared()) {
+      throw new IllegalArgumentException("only a shared capsule can be joined");
+    }
+    context.directory.name(name);
+    Deque<AutoCloseable> parts = new ArrayDeque<>();
+    boolean opened = false;
+    try {
+      ReplicatedCapsule capsule = open(context, null, false, parts);
+      opened = true;
+      return capsule;
+    } finally {
+      if (!opened) {
+        close(parts);
+      }
+    }
+  }
+
+  /**
    * Opens the cache. One that a loss of power has left beyond opening is set aside, for nothing is
    * lost with it: all that was ever acknowledged is on the replicas.
    */
@@ -153,15 +193,17 @@ final class ReplicatedCapsule implements AutoCloseable {
     }
   }
 
+  /** With a name that is known, a shared capsule needs no owner. */
   private static ReplicatedCapsule open(
-      Context context, KeyTree owner, boolean newOwner, Deque<AutoCloseable> parts) {
+      Context context, @Nullable KeyTree owner, boolean newOwner, Deque<AutoCloseable> parts) {
     CapsuleDirectory directory = context.directory;
     CapsuleName name = directory.name();
     byte[] founding = null;
-    if (name == null && !newOwner) {
+    if (name == null && owner != null && !newOwner) {
       name = existing(context, owner);
     }
     if (name == null) {
+      java.util.Objects.requireNonNull(owner);
       founding = found(context, owner);
       name = MetadataCodec.nameOf(founding);
     }
@@ -207,7 +249,7 @@ final class ReplicatedCapsule implements AutoCloseable {
         };
     RecordStore cached = cache.capsule(name.toBytes());
     ReplicatedStore store;
-    if (context.options.shared()) {
+    if (context.options.shared() || owner == null) {
       // Others write, too: they go on.
       store =
           started(
@@ -234,7 +276,7 @@ final class ReplicatedCapsule implements AutoCloseable {
         given.forEach(ApplicationKey::close);
       }
     }
-    if (founding != null) {
+    if (founding != null && owner != null) {
       EventLog.info("capsule.founded", "capsule", name, "owner", owner.ownerPublicKey());
     }
     directory.name(name);
@@ -537,7 +579,7 @@ final class ReplicatedCapsule implements AutoCloseable {
     close(parts);
   }
 
-  private static void close(Deque<AutoCloseable> parts) {
+  static void close(Deque<AutoCloseable> parts) {
     while (!parts.isEmpty()) {
       try {
         parts.pop().close();

@@ -15,6 +15,7 @@ import io.capsuledb.core.epoch.Sync;
 import io.capsuledb.core.epoch.SyncCodec;
 import io.capsuledb.core.error.CapsuleException;
 import io.capsuledb.core.error.Decoded;
+import io.capsuledb.core.error.DeniedException;
 import io.capsuledb.core.error.InvalidRequestException;
 import io.capsuledb.core.error.Rejection;
 import io.capsuledb.core.error.StorageException;
@@ -199,7 +200,7 @@ final class SharedWorker implements Sharing, AutoCloseable {
   /**
    * Starts a worker over an engine that was opened to be shared.
    *
-   * @param keys cleared with the worker
+   * @param keys of the engine's capsule; cleared with the worker
    * @param appended hears what the store appends, since before the engine was opened
    * @param network joins the multicast, given who hears frames; or null: replicas relay them
    */
@@ -590,22 +591,28 @@ final class SharedWorker implements Sharing, AutoCloseable {
   private void introduce() {
     endCoordinator(0);
     AtomicLong writer = new AtomicLong();
-    CoordinatorChain introduced =
-        CoordinatorChain.introduce(
-            capsule,
-            keys.application(),
-            parts.store(),
-            parts.client(),
-            parts.entropy(),
-            parts.db()::committedTime,
-            failed -> enqueue(new WorkerInput.CoordinatorEnded(writer.get())),
-            made -> {
-              // Before its first record can be durable.
-              writer.set(made.writer());
-              chain = made;
-            });
-    EventLog.info("coordinator.claims", "writer", Long.toHexString(introduced.writer()));
-    enqueue(new WorkerInput.CoordinatorIntroduced(introduced.writer()));
+    try {
+      CoordinatorChain introduced =
+          CoordinatorChain.introduce(
+              capsule,
+              keys,
+              parts.store(),
+              parts.client(),
+              parts.entropy(),
+              parts.db()::committedTime,
+              failed -> enqueue(new WorkerInput.CoordinatorEnded(writer.get())),
+              made -> {
+                // Before its first record can be durable.
+                writer.set(made.writer());
+                chain = made;
+              });
+      EventLog.info("coordinator.claims", "writer", Long.toHexString(introduced.writer()));
+      enqueue(new WorkerInput.CoordinatorIntroduced(introduced.writer()));
+    } catch (UnavailableException | DeniedException e) {
+      // Somebody else was appointed, or who appoints is away: claimed again later, if need be.
+      EventLog.info("coordinator.not_appointed", "reason", String.valueOf(e.getMessage()));
+      enqueue(new WorkerInput.CoordinatorEnded(0));
+    }
   }
 
   private @Nullable CoordinatorChain of(long writer) {

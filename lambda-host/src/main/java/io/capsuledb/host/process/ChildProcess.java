@@ -58,7 +58,7 @@ final class ChildProcess {
    * @param readyEvent the event that it logs when it is ready
    */
   static ChildProcess start(String name, List<String> arguments, Path log, String readyEvent) {
-    List<String> command = new ArrayList<>(SelfCommand.prefix());
+    List<String> command = new ArrayList<>(SelfCommand.prefix(arguments.getFirst()));
     command.addAll(arguments);
     command.add(UNTIL_INPUT_ENDS);
     try {

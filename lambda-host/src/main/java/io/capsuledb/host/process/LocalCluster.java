@@ -26,6 +26,8 @@ import org.jspecify.annotations.Nullable;
  *   <li>{@code replica-1.key}, …: their keys, so that a directory can be emptied;
  *   <li>{@code serve/}: the server's keys and cache;
  *   <li>{@code replicas.txt}: where the replicas are and who they are;
+ *   <li>with enclaves: {@code machine/}, the simulated machine; {@code policy.toml}, who runs the
+ *       same code as this; {@code launch}, where everything is, for {@code app};
  *   <li>{@code log/}: what each process printed.
  * </ul>
  *
@@ -50,8 +52,16 @@ public final class LocalCluster implements AutoCloseable {
    * @param replicas how many; 0: as many as the directory has, or three in a new one
    * @param port of the first replica, the others follow; 0: any free ones
    * @param serve arguments of {@code serve} beside those that the cluster sets; null: no server
+   * @param enclaves workers for launched programs, insecure-simulated, with a router, an
+   *     assertion-generating enclave, a scheduler, a leader and a coordinator; 0: none of these
    */
-  public record Options(Path directory, int replicas, int port, @Nullable List<String> serve) {
+  public record Options(
+      Path directory, int replicas, int port, @Nullable List<String> serve, int enclaves) {
+
+    /** A cluster without enclaves. */
+    public Options(Path directory, int replicas, int port, @Nullable List<String> serve) {
+      this(directory, replicas, port, serve, 0);
+    }
 
     /** Checks the ranges. */
     public Options {
@@ -64,6 +74,10 @@ public final class LocalCluster implements AutoCloseable {
         throw new InvalidRequestException(
             "port is " + port + ": allowed are 0 to " + (65535 - MAX_REPLICAS));
       }
+      if (enclaves < 0 || enclaves > EnclaveProcesses.MAX_WORKERS) {
+        throw new InvalidRequestException(
+            "enclaves is " + enclaves + ": allowed are 1 to " + EnclaveProcesses.MAX_WORKERS);
+      }
     }
   }
 
@@ -73,6 +87,7 @@ public final class LocalCluster implements AutoCloseable {
   private final List<ReplicaAddress> addresses = new ArrayList<>();
   private final CountDownLatch ended = new CountDownLatch(1);
   private @Nullable ChildProcess server;
+  private @Nullable EnclaveProcesses enclaves;
   private @Nullable String serverLine;
   private boolean closing;
   private int alive;
@@ -149,6 +164,12 @@ public final class LocalCluster implements AutoCloseable {
               + "/metrics");
     }
     writeList();
+    if (options.enclaves() > 0) {
+      EnclaveProcesses started =
+          new EnclaveProcesses(directory, options.port(), this::child, report);
+      enclaves = started;
+      started.start(options.enclaves(), list());
+    }
     List<String> serve = options.serve();
     if (serve != null) {
       List<String> arguments = new ArrayList<>(List.of("serve"));
@@ -168,7 +189,7 @@ public final class LocalCluster implements AutoCloseable {
     }
   }
 
-  private static String field(ChildProcess child, String line, String name) {
+  static String field(ChildProcess child, String line, String name) {
     String value = ChildProcess.field(line, name);
     if (value == null) {
       throw new UnavailableException(child.name() + " did not say its " + name + ": " + line);
@@ -287,6 +308,19 @@ public final class LocalCluster implements AutoCloseable {
     return replicas.stream().map(ChildProcess::pid).toList();
   }
 
+  /** Starts one more worker for launched programs; when this returns, it is registered. */
+  public void addWorker() {
+    java.util.Objects.requireNonNull(enclaves).addWorker();
+  }
+
+  /** Process numbers of the workers for launched programs, in their order; empty without. */
+  public List<Long> workerPids() {
+    EnclaveProcesses launched = enclaves;
+    return launched == null
+        ? List.of()
+        : launched.workers().stream().map(ChildProcess::pid).toList();
+  }
+
   /** Waits until no process is left. */
   public void awaitEnd() {
     try {
@@ -306,6 +340,11 @@ public final class LocalCluster implements AutoCloseable {
     if (first != null) {
       first.stop();
       finish(first);
+    }
+    EnclaveProcesses launched = enclaves;
+    if (launched != null) {
+      launched.all().forEach(ChildProcess::stop);
+      launched.all().forEach(this::finish);
     }
     replicas.forEach(ChildProcess::stop);
     replicas.forEach(this::finish);

@@ -13,6 +13,27 @@ public final class SelfCommand {
 
   private SelfCommand() {}
 
+  /** What RESET of a worker needs: a heap that gives back what it does not use, see bin/capsule. */
+  private static final List<String> WORKER_FLAGS =
+      List.of(
+          "-XX:+UseSerialGC",
+          "-Xms16m",
+          "-Xmn24m",
+          "-XX:-ShrinkHeapInSteps",
+          "-XX:MinHeapFreeRatio=5",
+          "-XX:MaxHeapFreeRatio=20",
+          "-XX:MarkSweepAlwaysCompactCount=1");
+
+  /** As {@link #prefix()}, for one command, which may want flags of its own. */
+  static List<String> prefix(String command) {
+    List<String> words = prefix();
+    if (System.getProperty("capsule.launcher") == null
+        && (command.equals("lambda-worker") || command.equals("coordinator"))) {
+      words.addAll(1, WORKER_FLAGS);
+    }
+    return words;
+  }
+
   /** The words before those of a command: the launcher, or the JVM as this one was started. */
   public static List<String> prefix() {
     List<String> command = new ArrayList<>();

@@ -6,13 +6,17 @@ import io.capsuledb.core.keys.ApplicationKey;
 import io.capsuledb.core.keys.DataRoot;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
 
 /**
- * The keys a node holds of one capsule: the application key of the generation in force, with which
- * it writes, and the {@link DataRoot} of every generation so far, with which it reads.
+ * The keys a node holds of one capsule: the {@link DataRoot} of every generation so far, with which
+ * it reads, and what introduces writers of the generation in force: the application key of that
+ * generation, or, for an attested worker, which is <i>granted</i> the roots alone, somebody to ask.
  *
- * <p>Invariant: there is one application key. That of a generation is cleared when the next one
- * comes into force; nothing that signs is left of it.
+ * <p>Invariants: there is one application key at most. That of a generation is cleared when the
+ * next one comes into force; nothing that signs is left of it. A granted ring stays in its
+ * generation.
  *
  * <p>Thread-safe; owned and closed by whoever made it.
  */
@@ -23,7 +27,8 @@ public final class KeyRing implements AutoCloseable {
   private volatile Held held;
 
   /** Replaced as a whole. */
-  private record Held(ApplicationKey current, List<DataRoot> roots) {}
+  private record Held(
+      @Nullable ApplicationKey current, List<DataRoot> roots, WriterSource writers) {}
 
   /**
    * A ring over consecutive generations.
@@ -41,12 +46,16 @@ public final class KeyRing implements AutoCloseable {
     }
     byGeneration.subList(0, byGeneration.size() - 1).forEach(ApplicationKey::close);
     this.capsule = capsule;
-    this.held = new Held(byGeneration.getLast(), List.copyOf(roots));
+    this.held = held(capsule, byGeneration.getLast(), roots);
   }
 
   private KeyRing(CapsuleName capsule, Held held) {
     this.capsule = capsule;
     this.held = held;
+  }
+
+  private static Held held(CapsuleName capsule, ApplicationKey current, List<DataRoot> roots) {
+    return new Held(current, List.copyOf(roots), WriterSource.of(capsule, current));
   }
 
   /**
@@ -76,7 +85,39 @@ public final class KeyRing implements AutoCloseable {
         }
       }
     }
-    return Decoded.accept(new KeyRing(capsule, new Held(current, List.copyOf(roots))));
+    return Decoded.accept(new KeyRing(capsule, held(capsule, current, roots)));
+  }
+
+  /**
+   * The ring of somebody without an application key.
+   *
+   * @param roots of generations 0, 1, 2, …, at least one; closed with the ring
+   * @param writers whom to ask for writers of the newest of them
+   */
+  public static KeyRing granted(CapsuleName capsule, List<DataRoot> roots, WriterSource writers) {
+    if (roots.isEmpty()) {
+      throw new IllegalArgumentException("a ring has one generation at least");
+    }
+    for (int i = 0; i < roots.size(); i++) {
+      if (roots.get(i).generation() != i) {
+        throw new IllegalArgumentException("key generations must be 0, 1, 2, … without a gap");
+      }
+    }
+    return new KeyRing(capsule, new Held(null, List.copyOf(roots), writers));
+  }
+
+  /** A ring over the same keys that is closed on its own; for granted rings. */
+  public KeyRing copyOfGranted() {
+    Held now = held;
+    if (now.current != null) {
+      throw new IllegalStateException("this ring holds an application key");
+    }
+    return granted(capsule, now.roots.stream().map(DataRoot::copy).toList(), now.writers);
+  }
+
+  /** The capsule whose keys these are. */
+  public CapsuleName capsule() {
+    return capsule;
   }
 
   /** The newest generation: the one new records are written in. */
@@ -89,32 +130,60 @@ public final class KeyRing implements AutoCloseable {
     return generation >= 0 && generation < held.roots.size();
   }
 
-  /** The application key of the generation in force. */
+  /** Whether this ring holds no application key. */
+  public boolean isGranted() {
+    return held.current == null;
+  }
+
+  /**
+   * The application key of the generation in force.
+   *
+   * @throws IllegalStateException if this ring was {@link #granted}
+   */
   public ApplicationKey application() {
-    return held.current;
+    return application(held);
+  }
+
+  private static ApplicationKey application(Held held) {
+    ApplicationKey current = held.current;
+    if (current == null) {
+      throw new IllegalStateException("this ring holds no application key");
+    }
+    return current;
   }
 
   /**
    * The application key of a generation.
    *
    * @throws IllegalArgumentException if it is not the one in force: others are not kept
+   * @throws IllegalStateException if this ring was {@link #granted}
    */
   public ApplicationKey application(int generation) {
-    Held now = held;
-    if (generation != now.current.generation()) {
+    ApplicationKey current = application();
+    if (generation != current.generation()) {
       throw new IllegalArgumentException(
-          "generation "
-              + generation
-              + " is not "
-              + now.current.generation()
-              + ", which is in force");
+          "generation " + generation + " is not " + current.generation() + ", which is in force");
     }
-    return now.current;
+    return current;
   }
 
   /** A writer's data key in a generation this ring holds; to be closed by the caller. */
   public SecretBytes dataKey(int generation, long writer) {
     return held.roots.get(generation).dataKey(writer);
+  }
+
+  /** What reads a generation this ring holds; to be closed by the caller. */
+  public DataRoot copyOfRoot(int generation) {
+    return held.roots.get(generation).copy();
+  }
+
+  /**
+   * A new writer of the current generation, see {@link WriterSource#introduce}.
+   *
+   * @param draw draws an index that no writer of the capsule has
+   */
+  public NewWriter introduce(RosterEntry.Role role, LongSupplier draw) {
+    return held.writers.introduce(role, draw);
   }
 
   /**
@@ -133,22 +202,27 @@ public final class KeyRing implements AutoCloseable {
    *
    * @param next the ring's from here on
    * @throws IllegalArgumentException if it is not of the next generation
+   * @throws IllegalStateException if this ring was {@link #granted}
    */
   public synchronized void advance(ApplicationKey next) {
     Held before = held;
+    ApplicationKey retired = application(before);
     if (next.generation() != before.roots.size()) {
       throw new IllegalArgumentException(
           "generation " + next.generation() + " does not follow " + currentGeneration());
     }
     List<DataRoot> roots = new ArrayList<>(before.roots);
     roots.add(next.dataRoot(capsule.toBytes()));
-    held = new Held(next, List.copyOf(roots));
-    before.current.close();
+    held = held(capsule, next, roots);
+    retired.close();
   }
 
   @Override
   public synchronized void close() {
-    held.current.close();
+    ApplicationKey current = held.current;
+    if (current != null) {
+      current.close();
+    }
     held.roots.forEach(DataRoot::close);
   }
 }

@@ -14,8 +14,9 @@ import java.util.Arrays;
 /**
  * What reads everything of one key generation in one capsule, and nothing else: all data keys
  * follow from it, but no signing key, and nothing of another capsule. It is what is left of an
- * application key when its generation has been retired: the <i>pseudorandom key</i> of HKDF (RFC
- * 5869) whose input is the application's private key and whose salt is the capsule's name.
+ * application key when its generation has been retired, and what an attested worker is given in
+ * place of that key: the <i>pseudorandom key</i> of HKDF (RFC 5869) whose input is the
+ * application's private key and whose salt is the capsule's name.
  *
  * <p>A root is kept in the capsule <i>wrapped</i>: AES-256-GCM under a key that follows from the
  * root of the next generation and is used for nothing but this one message, docs/format/rotate.md.
@@ -24,6 +25,9 @@ import java.util.Arrays;
  * <p>Thread-safe; {@link #close} clears it.
  */
 public final class DataRoot implements AutoCloseable {
+
+  /** Length of a root. */
+  public static final int BYTES = Hash32.BYTES;
 
   /** Length of a wrapped root. */
   public static final int WRAPPED_BYTES = Hash32.BYTES + Aead.TAG_BYTES;
@@ -49,6 +53,32 @@ public final class DataRoot implements AutoCloseable {
           "a capsule's name has 32 bytes, not " + capsuleName.length);
     }
     return new DataRoot(capsuleName.clone(), generation, Hkdf.extract(applicationKey, capsuleName));
+  }
+
+  /**
+   * A root that somebody who has the application key gave.
+   *
+   * @param capsuleName 32 bytes
+   * @param generation from 0
+   * @param root {@link #BYTES} long; owned by the result
+   * @throws IllegalArgumentException if one of them is anything else
+   */
+  public static DataRoot given(byte[] capsuleName, int generation, SecretBytes root) {
+    if (capsuleName.length != Hash32.BYTES || generation < 0 || root.length() != BYTES) {
+      throw new IllegalArgumentException(
+          "a root of " + root.length() + " bytes for generation " + generation);
+    }
+    return new DataRoot(capsuleName.clone(), generation, root);
+  }
+
+  /** The root itself, to be given to an attested worker; to be closed by the caller. */
+  public SecretBytes reveal() {
+    return SecretBytes.copyOf(key.expose());
+  }
+
+  /** The same root, cleared on its own. */
+  public DataRoot copy() {
+    return new DataRoot(capsule, generation, reveal());
   }
 
   /** The key generation. */

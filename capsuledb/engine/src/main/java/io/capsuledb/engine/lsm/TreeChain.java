@@ -2,13 +2,12 @@ package io.capsuledb.engine.lsm;
 
 import io.capsuledb.core.capsule.CapsuleName;
 import io.capsuledb.core.capsule.KeyRing;
-import io.capsuledb.core.capsule.RosterCodec;
+import io.capsuledb.core.capsule.NewWriter;
 import io.capsuledb.core.capsule.RosterEntry;
 import io.capsuledb.core.crypto.Hash32;
 import io.capsuledb.core.crypto.Secp256k1;
 import io.capsuledb.core.crypto.SecretBytes;
 import io.capsuledb.core.error.UnavailableException;
-import io.capsuledb.core.keys.ApplicationKey;
 import io.capsuledb.core.port.RecordStore;
 import io.capsuledb.core.port.RecordStore.StoredRecord;
 import io.capsuledb.core.record.CapsuleRecord;
@@ -340,20 +339,17 @@ final class TreeChain implements AutoCloseable {
     }
 
     private RecordSealer introduce() {
-      ApplicationKey application = keys.application();
-      int generation = application.generation();
-      long writer = newWriter.getAsLong();
-      SecretBytes signingKey = application.writerPrivateKey(writer);
-      RecordSealer chain;
-      try (SecretBytes dataKey = keys.dataKey(generation, writer)) {
-        chain = new RecordSealer(name, generation, writer, signingKey, dataKey, curve);
+      try (NewWriter fresh = keys.introduce(RosterEntry.Role.COMPACTOR, newWriter)) {
+        RosterEntry entry = fresh.entry();
+        RecordSealer chain;
+        try (SecretBytes dataKey = keys.dataKey(entry.generation(), entry.writer())) {
+          chain =
+              new RecordSealer(
+                  name, entry.generation(), entry.writer(), fresh.takeSigningKey(), dataKey, curve);
+        }
+        seal(chain, RecordType.ROSTER, List.of(), fresh.roster());
+        return chain;
       }
-      RosterEntry entry =
-          new RosterEntry(
-              writer, curve.publicKey(signingKey), RosterEntry.Role.COMPACTOR, generation);
-      byte[] roster = RosterCodec.encode(name, application, List.of(entry));
-      seal(chain, RecordType.ROSTER, List.of(), roster);
-      return chain;
     }
 
     /** Makes everything appended so far durable. */

@@ -210,8 +210,21 @@ final class EntryArena implements AutoCloseable {
     return chunk(address).get(ValueLayout.JAVA_BYTE, (address & OFFSET_MASK) + offset);
   }
 
+  /** Nothing of what was kept here stays in memory that others will be given. */
+  private void clear() {
+    for (int i = 0; i < chunkCount; i++) {
+      chunks[i].fill((byte) 0);
+    }
+    for (int i = 0; i < spareCount; i++) {
+      spares[i].fill((byte) 0);
+    }
+  }
+
   /** Takes everything back. Nobody may be reading. */
   void reset() {
+    if (hasOversized) {
+      clear();
+    }
     for (int i = 0; i < chunkCount; i++) {
       MemorySegment chunk = chunks[i];
       if (chunk.byteSize() == CHUNK_BYTES) {
@@ -236,6 +249,7 @@ final class EntryArena implements AutoCloseable {
 
   @Override
   public void close() {
+    clear();
     oversized.close();
     arena.close();
   }

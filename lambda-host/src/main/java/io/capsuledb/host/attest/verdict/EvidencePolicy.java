@@ -111,6 +111,41 @@ public final class EvidencePolicy {
     this.nonce = builder.nonce;
   }
 
+  private EvidencePolicy(EvidencePolicy other, Octets reportData) {
+    this.name = other.name;
+    this.identityRequired = other.identityRequired;
+    this.reportDataRequired = true;
+    this.statuses = other.statuses;
+    this.mitigatedAdvisories = other.mitigatedAdvisories;
+    this.maxCollateralAge = other.maxCollateralAge;
+    this.minTcbEvaluationNumber = other.minTcbEvaluationNumber;
+    this.debugAllowed = other.debugAllowed;
+    this.productionAttributes = other.productionAttributes;
+    this.allowed = other.allowed;
+    this.signers = other.signers;
+    this.minSnpTcb = other.minSnpTcb;
+    this.minSnpReportVersion = other.minSnpReportVersion;
+    this.maxVmpl = other.maxVmpl;
+    this.minGuestVersion = other.minGuestVersion;
+    this.smtAllowed = other.smtAllowed;
+    this.aliasCheckRequired = other.aliasCheckRequired;
+    this.amdRevocationRequired = other.amdRevocationRequired;
+    this.reportData = reportData;
+    this.nonce = null;
+  }
+
+  /**
+   * The same policy for bare evidence that was made for one occasion.
+   *
+   * @param expected all 64 bytes of report data, not all zero
+   */
+  public EvidencePolicy boundTo(Octets expected) {
+    if (expected.length() != REPORT_DATA_BYTES || expected.isZero()) {
+      throw new IllegalArgumentException("report data has 64 bytes that are not all zero");
+    }
+    return new EvidencePolicy(this, expected);
+  }
+
   /**
    * Up to date and not for debugging; nothing is said about who it is. For tests of evidence, not
    * for deciding whom to trust.
