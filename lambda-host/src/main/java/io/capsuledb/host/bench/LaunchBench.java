@@ -285,14 +285,7 @@ public final class LaunchBench {
       double opened = since(begin) - attested;
       double[] submitted = new double[1];
       Done done =
-          job(
-              file,
-              leader,
-              metadata,
-              FIRST,
-              List.of(),
-              workers,
-              () -> submitted[0] = since(begin));
+          job(file, leader, metadata, FIRST, List.of(), workers, () -> submitted[0] = since(begin));
       if (name.isEmpty()) {
         return;
       }
@@ -325,8 +318,7 @@ public final class LaunchBench {
 
   private void verify(LaunchFile file) {
     Path machine = Path.of(wanted(file, "collateral"));
-    EvidencePolicyFile.Contents contents =
-        EvidencePolicyFile.read(Path.of(wanted(file, "policy")));
+    EvidencePolicyFile.Contents contents = EvidencePolicyFile.read(Path.of(wanted(file, "policy")));
     Octets reportData = Octets.own(new byte[64]);
     EvidencePolicy policy = contents.policy().boundToCertificate().build().boundTo(reportData);
     Octets evidence =
@@ -415,8 +407,7 @@ public final class LaunchBench {
       long base,
       CompletableFuture<long[]> rotated) {
     try {
-      TimeUnit.MILLISECONDS.sleep(
-          Math.max(0, base + BEFORE_ROTATION_MS - clock.wallMs()));
+      TimeUnit.MILLISECONDS.sleep(Math.max(0, base + BEFORE_ROTATION_MS - clock.wallMs()));
       long begin = clock.wallMs();
       leader.rotate(
           MetadataCodec.nameOf(metadata), owner, CapsuleFounding.APPLICATION, generation + 1);

@@ -97,8 +97,7 @@ final class EnclaveProcesses {
     String name = coordinator ? "coordinator" : "worker-" + (workers.size() + 1);
     List<String> arguments = new ArrayList<>();
     arguments.add(coordinator ? "coordinator" : "lambda-worker");
-    arguments.addAll(
-        List.of("--scratch", directory.resolve("scratch").resolve(name).toString()));
+    arguments.addAll(List.of("--scratch", directory.resolve("scratch").resolve(name).toString()));
     arguments.addAll(common);
     ChildProcess started =
         starter.start(name, arguments, coordinator ? "coordinator.ready" : "lambda.registered");
