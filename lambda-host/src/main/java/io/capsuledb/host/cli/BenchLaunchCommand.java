@@ -42,8 +42,9 @@ final class BenchLaunchCommand implements Callable<Integer> {
   @Option(
       names = "--dir",
       paramLabel = "DIR",
-      description = "Where the processes' directories are made, in DIR/launch, which must be new;"
-          + " the current one if not given.")
+      description =
+          "Where the processes' directories are made, in DIR/launch, which must be new;"
+              + " the current one if not given.")
   private Path directory = Path.of("");
 
   @Option(names = "--json", description = "Print a JSON object.")
