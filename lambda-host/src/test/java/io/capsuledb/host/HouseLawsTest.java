@@ -154,7 +154,12 @@ class HouseLawsTest {
 
   @Test
   void eachLibraryHasOnePlace() {
-    confine("io.netty..", "io.capsuledb.scl..", "io.capsuledb.replication.transport..");
+    confine(
+        "io.netty..",
+        "io.capsuledb.scl..",
+        "io.capsuledb.replication.transport..",
+        "io.capsuledb.host.channel..");
+    confine("io.grpc..", "io.capsuledb.host.channel..");
     confine("org.zeromq..", "nowhere");
     confine("zmq..", "io.capsuledb.replication.transport..");
     confine(

@@ -301,16 +301,16 @@ public final class LaunchBench {
           }
         }
       }
-      figure(name + "attest workers (the slowest)", slowest[0], "ms");
-      figure(name + "keys and program to workers (the slowest)", slowest[1], "ms");
-      figure(name + "join the capsule (the slowest)", slowest[2], "ms");
+      figure(name + "attest workers (the slowest)", (double) slowest[0], "ms");
+      figure(name + "keys and program to workers (the slowest)", (double) slowest[1], "ms");
+      figure(name + "join the capsule (the slowest)", (double) slowest[2], "ms");
       List<Long> first =
           done.results().stream()
               .map(text -> (long) Double.parseDouble(text) - wall)
               .sorted()
               .toList();
-      figure(name + "launch to the first instruction of all", first.getFirst(), "ms");
-      figure(name + "launch to the first instruction of each", first.getLast(), "ms");
+      figure(name + "launch to the first instruction of all", (double) first.getFirst(), "ms");
+      figure(name + "launch to the first instruction of each", (double) first.getLast(), "ms");
     }
   }
 
@@ -385,7 +385,7 @@ public final class LaunchBench {
         }
       }
       String of = "rotation of " + workers + " workers under load: ";
-      figure(of + "it takes", when[1] - when[0], "ms");
+      figure(of + "it takes", (double) (when[1] - when[0]), "ms");
       String[] names = {"puts before", "puts during", "puts after"};
       for (int phase = 0; phase < names.length; phase++) {
         double seconds = buckets[phase] / workers * BUCKET_MS / 1e3;

@@ -1,5 +1,6 @@
 package io.capsuledb.host.process;
 
+import io.capsuledb.core.error.InvalidRequestException;
 import io.capsuledb.host.attest.simulated.CodeMeasurement;
 import io.capsuledb.host.attest.simulated.OwnCode;
 import io.capsuledb.host.attest.simulated.SimulatedMachine;
@@ -37,6 +38,10 @@ final class EnclaveProcesses {
   private final List<ChildProcess> workers = new ArrayList<>();
   private final List<ChildProcess> others = new ArrayList<>();
   private final List<String> common = new ArrayList<>();
+  private final Map<String, Command> commands = new LinkedHashMap<>();
+  private final Map<String, String> addresses = new LinkedHashMap<>();
+
+  private record Command(List<String> arguments, String readyEvent) {}
 
   EnclaveProcesses(Path directory, int port, Starter starter, Consumer<String> report) {
     this.directory = directory;
@@ -117,12 +122,37 @@ final class EnclaveProcesses {
   private ChildProcess other(String name, List<String> arguments, String readyEvent) {
     ChildProcess started = starter.start(name, arguments, readyEvent);
     others.add(started);
+    commands.put(name, new Command(arguments, readyEvent));
     return started;
+  }
+
+  /** The newest process of a name. */
+  ChildProcess named(String name) {
+    return all().stream()
+        .filter(one -> one.name().equals(name))
+        .findFirst()
+        .orElseThrow(() -> new InvalidRequestException("there is no process " + name));
+  }
+
+  /** Starts one again, where it was before. */
+  void restart(String name) {
+    Command command = commands.get(name);
+    if (command == null) {
+      throw new InvalidRequestException("there is no process " + name);
+    }
+    List<String> arguments = new ArrayList<>(command.arguments());
+    int listen = arguments.indexOf("--listen");
+    String address = addresses.get(name);
+    if (listen >= 0 && address != null) {
+      arguments.set(listen + 1, address);
+    }
+    other(name, arguments, command.readyEvent()).awaitReady(START_SECONDS);
   }
 
   private String address(ChildProcess child, String event) {
     String line = child.awaitReady(START_SECONDS);
     String address = LocalCluster.field(child, line, "listen");
+    addresses.put(child.name(), address);
     report.accept(
         child.name() + " is ready on " + address + " (pid " + child.pid() + ", " + event + ")");
     return address;

@@ -313,6 +313,20 @@ public final class LocalCluster implements AutoCloseable {
     java.util.Objects.requireNonNull(enclaves).addWorker();
   }
 
+  /**
+   * Process number of a process of launched programs, such as {@code leader}.
+   *
+   * @throws InvalidRequestException if there is none of that name
+   */
+  public long pid(String name) {
+    return java.util.Objects.requireNonNull(enclaves).named(name).pid();
+  }
+
+  /** Starts such a process again that has ended; when this returns, it is ready. */
+  public void restart(String name) {
+    java.util.Objects.requireNonNull(enclaves).restart(name);
+  }
+
   /** Process numbers of the workers for launched programs, in their order; empty without. */
   public List<Long> workerPids() {
     EnclaveProcesses launched = enclaves;

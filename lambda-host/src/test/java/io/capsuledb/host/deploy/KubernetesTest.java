@@ -95,7 +95,7 @@ class KubernetesTest {
     Set<String> known = new HashSet<>();
     fields.forEach(
         (field, type) -> {
-          boolean optional = field.endsWith("?");
+          boolean optional = field.endsWith("_");
           String name = optional ? field.substring(0, field.length() - 1) : field;
           known.add(name);
           if (map.containsKey(name)) {

@@ -327,6 +327,91 @@ class LaunchTest {
     }
   }
 
+  // ------------------------------------------------------------------ keys, and a lost leader
+
+  private static Run app(String command, String... more) {
+    List<String> all =
+        new ArrayList<>(List.of("app", command, "--cluster", directory.resolve("c").toString()));
+    all.addAll(List.of(more));
+    return capsule(all.toArray(String[]::new));
+  }
+
+  @Test
+  void keysAreRotatedUnderAProgramAndALostLeaderIsReplacedFromTheOwnersWords() throws Exception {
+    Path program = directory.resolve("steps.js");
+    Files.writeString(
+        program,
+        """
+        var n = 0;
+        print('goes');
+        for (var end = Date.now() + 6000; Date.now() < end;) {
+          transaction(function () { put('steps:' + args[0] + ':' + share, String(n + 1)); });
+          n++;
+        }
+        psl_return(n);
+        """);
+    String name = random();
+    long rotations = count(log("leader"), "event=leader.rotated");
+    long shares = count(log("leader"), "event=leader.share ");
+    CompletableFuture<Run> running = new CompletableFuture<>();
+    Thread.ofPlatform().start(() -> running.complete(launch(program, name)));
+    await("all shares run", () -> count(log("leader"), "event=leader.share ") >= shares + 4);
+    Run rotated = app("rotate");
+    assertThat(rotated.exitCode()).as(rotated.err()).isZero();
+    assertThat(rotated.lines().getFirst()).contains("key generation ");
+    Run run = running.get(300, TimeUnit.SECONDS);
+    assertThat(run.exitCode()).as(run.err()).isZero();
+    assertThat(count(log("leader"), "event=leader.rotated")).isEqualTo(rotations + 1);
+    // Nothing that a program was told is done is missing under the new keys.
+    Path ask = directory.resolve("ask-steps.js");
+    Files.writeString(
+        ask, "psl_return(Number(get('steps:' + args[0] + ':' + share, 'text')));");
+    Run asked = launch(ask, name);
+    assertThat(asked.lines()).as(asked.err()).isEqualTo(run.lines());
+    // The leader is lost with all it holds. The new one finds the generation in the capsule.
+    ProcessHandle leader = ProcessHandle.of(cluster.pid("leader")).orElseThrow();
+    leader.destroyForcibly();
+    await("the leader is dead", () -> !leader.isAlive());
+    cluster.restart("leader");
+    Run after = launch(ask, name);
+    assertThat(after.lines()).as(after.err()).isEqualTo(run.lines());
+    assertThat(log("leader")).contains("event=leader.application");
+  }
+
+  @Test
+  void anotherOwnersApplicationOnTheSameLeaderSeesNothingOfThisOne() throws IOException {
+    Path program = directory.resolve("mine.js");
+    Files.writeString(
+        program,
+        """
+        var before = get('whose', 'text');
+        put('whose', args[0]);
+        psl_return(before === null || before === undefined ? 'nothing' : before);
+        """);
+    String name = random();
+    Run mine = launch(program, name);
+    assertThat(mine.exitCode()).as(mine.err()).isZero();
+    Path other = directory.resolve("other-" + name);
+    for (String expected : List.of("\"nothing\"", "\"theirs\"")) {
+      Run theirs =
+          app(
+              "launch",
+              "--data",
+              other.toString(),
+              "--program",
+              program.toString(),
+              "--args",
+              "theirs");
+      assertThat(theirs.exitCode()).as(theirs.err()).isZero();
+      assertThat(theirs.lines()).containsExactly(expected);
+    }
+    Run reset = app("reset", "--data", other.toString());
+    assertThat(reset.exitCode()).as(reset.err()).isZero();
+    // The leader has forgotten theirs, and nothing of mine.
+    Run again = launch(program, name);
+    assertThat(again.lines()).contains("\"" + name + "\"");
+  }
+
   // ------------------------------------------------------------------ RESET
 
   /** How often {@code needle} is in the memory of a process. */
