@@ -364,8 +364,7 @@ class LaunchTest {
     assertThat(count(log("leader"), "event=leader.rotated")).isEqualTo(rotations + 1);
     // Nothing that a program was told is done is missing under the new keys.
     Path ask = directory.resolve("ask-steps.js");
-    Files.writeString(
-        ask, "psl_return(Number(get('steps:' + args[0] + ':' + share, 'text')));");
+    Files.writeString(ask, "psl_return(Number(get('steps:' + args[0] + ':' + share, 'text')));");
     Run asked = launch(ask, name);
     assertThat(asked.lines()).as(asked.err()).isEqualTo(run.lines());
     // The leader is lost with all it holds. The new one finds the generation in the capsule.
