@@ -34,22 +34,22 @@ class FrameRelayTest {
 
   private FrameRelay relay() {
     return new FrameRelay(
-          new ReplicaOutbox() {
-            @Override
-            public void send(long link, Message message) {
-              sent.add(new Sent(link, message));
-            }
+        new ReplicaOutbox() {
+          @Override
+          public void send(long link, Message message) {
+            sent.add(new Sent(link, message));
+          }
 
-            @Override
-            public void commit(ReplicaLog.Batch batch) {
-              throw new AssertionError("a frame is not stored");
-            }
+          @Override
+          public void commit(ReplicaLog.Batch batch) {
+            throw new AssertionError("a frame is not stored");
+          }
 
-            @Override
-            public void answer(long link, Message.Request read) {
-              throw new AssertionError("a frame is not a read");
-            }
-          });
+          @Override
+          public void answer(long link, Message.Request read) {
+            throw new AssertionError("a frame is not a read");
+          }
+        });
   }
 
   private List<Sent> taken() {
