@@ -55,7 +55,7 @@ class ReadsMeanwhilePropertyTest {
     }
 
     void othersAct() {
-      if (inside || random.nextInt(3) > 0) {
+      if (inside || random.nextInt(6) > 0) {
         return;
       }
       inside = true;

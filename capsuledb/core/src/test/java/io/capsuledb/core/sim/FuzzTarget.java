@@ -105,7 +105,7 @@ public final class FuzzTarget {
         throw new IllegalArgumentException("no golden bytes " + file);
       }
       String hex = new String(in.readAllBytes(), StandardCharsets.US_ASCII);
-      return HexFormat.of().parseHex(hex.replaceAll("\\s", ""));
+      return HexFormat.of().parseHex(hex.replaceAll("#.*", "").replaceAll("\\s", ""));
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
