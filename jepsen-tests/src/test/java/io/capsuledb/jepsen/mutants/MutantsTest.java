@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -32,6 +33,8 @@ class MutantsTest {
     Files.write(Path.of("target", "seeded-bugs.md"), lines);
   }
 
+  /** What {@code bin/capsule seeded-bugs} does, too. */
+  @Tag("long")
   @ParameterizedTest
   @MethodSource("all")
   void isCaught(Mutant mutant) {
