@@ -4,6 +4,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.VarHandle;
+import java.lang.ref.Cleaner;
 import java.nio.ByteOrder;
 
 /**
@@ -36,7 +37,27 @@ final class EntryArena implements AutoCloseable {
       ValueLayout.JAVA_LONG.withOrder(ByteOrder.nativeOrder());
   private static final VarHandle LONGS = LONG.varHandle();
 
-  private final Arena arena = Arena.ofShared();
+  private static final Cleaner ABANDONED = Cleaner.create();
+
+  /**
+   * What has to be given back, apart from who uses it: whoever drops an engine without closing it,
+   * as a simulated loss of power does, must not keep its memory for ever.
+   */
+  private static final class Owned implements Runnable {
+    final Arena chunks = Arena.ofShared();
+
+    /** Of single oversized chunks, closed by {@link #reset}. */
+    Arena oversized = Arena.ofShared();
+
+    @Override
+    public void run() {
+      oversized.close();
+      chunks.close();
+    }
+  }
+
+  private final Owned owned = new Owned();
+  private final Cleaner.Cleanable given = ABANDONED.register(this, owned);
 
   /** Chunks of the usual size that are not in use. */
   private MemorySegment[] spares = new MemorySegment[16];
@@ -56,10 +77,12 @@ final class EntryArena implements AutoCloseable {
   private long chunkEnd;
   private long allocatedBytes;
 
-  /** Arenas of single oversized chunks, closed by {@link #reset}. */
-  private Arena oversized = Arena.ofShared();
-
   private boolean hasOversized;
+
+  /** Whether the memory is still there, for tests. */
+  MemorySegment.Scope scope() {
+    return owned.chunks.scope();
+  }
 
   /** Takes room for some bytes and returns its address. */
   long allocate(long bytes) {
@@ -81,7 +104,7 @@ final class EntryArena implements AutoCloseable {
 
   private MemorySegment newChunk() {
     if (extentUsed == EXTENT_BYTES) {
-      extent = HugePages.allocate(EXTENT_BYTES, arena);
+      extent = HugePages.allocate(EXTENT_BYTES, owned.chunks);
       extentUsed = 0;
     }
     MemorySegment chunk = extent.asSlice(extentUsed, CHUNK_BYTES);
@@ -91,7 +114,7 @@ final class EntryArena implements AutoCloseable {
 
   /** The chunk that is being filled stays the one to go on with. */
   private long allocateOversized(long size) {
-    addChunk(oversized.allocate(size + FIRST_OFFSET, ALIGNMENT));
+    addChunk(owned.oversized.allocate(size + FIRST_OFFSET, ALIGNMENT));
     hasOversized = true;
     allocatedBytes += size;
     return (long) (chunkCount - 1) << OFFSET_BITS | FIRST_OFFSET;
@@ -222,9 +245,6 @@ final class EntryArena implements AutoCloseable {
 
   /** Takes everything back. Nobody may be reading. */
   void reset() {
-    if (hasOversized) {
-      clear();
-    }
     for (int i = 0; i < chunkCount; i++) {
       MemorySegment chunk = chunks[i];
       if (chunk.byteSize() == CHUNK_BYTES) {
@@ -232,6 +252,8 @@ final class EntryArena implements AutoCloseable {
           spares = java.util.Arrays.copyOf(spares, 2 * spareCount);
         }
         spares[spareCount++] = chunk;
+      } else {
+        chunk.fill((byte) 0);
       }
     }
     chunks = new MemorySegment[16];
@@ -241,16 +263,17 @@ final class EntryArena implements AutoCloseable {
     chunkEnd = 0;
     allocatedBytes = 0;
     if (hasOversized) {
-      oversized.close();
-      oversized = Arena.ofShared();
+      owned.oversized.close();
+      owned.oversized = Arena.ofShared();
       hasOversized = false;
     }
   }
 
   @Override
   public void close() {
-    clear();
-    oversized.close();
-    arena.close();
+    if (scope().isAlive()) {
+      clear();
+    }
+    given.clean();
   }
 }
