@@ -65,8 +65,12 @@ final class AppJobCommand implements Callable<Integer> {
 
   private static CommandLine of(CommandContext context, What what) {
     CommandLine line = new CommandLine(new AppJobCommand(context, what));
-    line.getCommandSpec().name(what.name().toLowerCase(Locale.ROOT));
-    line.getCommandSpec().usageMessage().header(what.header);
+    String verb = what.name().toLowerCase(Locale.ROOT);
+    line.getCommandSpec().name(verb);
+    line.getCommandSpec()
+        .usageMessage()
+        .header(what.header)
+        .footer("", "Example:", "  capsule app " + verb + " --cluster capsule-cluster JOB");
     return line;
   }
 

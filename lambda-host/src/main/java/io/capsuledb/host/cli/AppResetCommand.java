@@ -18,7 +18,8 @@ import picocli.CommandLine.Mixin;
       "Workers clear keys, memory and heap, and attest again before they are given anything. The data",
       "stay where they are; launching opens the application again.",
       ""
-    })
+    },
+    footer = {"", "Example:", "  capsule app reset --cluster capsule-cluster"})
 final class AppResetCommand implements Callable<Integer> {
 
   @Mixin private AppOptions app = new AppOptions();
