@@ -40,8 +40,8 @@ public final class FuzzCommand implements Callable<Integer> {
   private static final int FOUND = 1;
   private static final int DEFAULT_SECONDS = 120;
 
-  /** A JVM and its agent take this long to begin; it is not counted as fuzzing. */
-  private static final int STARTUP_SECONDS = 60;
+  /** A JVM and its agent may take this long to begin; it is not counted as fuzzing. */
+  private static final int STARTUP_SECONDS = 240;
 
   /** Longer inputs find nothing that shorter ones do not, but for lengths, which are fields. */
   private static final int MAX_INPUT_BYTES = 4096;

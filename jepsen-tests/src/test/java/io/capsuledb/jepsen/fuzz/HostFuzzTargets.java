@@ -32,7 +32,10 @@ final class HostFuzzTargets {
         new SimulatedCpu(SecretBytes.own(new byte[SimulatedCpu.SECRET_BYTES]), entropy);
     SimulatedPlatform platform = new SimulatedPlatform(cpu, entropy, now);
     Octets report =
-        cpu.report(SimulatedPlatform.MEASUREMENT, platform.targetInfo(), Octets.own(new byte[64]));
+        cpu.report(
+            SimulatedPlatform.MEASUREMENT,
+            SimulatedPlatform.MEASUREMENT,
+            Octets.own(new byte[64]));
     byte[] quote = platform.quote(report).toArray();
     IntelCollateral collateral = platform.collateral(now);
     return List.of(
