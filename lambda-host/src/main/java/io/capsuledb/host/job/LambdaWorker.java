@@ -249,6 +249,7 @@ public final class LambdaWorker implements AutoCloseable {
       throw new UnavailableException(
           leader.over().isDone() ? leader.over().join() : "the leader gave no answer");
     } finally {
+      seat.set(null);
       leader.close("done");
       leading = null;
     }

@@ -184,6 +184,7 @@ final class MemberSeat implements AutoCloseable {
     }
   }
 
+  /** Leaves, and forgets everything: whoever still holds this holds nothing of the share. */
   @Override
   public void close() {
     closed = true;
@@ -191,6 +192,9 @@ final class MemberSeat implements AutoCloseable {
     if (last != null) {
       last.close();
     }
+    member = null;
+    host = null;
     memberships.forEach(late -> late.roots().forEach(SecretBytes::close));
+    memberships.clear();
   }
 }

@@ -413,10 +413,10 @@ class LaunchTest {
 
   // ------------------------------------------------------------------ RESET
 
-  /** How often {@code needle} is in the memory of a process. */
-  private static int scan(long pid, String needle) throws IOException {
+  /** Where in the memory of a process {@code needle} is: mappings, with how often. */
+  private static List<String> scan(long pid, String needle) throws IOException {
     byte[] wanted = needle.getBytes(StandardCharsets.US_ASCII);
-    int hits = 0;
+    List<String> found = new ArrayList<>();
     try (RandomAccessFile memory = new RandomAccessFile("/proc/" + pid + "/mem", "r")) {
       for (String line : Files.readAllLines(Path.of("/proc/" + pid + "/maps"))) {
         String[] fields = line.split(" ", 3);
@@ -427,6 +427,8 @@ class LaunchTest {
         long from = Long.parseUnsignedLong(ends[0], 16);
         long to = Long.parseUnsignedLong(ends[1], 16);
         byte[] piece = new byte[4 << 20];
+        int hits = 0;
+        StringBuilder around = new StringBuilder();
         for (long at = from; at < to; at += piece.length - wanted.length) {
           int length = (int) Math.min(piece.length, to - at);
           try {
@@ -436,14 +438,17 @@ class LaunchTest {
             // Mapped, and not there.
             continue;
           }
-          hits += occurrences(piece, length, wanted);
+          hits += occurrences(piece, length, wanted, around);
+        }
+        if (hits > 0) {
+          found.add(hits + " in " + line + around);
         }
       }
     }
-    return hits;
+    return found;
   }
 
-  private static int occurrences(byte[] bytes, int length, byte[] wanted) {
+  private static int occurrences(byte[] bytes, int length, byte[] wanted, StringBuilder around) {
     int hits = 0;
     for (int i = 0; i + wanted.length <= length; i++) {
       int j = 0;
@@ -452,6 +457,15 @@ class LaunchTest {
       }
       if (j == wanted.length) {
         hits++;
+        if (hits <= 3) {
+          int from = Math.max(0, i - 40);
+          around
+              .append("; ")
+              .append(
+                  new String(
+                          bytes, from, Math.min(length, i + 64) - from, StandardCharsets.US_ASCII)
+                      .replaceAll("[^ -~]", "."));
+        }
       }
     }
     return hits;
@@ -488,7 +502,7 @@ class LaunchTest {
         () -> {
           for (long pid : workers) {
             try {
-              seen[0] |= scan(pid, secret) > 0;
+              seen[0] |= !scan(pid, secret).isEmpty();
             } catch (IOException e) {
               throw new java.io.UncheckedIOException(e);
             }
@@ -500,7 +514,7 @@ class LaunchTest {
     assertThat(run.exitCode()).as(run.err()).isZero();
     await("all have reset themselves", () -> resets() >= resets + 4);
     for (long pid : workers) {
-      assertThat(scan(pid, secret)).as("worker " + pid).isZero();
+      assertThat(scan(pid, secret)).as("worker " + pid).isEmpty();
     }
     // Nor in a core dump: there is none.
     long victim = workers.getFirst();
