@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.Random;
 import java.util.concurrent.atomic.AtomicIntegerArray;
 import java.util.concurrent.atomic.AtomicLong;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -22,7 +23,8 @@ import org.junit.jupiter.api.io.TempDir;
  */
 class KillCrashTest {
 
-  private static final int ROUNDS = 20;
+  private static final int ROUNDS = 5;
+  private static final int MORE_ROUNDS = 15;
   private static final int WRITES = 200_000;
   private static final int CLIENTS = 8;
   private static final int PIPELINE = 16;
@@ -32,9 +34,20 @@ class KillCrashTest {
 
   @Test
   void everyAcknowledgedWriteSurvivesEveryKill() throws Exception {
+    killAndCheck(ROUNDS);
+  }
+
+  /** The same more often: with those above, twenty times. */
+  @Tag("long")
+  @Test
+  void everyAcknowledgedWriteSurvivesManyMoreKills() throws Exception {
+    killAndCheck(MORE_ROUNDS);
+  }
+
+  private void killAndCheck(int rounds) throws Exception {
     long seed = System.nanoTime();
     Random random = new Random(seed);
-    for (int round = 0; round < ROUNDS; round++) {
+    for (int round = 0; round < rounds; round++) {
       String context = "seed " + seed + ", round " + round;
       Path data = directory.resolve("data" + round);
       Path log = directory.resolve("log" + round);
