@@ -33,9 +33,7 @@ final class HostFuzzTargets {
     SimulatedPlatform platform = new SimulatedPlatform(cpu, entropy, now);
     Octets report =
         cpu.report(
-            SimulatedPlatform.MEASUREMENT,
-            SimulatedPlatform.MEASUREMENT,
-            Octets.own(new byte[64]));
+            SimulatedPlatform.MEASUREMENT, SimulatedPlatform.MEASUREMENT, Octets.own(new byte[64]));
     byte[] quote = platform.quote(report).toArray();
     IntelCollateral collateral = platform.collateral(now);
     return List.of(

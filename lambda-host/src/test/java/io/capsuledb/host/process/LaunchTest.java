@@ -484,7 +484,7 @@ class LaunchTest {
         put('planted:' + args[0] + ':' + share, 'value-' + args[0]);
         transaction(function () { put('tx:' + args[0], get('tx:' + args[0]) || args[0]); });
         print('planted');
-        for (var end = Date.now() + 6000; Date.now() < end;) { get('planted:' + args[0] + ':0'); }
+        for (var end = Date.now() + 15000; Date.now() < end;) { get('planted:' + args[0] + ':0'); }
         psl_return({ secret: args[0] });
         """
             .replace("planted-in-the-program", "program-" + secret));
@@ -509,9 +509,9 @@ class LaunchTest {
           }
           return seen[0] || running.isDone();
         });
-    assertThat(seen[0]).isTrue();
     Run run = running.get(300, TimeUnit.SECONDS);
     assertThat(run.exitCode()).as(run.err()).isZero();
+    assertThat(seen[0]).as("seen while it was there").isTrue();
     await("all have reset themselves", () -> resets() >= resets + 4);
     for (long pid : workers) {
       assertThat(scan(pid, secret)).as("worker " + pid).isEmpty();
