@@ -11,6 +11,7 @@ import org.jetbrains.kotlinx.lincheck.annotations.Operation;
 import org.jetbrains.kotlinx.lincheck.annotations.Param;
 import org.jetbrains.kotlinx.lincheck.paramgen.IntGen;
 import org.jetbrains.kotlinx.lincheck.strategy.stress.StressOptions;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -60,10 +61,20 @@ public class MemtableLincheckTest {
 
   @Test
   void isLinearizable() {
+    check(8);
+  }
+
+  @Test
+  @Tag("long")
+  void isLinearizableForLonger() {
+    check(60);
+  }
+
+  private static void check(int iterations) {
     new LinChecker(
             MemtableLincheckTest.class,
             new StressOptions()
-                .iterations(30)
+                .iterations(iterations)
                 .invocationsPerIteration(1_000)
                 .threads(3)
                 .actorsPerThread(4)

@@ -13,6 +13,7 @@ import org.jetbrains.kotlinx.lincheck.annotations.Operation;
 import org.jetbrains.kotlinx.lincheck.annotations.Param;
 import org.jetbrains.kotlinx.lincheck.paramgen.IntGen;
 import org.jetbrains.kotlinx.lincheck.strategy.stress.StressOptions;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -68,11 +69,21 @@ public class RingLincheckTest {
 
   @Test
   void isAQueue() {
+    check(8);
+  }
+
+  @Test
+  @Tag("long")
+  void isAQueueForLonger() {
+    check(60);
+  }
+
+  private static void check(int iterations) {
     assumeTrue(System.getProperty("os.name", "").equals("Linux"));
     new LinChecker(
             RingLincheckTest.class,
             new StressOptions()
-                .iterations(30)
+                .iterations(iterations)
                 .invocationsPerIteration(1_000)
                 .threads(2)
                 .actorsPerThread(6)

@@ -9,6 +9,7 @@ import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.socket.ChannelInputShutdownEvent;
+import io.netty.channel.uring.IoUringSocketChannel;
 import io.netty.handler.ssl.SslHandshakeCompletionEvent;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -53,6 +54,13 @@ final class RespConnection extends ChannelInboundHandlerAdapter {
 
   private static final double NANOS = 1e-9;
 
+  /** A connection on which nothing came for so long is asked whether it is still there. */
+  private static final long UNNOTICED_MS = 1_000;
+
+  // States as Linux numbers them, in tcp_states.h.
+  private static final int TCP_CLOSE = 7;
+  private static final int TCP_CLOSE_WAIT = 8;
+
   /** HTTP's first word and a header's, as Redis looks for them. */
   private static final String POST = "POST";
 
@@ -96,6 +104,10 @@ final class RespConnection extends ChannelInboundHandlerAdapter {
   private boolean resumeScheduled;
   private boolean awaiting;
   private boolean inputShutDown;
+
+  /** Looks at the socket, one after the other, that found the client's end and no event of it. */
+  private int unreadEnds;
+
   private boolean closing;
   private long closingSinceNanos;
   private boolean closed;
@@ -332,6 +344,11 @@ final class RespConnection extends ChannelInboundHandlerAdapter {
       }
       case Deferred.Delayed delayed -> {
         if (delayed.unblockable()) {
+          if (inputShutDown) {
+            // It came from the backlog, behind what a client sent before it hung up.
+            closeAfterReplies();
+            return;
+          }
           blocked.set(new Blocked(suspension, delayed.then()));
         }
         if (delayed.delayMs() > 0) {
@@ -805,7 +822,25 @@ final class RespConnection extends ChannelInboundHandlerAdapter {
       abort(Cause.NOT_AUTHENTICATED);
     } else if (idleTimeoutMs > 0 && idleMs > idleTimeoutMs && !suspended && replies.isEmpty()) {
       abort(Cause.IDLE);
+    } else if (idleMs >= UNNOTICED_MS && isOverUnnoticed()) {
+      close();
     }
+  }
+
+  /**
+   * Whether the client is gone and the transport did not say so: Netty 4.2.18 reads what came
+   * before a reset and then waits for an event that io_uring reported already, about once in 5,000
+   * resets. So sockets on which nothing comes are asked how they are.
+   */
+  private boolean isOverUnnoticed() {
+    if (!(channel().channel() instanceof IoUringSocketChannel socket) || !socket.isOpen()) {
+      return false;
+    }
+    int state = socket.tcpInfo().state();
+    boolean unreadEnd = state == TCP_CLOSE_WAIT && !inputShutDown && socket.config().isAutoRead();
+    unreadEnds = unreadEnd ? unreadEnds + 1 : 0;
+    // One look could come between the client's hanging up and the event that tells.
+    return state == TCP_CLOSE || unreadEnds > 1;
   }
 
   // ------------------------------------------------------------------ looked at by CLIENT LIST

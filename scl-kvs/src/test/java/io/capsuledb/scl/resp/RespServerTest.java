@@ -208,7 +208,14 @@ class RespServerTest {
   void clientsThatVanishAreForgotten() throws IOException {
     try (LiveServer live = new LiveServer(options())) {
       for (String last :
-          List.of("", "SET a", "WAIT 1 0\r\n", "MULTI\r\nSET a 1\r\n", "*2\r\n$3\r\nGET\r\n$100")) {
+          List.of(
+              "",
+              "SET a",
+              "WAIT 1 0\r\n",
+              // The client is gone by the time its WAIT begins.
+              "DEBUG SLEEP 0.3\r\nWAIT 1 0\r\n",
+              "MULTI\r\nSET a 1\r\n",
+              "*2\r\n$3\r\nGET\r\n$100")) {
         Peer peer = live.connect();
         peer.send("PING\r\n" + last);
         assertThat(peer.reply()).isEqualTo("+PONG\r\n");
