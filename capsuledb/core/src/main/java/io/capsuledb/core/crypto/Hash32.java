@@ -67,6 +67,11 @@ public final class Hash32 implements Comparable<Hash32> {
     return equals(ZERO);
   }
 
+  /** The first eight bytes, as a little-endian number. */
+  public long bits() {
+    return LittleEndian.getLong(bytes, 0);
+  }
+
   @Override
   public int compareTo(Hash32 other) {
     return Arrays.compareUnsigned(bytes, other.bytes);

@@ -293,6 +293,16 @@ public final class IndexBlock {
   }
 
   /**
+   * Eight bytes of the hash that {@link #record} gives, without making an object of it.
+   *
+   * @param part which ones, from 0 to 3
+   */
+  public long recordBits(int block, int part) {
+    return LittleEndian.getLong(
+        bytes, descriptors[block] + BlockLayout.DESCRIPTOR_RECORD + Long.BYTES * part);
+  }
+
+  /**
    * All that the index says of a block.
    *
    * @throws IndexOutOfBoundsException unless 0 &lt;= block &lt; {@link #count}

@@ -63,6 +63,9 @@ final class BlockStore implements AutoCloseable {
   /** Blocks of entries that are asked for often, ready to be searched: also in {@link #cache}. */
   private final Cache<Hash32, EntriesBlock> unpacked;
 
+  /** To what {@link #unpacked} holds, and {@link #cache} ready to be searched. */
+  private final NearBlocks near;
+
   /** Ciphers are used by one thread at a time. */
   private final ConcurrentLinkedQueue<RecordOpener> openers = new ConcurrentLinkedQueue<>();
 
@@ -72,18 +75,28 @@ final class BlockStore implements AutoCloseable {
     this.keys = keys;
     this.store = store;
     this.telemetry = telemetry;
+    this.near = new NearBlocks(cacheBytes);
     this.unpacked =
         Caffeine.newBuilder()
             .maximumWeight(cacheBytes / UNPACKED_PART)
             .<Hash32, EntriesBlock>weigher((hash, block) -> weight(block))
             .executor(Runnable::run)
+            .removalListener((hash, block, cause) -> left(hash, block))
             .build();
     this.cache =
         Caffeine.newBuilder()
             .maximumWeight(cacheBytes - cacheBytes / UNPACKED_PART)
             .<Hash32, Object>weigher((hash, block) -> weight(block))
             .executor(Runnable::run)
+            .removalListener((hash, block, cause) -> left(hash, block))
             .build();
+  }
+
+  /** A block has left a cache. */
+  private void left(@Nullable Hash32 hash, @Nullable Object block) {
+    if (hash != null && block instanceof EntriesBlock entries) {
+      near.remove(hash.bits(), entries);
+    }
   }
 
   private static int weight(Object block) {
@@ -118,12 +131,22 @@ final class BlockStore implements AutoCloseable {
 
   private EntriesBlock entries(
       IndexBlock index, int number, Place place, boolean keep, byte[] scratch) {
+    EntriesBlock ready = near.get(index, number);
+    if (ready != null) {
+      telemetry.count(Telemetry.Counter.BLOCK_CACHE_HITS, 1);
+      return ready;
+    }
     Hash32 hash = index.record(number);
-    EntriesBlock ready = unpacked.getIfPresent(hash);
-    if (ready == null) {
+    ready = unpacked.getIfPresent(hash);
+    if (ready != null) {
+      near.put(index, number, ready, () -> unpacked.asMap().containsKey(hash));
+    } else {
       ready =
           switch (cache.getIfPresent(hash)) {
-            case EntriesBlock block -> block;
+            case EntriesBlock block -> {
+              near.put(index, number, block, () -> cache.asMap().containsKey(hash));
+              yield block;
+            }
             case PackedEntries packed -> unpack(hash, packed, keep, scratch);
             case null, default -> null;
           };

@@ -5,6 +5,7 @@ import io.capsuledb.engine.block.EntriesBlock;
 import io.capsuledb.engine.block.IndexBlock;
 import io.capsuledb.engine.entry.Entry;
 import io.capsuledb.engine.entry.EntryCursor;
+import java.lang.ref.WeakReference;
 import org.jspecify.annotations.Nullable;
 
 /** A table that can be read. Immutable; its blocks come from the cache or the store when needed. */
@@ -28,7 +29,19 @@ final class Table {
     return descriptor;
   }
 
+  /**
+   * The index, as long as anybody holds it; asking the cache each time costs more than the search.
+   */
+  private volatile WeakReference<@Nullable IndexBlock> nearIndex = new WeakReference<>(null);
+
+  /** Not exact: threads may count over each other. */
+  private int uses;
+
   IndexBlock index() {
+    IndexBlock near = nearIndex.get();
+    if (near != null && ++uses % NearBlocks.TOLD != 0) {
+      return near;
+    }
     IndexBlock index = blocks.index(descriptor.index(), indexPlace);
     if (!indexChecked) {
       String wrong = descriptor.disagreement(index);
@@ -37,6 +50,9 @@ final class Table {
             descriptor.index(), indexPlace, Rejection.of(Rejection.Reason.PAYLOAD, wrong));
       }
       indexChecked = true;
+    }
+    if (index != near) {
+      nearIndex = new WeakReference<>(index);
     }
     return index;
   }
