@@ -125,6 +125,7 @@ class RespServerTest {
       assertThat(live.disk.awaitHeldAppend()).isNotEmpty();
 
       reader.send("GET a\r\n");
+      LiveServer.eventually("both wait", () -> live.server.stats().pendingReplies() == 2);
       assertThat(writer.silentFor(100)).isTrue();
       assertThat(reader.silentFor(100)).isTrue();
       assertThat(live.server.stats().pendingReplies()).isEqualTo(2);
