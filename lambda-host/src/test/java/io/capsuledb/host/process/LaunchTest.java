@@ -265,6 +265,70 @@ class LaunchTest {
     }
   }
 
+  private static String wanted(String name) {
+    return String.valueOf(LaunchFile.read(directory.resolve("c")).get(name));
+  }
+
+  /** How to start one more worker of the cluster. */
+  private static List<String> worker(String scheduler, String scratch) {
+    List<String> command = new ArrayList<>(SelfCommand.prefix("lambda-worker"));
+    command.addAll(
+        List.of(
+            "lambda-worker",
+            "--scheduler",
+            scheduler,
+            "--leader",
+            wanted("leader"),
+            "--machine",
+            wanted("collateral"),
+            "--policy",
+            wanted("policy"),
+            "--scratch",
+            directory.resolve(scratch).toString()));
+    return command;
+  }
+
+  @Test
+  void aSchedulerThatSwapsReplaysOrDropsProgramsMakesNoWrongResult() throws Exception {
+    Path program = directory.resolve("once.js");
+    Files.writeString(
+        program, "psl_return(args[0] + share + ':' + incr('once:' + args[0] + ':' + share));");
+    File log = directory.resolve("misled.log").toFile();
+    try (HostileScheduler scheduler = new HostileScheduler()) {
+      Process process =
+          new ProcessBuilder(worker(scheduler.address(), "misled"))
+              .redirectErrorStream(true)
+              .redirectOutput(log)
+              .start();
+      try {
+        for (int job = 0; job < 2; job++) {
+          String name = random();
+          Run run =
+              app(
+                  "launch",
+                  "--scheduler",
+                  scheduler.address(),
+                  "--program",
+                  program.toString(),
+                  "--workers",
+                  "2",
+                  "--timeout-s",
+                  "300",
+                  "--args",
+                  name);
+          assertThat(run.exitCode()).as(run.err()).isZero();
+          // Each share ran once, and is what the client sent.
+          assertThat(run.lines())
+              .containsExactly("\"" + name + "0:1\"", "\"" + name + "1:1\"");
+        }
+        assertThat(scheduler.lies()).isGreaterThan(6);
+        assertThat(log("leader")).contains("event=leader.program_swapped");
+      } finally {
+        process.destroyForcibly();
+      }
+    }
+  }
+
   @Test
   void aTamperedWorkerIsRefusedAndNamed() throws IOException {
     Path classes = directory.resolve("tampered");
@@ -273,23 +337,9 @@ class LaunchTest {
     List<Path> code = new ArrayList<>(OwnCode.classPath());
     code.addFirst(classes);
     String measurement = CodeMeasurement.of(code).hex();
-    LaunchFile file = LaunchFile.read(directory.resolve("c"));
-    List<String> command = new ArrayList<>(SelfCommand.prefix("lambda-worker"));
+    List<String> command = worker(wanted("scheduler"), "tampered-scratch");
     int path = command.indexOf("-cp") + 1;
     command.set(path, classes + File.pathSeparator + command.get(path));
-    command.addAll(
-        List.of(
-            "lambda-worker",
-            "--scheduler",
-            String.valueOf(file.get("scheduler")),
-            "--leader",
-            String.valueOf(file.get("leader")),
-            "--machine",
-            String.valueOf(file.get("collateral")),
-            "--policy",
-            String.valueOf(file.get("policy")),
-            "--scratch",
-            directory.resolve("tampered-scratch").toString()));
     File log = directory.resolve("tampered.log").toFile();
     Process process =
         new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(log).start();
