@@ -18,8 +18,8 @@ import java.util.Map;
  * What runs in this process: program, memory, threads. It can be replaced by a new one of the same
  * program, by {@code execve(2)}: the kernel takes back every page of the old one and hands out none
  * that it has not cleared, whatever was in it, be it heap, stacks, registers or compiled code. The
- * process keeps its number, its standard streams and what {@link ProcessHardening} forbade for good;
- * everything else that was open is closed.
+ * process keeps its number, its standard streams and what {@link ProcessHardening} forbade for
+ * good; everything else that was open is closed.
  */
 public final class ProcessImage {
 

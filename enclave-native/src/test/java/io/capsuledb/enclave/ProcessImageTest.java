@@ -47,7 +47,7 @@ class ProcessImageTest {
       in.flush();
       assertThat(out.readLine()).startsWith("holds ");
       String first = out.readLine();
-      assertThat(first).startsWith("first " + process.pid()).endsWith("sockets 1 hardened");
+      assertThat(first).startsWith("first " + process.pid()).endsWith("sockets-open hardened");
       if (isReadable(process.pid())) {
         assertThat(occurrences(process.pid(), secret)).isGreaterThan(1000);
       }
@@ -55,7 +55,7 @@ class ProcessImageTest {
       in.flush();
       String second = out.readLine();
       assertThat(second)
-          .isEqualTo(first.replace("first ", "second ").replace("sockets 1", "sockets 0"));
+          .isEqualTo(first.replace("first ", "second ").replace("sockets-open", "nothing-open"));
       if (isReadable(process.pid())) {
         assertThat(occurrences(process.pid(), secret)).isZero();
       } else {

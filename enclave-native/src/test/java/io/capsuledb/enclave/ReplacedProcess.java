@@ -56,15 +56,14 @@ final class ReplacedProcess {
     try (Stream<Path> files = Files.list(Path.of("/proc/self/fd"))) {
       sockets = files.filter(ReplacedProcess::isSocket).count();
     }
-    String status = Files.readString(Path.of("/proc/self/status"));
+    String status = Files.readString(Path.of("/proc/thread-self/status"));
     System.out.println(
         String.join(
             " ",
             life,
             Long.toString(ProcessHandle.current().pid()),
             String.join("+", arguments),
-            "sockets",
-            Long.toString(sockets),
+            sockets == 0 ? "nothing-open" : "sockets-open",
             status.contains("NoNewPrivs:\t1") ? "hardened" : "soft"));
   }
 

@@ -161,7 +161,10 @@ public final class LaunchBench {
       long begin = clock.monotonicNanos();
       cluster.addWorker();
       figure("a new worker's start, to attested and idle", since(begin), "ms");
-      figure("a worker's RESET, to attested and idle, mean of all above", reset(directory, most), "ms");
+      figure(
+          "a worker's RESET, to attested and idle, mean of all above",
+          reset(directory, most),
+          "ms");
     }
     return List.copyOf(figures);
   }

@@ -295,9 +295,7 @@ public final class LambdaWorker implements AutoCloseable {
     }
 
     private boolean isOpen() {
-      return !closed
-          && !leader.over().isDone()
-          && clock.monotonicNanos() - attested < RENEW_NANOS;
+      return !closed && !leader.over().isDone() && clock.monotonicNanos() - attested < RENEW_NANOS;
     }
 
     /** Waits until there is a scheduler; false if this channel is over, or old. */

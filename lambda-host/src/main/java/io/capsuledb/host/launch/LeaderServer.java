@@ -55,7 +55,8 @@ public final class LeaderServer implements AutoCloseable {
     this.core = new LeaderCore(entropy);
     this.collateral = collateral;
     this.clock = clock;
-    this.server = LinkServer.start(
+    this.server =
+        LinkServer.start(
             address,
             security,
             entropy,

@@ -65,8 +65,7 @@ final class HostileScheduler implements AutoCloseable {
       case 2 -> new LaunchMessage.Offer(before.job(), before.program());
       case 3 -> new LaunchMessage.Offer(before.job(), now.program());
       case 4 ->
-          new LaunchMessage.Offer(
-              Octets.own(new byte[LaunchMessage.JOB_BYTES]), now.program());
+          new LaunchMessage.Offer(Octets.own(new byte[LaunchMessage.JOB_BYTES]), now.program());
       case 5 -> new LaunchMessage.Offer(now.job(), now.program().slice(0, 1));
       default -> new LaunchMessage.Offer(now.job(), now.program());
     };

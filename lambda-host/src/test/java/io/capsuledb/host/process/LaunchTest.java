@@ -318,8 +318,7 @@ class LaunchTest {
                   name);
           assertThat(run.exitCode()).as(run.err()).isZero();
           // Each share ran once, and is what the client sent.
-          assertThat(run.lines())
-              .containsExactly("\"" + name + "0:1\"", "\"" + name + "1:1\"");
+          assertThat(run.lines()).containsExactly("\"" + name + "0:1\"", "\"" + name + "1:1\"");
         }
         assertThat(scheduler.lies()).isGreaterThan(6);
         assertThat(log("leader")).contains("event=leader.program_swapped");

@@ -67,7 +67,9 @@ public final class CollateralFolder {
         or(
             find(folder, "vek.der", "vek.pem", "vcek.der", "vcek.pem", "vlek.der", "vlek.pem"),
             table.vek()),
-        or(find(folder, "ask.pem", "ask.der", "asvk.pem", "asvk.der"), or(chain.ask(), table.ask())),
+        or(
+            find(folder, "ask.pem", "ask.der", "asvk.pem", "asvk.der"),
+            or(chain.ask(), table.ask())),
         or(find(folder, "ark.pem", "ark.der"), or(chain.ark(), table.ark())),
         find(folder, "ark_crl.der", "ark_crl.pem", "amd_crl.der"));
   }
