@@ -318,13 +318,14 @@ public final class LambdaWorker implements AutoCloseable {
     }
 
     boolean work(Offer offer) throws InterruptedException {
+      long offered = clock.monotonicNanos();
       leader.say(new LaunchMessage.Take(offer.job(), ProgramBox.hash(offer.program())));
       LaunchMessage answer = inbox.poll(GRANT_SECONDS, TimeUnit.SECONDS);
       if (answer instanceof Grant grant) {
         granted = true;
         var unused = leader.over().thenRun(cancellation::cancel);
         assert unused != null;
-        new Share(offer, grant, leader, cancellation, seat::set, begin, attested).run();
+        new Share(offer, grant, leader, cancellation, seat::set, attested - begin, offered).run();
         LaunchMessage last = inbox.poll(RESET_SECONDS, TimeUnit.SECONDS);
         EventLog.info(
             "lambda.share_over",
@@ -357,8 +358,8 @@ public final class LambdaWorker implements AutoCloseable {
     private final LeaderLink leader;
     private final ScriptCancellation cancellation;
     private final Consumer<MemberSeat> seats;
-    private final long begin;
-    private final long attested;
+    private final long attestNanos;
+    private final long offered;
     private final List<String> lines = new ArrayList<>();
     private @Nullable SecretBytes signingKey;
     private byte[] roster = new byte[0];
@@ -370,15 +371,15 @@ public final class LambdaWorker implements AutoCloseable {
         LeaderLink leader,
         ScriptCancellation cancellation,
         Consumer<MemberSeat> seats,
-        long begin,
-        long attested) {
+        long attestNanos,
+        long offered) {
       this.offer = offer;
       this.grant = grant;
       this.leader = leader;
       this.cancellation = cancellation;
       this.seats = seats;
-      this.begin = begin;
-      this.attested = attested;
+      this.attestNanos = attestNanos;
+      this.offered = offered;
     }
 
     void run() throws InterruptedException {
@@ -408,9 +409,9 @@ public final class LambdaWorker implements AutoCloseable {
           long joined = clock.monotonicNanos();
           String times =
               "[worker] attested in "
-                  + milliseconds(begin, attested)
+                  + milliseconds(0, attestNanos)
                   + " ms, granted in "
-                  + milliseconds(attested, granted)
+                  + milliseconds(offered, granted)
                   + " ms, joined in "
                   + milliseconds(granted, joined)
                   + " ms";
