@@ -151,14 +151,20 @@ public final class LaunchBench {
       // The first one founds the capsule, and warms everybody up.
       launch(file, owner, most, "");
       for (int count : options.workers()) {
+        awaitIdle(file, most);
         launch(file, owner, count, count + (count == 1 ? " worker: " : " workers: "));
       }
+      awaitIdle(file, most);
       verify(file);
       rotation(file, owner, most);
+      awaitIdle(file, most);
       long begin = clock.monotonicNanos();
       cluster.addWorker();
-      figure("a worker's restart, to registered", since(begin), "ms");
-      figure("a worker's RESET, mean", reset(directory, most), "ms");
+      figure("a new worker's start, to attested and idle", since(begin), "ms");
+      figure(
+          "a worker's RESET, to attested and idle, mean of all above",
+          reset(directory, most),
+          "ms");
     }
     return List.copyOf(figures);
   }
@@ -274,6 +280,26 @@ public final class LaunchBench {
   }
 
   // ------------------------------------------------------------------ launching
+
+  /** Waits until all workers have reset themselves. */
+  private void awaitIdle(LaunchFile file, int workers) {
+    long end = clock.monotonicNanos() + TimeUnit.SECONDS.toNanos(JOB_SECONDS);
+    try (LaunchClient scheduler =
+        LaunchClient.scheduler(HostPort.parse(wanted(file, "scheduler")), entropy)) {
+      while (clock.monotonicNanos() - end < 0) {
+        if (scheduler.ask(new LaunchMessage.AskScheduler())
+                instanceof LaunchMessage.SchedulerReport now
+            && now.idle() >= workers) {
+          return;
+        }
+        TimeUnit.MILLISECONDS.sleep(LOOK_MS);
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new UnavailableException("interrupted", e);
+    }
+    throw new UnavailableException("the workers are not idle within " + JOB_SECONDS + " s");
+  }
 
   private void launch(LaunchFile file, KeyTree owner, int workers, String name) {
     long begin = clock.monotonicNanos();

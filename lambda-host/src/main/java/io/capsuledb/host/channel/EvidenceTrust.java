@@ -8,6 +8,7 @@ import io.capsuledb.host.log.EventLog;
 import java.net.Socket;
 import java.security.cert.CertificateException;
 import java.security.cert.X509Certificate;
+import java.util.function.Consumer;
 import javax.net.ssl.SSLEngine;
 import javax.net.ssl.X509ExtendedTrustManager;
 import org.jspecify.annotations.Nullable;
@@ -16,9 +17,20 @@ import org.jspecify.annotations.Nullable;
 final class EvidenceTrust extends X509ExtendedTrustManager {
 
   private final PeerRules rules;
+  private final Consumer<String> refused;
 
   EvidenceTrust(PeerRules rules) {
+    this(rules, _ -> {});
+  }
+
+  /**
+   * By rules.
+   *
+   * @param refused hears whom it refuses, and why
+   */
+  EvidenceTrust(PeerRules rules, Consumer<String> refused) {
     this.rules = rules;
+    this.refused = refused;
   }
 
   private void judge(X509Certificate @Nullable [] chain) throws CertificateException {
@@ -41,6 +53,7 @@ final class EvidenceTrust extends X509ExtendedTrustManager {
           verdict.type(),
           "reason",
           reason);
+      refused.accept(reason);
       throw new CertificateException(reason);
     }
   }

@@ -23,6 +23,7 @@ import java.security.GeneralSecurityException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -65,6 +66,20 @@ public final class LinkServer implements AutoCloseable {
       @Nullable Security security,
       Entropy entropy,
       Supplier<Link.Events> acceptor) {
+    return start(address, security, entropy, acceptor, _ -> {});
+  }
+
+  /**
+   * As above.
+   *
+   * @param refused hears whose certificate is refused, and why
+   */
+  public static LinkServer start(
+      InetSocketAddress address,
+      @Nullable Security security,
+      Entropy entropy,
+      Supplier<Link.Events> acceptor,
+      Consumer<String> refused) {
     ExecutorService executor =
         Executors.newThreadPerTaskExecutor(Thread.ofVirtual().name("link-", 0).factory());
     NettyServerBuilder builder =
@@ -86,7 +101,7 @@ public final class LinkServer implements AutoCloseable {
                             (call, _) -> accept(call, security, entropy, acceptor.get())))
                     .build());
     if (security != null) {
-      builder.sslContext(context(security));
+      builder.sslContext(context(security, refused));
     }
     try {
       return new LinkServer(builder.build().start(), executor);
@@ -97,12 +112,12 @@ public final class LinkServer implements AutoCloseable {
     }
   }
 
-  private static SslContext context(Security security) {
+  private static SslContext context(Security security, Consumer<String> refused) {
     try {
       SslContextBuilder builder =
           GrpcSslContexts.configure(SslContextBuilder.forServer(security.keys), SslProvider.JDK)
               .protocols("TLSv1.3")
-              .trustManager(new EvidenceTrust(security.rules))
+              .trustManager(new EvidenceTrust(security.rules, refused))
               .clientAuth(security.anonymous ? ClientAuth.OPTIONAL : ClientAuth.REQUIRE);
       return builder.build();
     } catch (javax.net.ssl.SSLException e) {

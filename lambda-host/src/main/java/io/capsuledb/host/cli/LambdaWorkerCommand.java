@@ -1,8 +1,10 @@
 package io.capsuledb.host.cli;
 
 import io.capsuledb.core.error.CapsuleException;
+import io.capsuledb.core.error.UnavailableException;
 import io.capsuledb.core.system.SystemClock;
 import io.capsuledb.core.system.SystemEntropy;
+import io.capsuledb.enclave.ProcessImage;
 import io.capsuledb.host.attest.attester.Attester;
 import io.capsuledb.host.config.HostPort;
 import io.capsuledb.host.job.LambdaCoordinator;
@@ -11,8 +13,10 @@ import io.capsuledb.host.log.EventLog;
 import io.capsuledb.host.metrics.MetricsServer;
 import io.capsuledb.host.metrics.PrometheusTelemetry;
 import java.nio.file.Path;
+import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.function.Supplier;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -25,9 +29,10 @@ import picocli.CommandLine.Option;
     header = "Run a worker for launched programs: an enclave, until SIGTERM or SIGINT.",
     description = {
       "",
-      "It registers with a scheduler. Offered a program, it attests to the leader, and runs a share",
-      "of the job with the keys that the leader gives it; then it clears itself and is idle again.",
-      "It keeps nothing: DIR is emptied, and holds ciphertext only. See docs/launch.md.",
+      "It registers with a scheduler, and attests to the leader. Offered a program, it runs a share",
+      "of the job with the keys that the leader gives it; then it resets itself: the program begins",
+      "anew in the same process, attests anew, and is idle again. It keeps nothing: DIR is emptied,",
+      "and holds ciphertext only. See docs/launch.md.",
       ""
     },
     footer = {
@@ -81,12 +86,22 @@ final class LambdaWorkerCommand implements Callable<Integer> {
       description = "Stop when the standard input ends: used where it is started by another one.")
   private boolean untilInputEnds;
 
+  /** In the environment of a worker that reset itself: when it began to, in milliseconds. */
+  private static final String RESET_AT = "CAPSULE_RESET_AT_MS";
+
+  private static final Pattern MILLISECONDS = Pattern.compile("[0-9]{1,18}");
+
   private final CommandContext context;
   private final boolean coordinates;
+
+  /** When this process began to reset itself; null if it did not, or that was told. */
+  private @Nullable String resetAt;
 
   private LambdaWorkerCommand(CommandContext context, boolean coordinates) {
     this.context = context;
     this.coordinates = coordinates;
+    String since = context.environment().get(RESET_AT);
+    this.resetAt = since != null && MILLISECONDS.matcher(since).matches() ? since : null;
   }
 
   /** The command of workers. */
@@ -141,12 +156,39 @@ final class LambdaWorkerCommand implements Callable<Integer> {
     } else {
       @SuppressWarnings("resource")
       LambdaWorker worker = new LambdaWorker(options, identity, clock, entropy);
-      Runtime.getRuntime().addShutdownHook(new Thread(worker::close, "capsule-stop"));
+      Thread stop = new Thread(worker::close, "capsule-stop");
+      Runtime.getRuntime().addShutdownHook(stop);
       ready(event);
       serve(worker::trouble);
-      worker.run();
+      if (worker.run(this::idle)) {
+        reset(stop);
+      }
     }
     return ExitCodes.OK;
+  }
+
+  private void idle() {
+    EventLog.info("lambda.idle", "leader", leader);
+    String since = resetAt;
+    resetAt = null;
+    if (since != null) {
+      long ms = System.currentTimeMillis() - Long.parseLong(since);
+      EventLog.info("lambda.reset", "ms", ms);
+    }
+  }
+
+  /** Begins anew, without anything of this life; or ends, which leaves nothing either. */
+  private static void reset(Thread stop) {
+    try {
+      Runtime.getRuntime().removeShutdownHook(stop);
+    } catch (IllegalStateException _) {
+      // It is being stopped, and ends now.
+      return;
+    }
+    EventLog.info("lambda.resets");
+    String failure =
+        ProcessImage.replace(Map.of(RESET_AT, Long.toString(System.currentTimeMillis())));
+    throw new UnavailableException("RESET is not possible, so this process ends: " + failure);
   }
 
   private void serve(Supplier<@Nullable CapsuleException> trouble) {

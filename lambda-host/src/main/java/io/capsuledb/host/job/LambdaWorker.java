@@ -49,8 +49,11 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
@@ -60,9 +63,11 @@ import org.jspecify.annotations.Nullable;
  * A worker for launched programs: registers with a scheduler, takes a share of what it is offered
  * from the leader, runs it, and resets itself.
  *
- * <p>Invariants: it attests anew, with new keys, for each offer; what it was given for a share is
- * cleared before the next offer is looked at; nothing of a share leaves it but records, frames, the
- * lines it printed and its result, all of them encrypted.
+ * <p>Invariants: it is idle only while it has a channel to the leader over which both have attested
+ * with new keys, and that was never used; after a share, however that ended, {@link #run} returns,
+ * so that whoever called it can reset the process: one that ran a share never looks at another
+ * offer; nothing of a share leaves it but records, frames, the lines it printed and its result, all
+ * of them encrypted.
  *
  * <p>{@link #run} belongs to one thread, {@link #close} to any.
  */
@@ -72,9 +77,18 @@ public final class LambdaWorker implements AutoCloseable {
   private static final long GRANT_SECONDS = 20;
   private static final long RESET_SECONDS = 10;
   private static final long RECONNECT_MS = 500;
+
+  /** After an attempt to attest that failed. */
+  private static final long ATTEST_AGAIN_MS = 2_000;
+
+  /** A channel that nobody used for so long is made anew: its evidence grows old. */
+  private static final long RENEW_NANOS = TimeUnit.MINUTES.toNanos(10);
+
+  private static final long CONFIRM_SECONDS = 2;
   private static final int HEAP_BYTES = 64 << 20;
   private static final long WALL_MS = 3_600_000;
   private static final int HOST_CALLS = 1_000_000_000;
+  private static final long LOOK_MS = 100;
   private static final int LINES_AT_ONCE = 64;
   private static final long FLUSH_NANOS = TimeUnit.MILLISECONDS.toNanos(200);
 
@@ -105,8 +119,8 @@ public final class LambdaWorker implements AutoCloseable {
   private volatile boolean idle;
   private volatile boolean opening;
 
-  /** Whether secrets came in this life. Of the thread that runs. */
-  private boolean granted;
+  /** Completed when the scheduler has heard all that was said to it before. */
+  private volatile @Nullable CompletableFuture<Boolean> confirming;
 
   private volatile @Nullable Link scheduler;
   private volatile @Nullable LeaderLink leading;
@@ -119,29 +133,47 @@ public final class LambdaWorker implements AutoCloseable {
     this.entropy = entropy;
   }
 
-  /** Works until {@link #close}. */
-  public void run() throws InterruptedException {
+  /**
+   * Waits for an offer of which the leader gives it a share, and runs that; or returns when {@link
+   * #close} is called.
+   *
+   * @param attested runs each time it has attested and is idle
+   * @return whether it was given secrets, and is not to stop: the process has to be reset
+   */
+  public boolean run(Runnable attested) throws InterruptedException {
     Thread.ofPlatform().daemon().name("capsule-heartbeat").start(this::beat);
     while (!closed) {
-      idle = true;
-      Offer offer = offers.poll(1, TimeUnit.SECONDS);
-      if (offer == null) {
-        continue;
-      }
-      idle = false;
-      boolean ran = false;
-      granted = false;
-      try {
-        ran = work(offer);
+      try (Session session = new Session()) {
+        session.attest();
+        if (!session.awaitScheduler()) {
+          continue;
+        }
+        attested.run();
+        announce();
+        Offer offer = session.awaitOffer();
+        idle = false;
+        if (offer == null) {
+          continue;
+        }
+        boolean ran = false;
+        try {
+          ran = session.work(offer);
+        } catch (CapsuleException e) {
+          EventLog.warn(
+              "lambda.failed", "job", offer.job().hex(), "reason", String.valueOf(e.getMessage()));
+        }
+        tell(new LaunchMessage.Through(offer.job(), ran));
+        if (session.granted) {
+          return !closed;
+        }
       } catch (CapsuleException e) {
-        EventLog.warn(
-            "lambda.failed", "job", offer.job().hex(), "reason", String.valueOf(e.getMessage()));
+        EventLog.warn("lambda.no_leader", "reason", String.valueOf(e.getMessage()));
+        TimeUnit.MILLISECONDS.sleep(ATTEST_AGAIN_MS);
+      } finally {
+        idle = false;
       }
-      if (granted) {
-        reset();
-      }
-      say(new LaunchMessage.Through(offer.job(), ran));
     }
+    return false;
   }
 
   // ------------------------------------------------------------------ the scheduler
@@ -166,11 +198,29 @@ public final class LambdaWorker implements AutoCloseable {
     }
   }
 
-  private void say(LaunchMessage message) {
+  private void announce() {
+    idle = true;
     Link known = scheduler;
     if (known != null) {
-      known.send(LaunchCodec.encode(message));
       known.send(LaunchCodec.encode(new LaunchMessage.Idle()));
+    }
+  }
+
+  /** Says something to the scheduler, and waits a moment until it has heard it. */
+  private void tell(LaunchMessage message) throws InterruptedException {
+    Link known = scheduler;
+    if (known == null) {
+      return;
+    }
+    CompletableFuture<Boolean> heard = new CompletableFuture<>();
+    confirming = heard;
+    known.send(LaunchCodec.encode(message));
+    known.send(LaunchCodec.encode(new LaunchMessage.AskScheduler()));
+    try {
+      heard.get(CONFIRM_SECONDS, TimeUnit.SECONDS);
+    } catch (TimeoutException | ExecutionException e) {
+      // It is trusted for nothing: it will find out, or a job takes longer.
+      EventLog.warn("lambda.scheduler_silent", "reason", e.toString());
     }
   }
 
@@ -186,10 +236,17 @@ public final class LambdaWorker implements AutoCloseable {
 
     @Override
     public void message(byte[] bytes) {
-      if (LaunchCodec.decode(bytes) instanceof Decoded.Accepted<LaunchMessage>(Offer offer)) {
-        if (!offers.offer(offer)) {
-          // The scheduler does not keep to one at a time: that is its business.
-          EventLog.warn("lambda.offer_dropped", "job", offer.job().hex());
+      if (!(LaunchCodec.decode(bytes)
+          instanceof Decoded.Accepted<LaunchMessage>(LaunchMessage message))) {
+        return;
+      }
+      if (message instanceof Offer offer && !offers.offer(offer)) {
+        // The scheduler does not keep to one at a time: that is its business.
+        EventLog.warn("lambda.offer_dropped", "job", offer.job().hex());
+      } else if (message instanceof LaunchMessage.SchedulerReport) {
+        CompletableFuture<Boolean> waits = confirming;
+        if (waits != null) {
+          waits.complete(true);
         }
       }
     }
@@ -203,36 +260,72 @@ public final class LambdaWorker implements AutoCloseable {
 
   // ------------------------------------------------------------------ a share
 
-  private boolean work(Offer offer) throws InterruptedException {
-    long begin = clock.monotonicNanos();
-    BlockingQueue<LaunchMessage> inbox = new LinkedBlockingQueue<>();
-    ScriptCancellation cancellation = new ScriptCancellation();
-    AtomicReference<@Nullable MemberSeat> seat = new AtomicReference<>();
-    LeaderLink leader =
-        new LeaderLink(
-            message -> {
-              if (message instanceof LaunchMessage.Reset) {
-                cancellation.cancel();
-              }
-              MemberSeat sitting = seat.get();
-              if (sitting == null || !sitting.heard(message)) {
-                inbox.add(message);
-              }
-            });
-    leading = leader;
-    EnclaveKeys keys = new EnclaveKeys(identity.attester().get(), clock);
-    LinkClient.open(
-        options.leader(), new LinkClient.Security(keys, identity.leader()), entropy, leader);
-    try {
+  /** One channel to the leader, from attesting to the end of a share. Of the thread that runs. */
+  private final class Session implements AutoCloseable {
+    private final BlockingQueue<LaunchMessage> inbox = new LinkedBlockingQueue<>();
+    private final ScriptCancellation cancellation = new ScriptCancellation();
+    private final AtomicReference<@Nullable MemberSeat> seat = new AtomicReference<>();
+    private final LeaderLink leader = new LeaderLink(this::heard);
+
+    /** Whether secrets came. */
+    private boolean granted;
+
+    private long begin;
+    private long attested;
+
+    private void heard(LaunchMessage message) {
+      if (message instanceof LaunchMessage.Reset) {
+        cancellation.cancel();
+      }
+      MemberSeat sitting = seat.get();
+      if (sitting == null || !sitting.heard(message)) {
+        inbox.add(message);
+      }
+    }
+
+    /** Shows what this is, and sees what the leader is. */
+    void attest() {
+      begin = clock.monotonicNanos();
+      leading = leader;
+      EnclaveKeys keys = new EnclaveKeys(identity.attester().get(), clock);
+      LinkClient.open(
+          options.leader(), new LinkClient.Security(keys, identity.leader()), entropy, leader);
       leader.awaitOpen(OPEN_SECONDS);
-      long attested = clock.monotonicNanos();
+      attested = clock.monotonicNanos();
+    }
+
+    private boolean isOpen() {
+      return !closed && !leader.over().isDone() && clock.monotonicNanos() - attested < RENEW_NANOS;
+    }
+
+    /** Waits until there is a scheduler; false if this channel is over, or old. */
+    boolean awaitScheduler() throws InterruptedException {
+      while (isOpen() && scheduler == null) {
+        TimeUnit.MILLISECONDS.sleep(LOOK_MS);
+      }
+      return isOpen();
+    }
+
+    /** What the scheduler offers; null if this channel is over, or old. */
+    @Nullable Offer awaitOffer() throws InterruptedException {
+      while (isOpen()) {
+        Offer offer = offers.poll(LOOK_MS, TimeUnit.MILLISECONDS);
+        if (offer != null) {
+          return offer;
+        }
+      }
+      return null;
+    }
+
+    boolean work(Offer offer) throws InterruptedException {
+      long offered = clock.monotonicNanos();
       leader.say(new LaunchMessage.Take(offer.job(), ProgramBox.hash(offer.program())));
       LaunchMessage answer = inbox.poll(GRANT_SECONDS, TimeUnit.SECONDS);
       if (answer instanceof Grant grant) {
         granted = true;
         var unused = leader.over().thenRun(cancellation::cancel);
         assert unused != null;
-        new Share(offer, grant, leader, cancellation, seat::set, begin, attested).run();
+        new Share(offer, grant, leader, cancellation, seat::set, attested - begin, offered).run();
         LaunchMessage last = inbox.poll(RESET_SECONDS, TimeUnit.SECONDS);
         EventLog.info(
             "lambda.share_over",
@@ -248,7 +341,10 @@ public final class LambdaWorker implements AutoCloseable {
       }
       throw new UnavailableException(
           leader.over().isDone() ? leader.over().join() : "the leader gave no answer");
-    } finally {
+    }
+
+    @Override
+    public void close() {
       seat.set(null);
       leader.close("done");
       leading = null;
@@ -262,8 +358,8 @@ public final class LambdaWorker implements AutoCloseable {
     private final LeaderLink leader;
     private final ScriptCancellation cancellation;
     private final Consumer<MemberSeat> seats;
-    private final long begin;
-    private final long attested;
+    private final long attestNanos;
+    private final long offered;
     private final List<String> lines = new ArrayList<>();
     private @Nullable SecretBytes signingKey;
     private byte[] roster = new byte[0];
@@ -275,15 +371,15 @@ public final class LambdaWorker implements AutoCloseable {
         LeaderLink leader,
         ScriptCancellation cancellation,
         Consumer<MemberSeat> seats,
-        long begin,
-        long attested) {
+        long attestNanos,
+        long offered) {
       this.offer = offer;
       this.grant = grant;
       this.leader = leader;
       this.cancellation = cancellation;
       this.seats = seats;
-      this.begin = begin;
-      this.attested = attested;
+      this.attestNanos = attestNanos;
+      this.offered = offered;
     }
 
     void run() throws InterruptedException {
@@ -313,9 +409,9 @@ public final class LambdaWorker implements AutoCloseable {
           long joined = clock.monotonicNanos();
           String times =
               "[worker] attested in "
-                  + milliseconds(begin, attested)
+                  + milliseconds(0, attestNanos)
                   + " ms, granted in "
-                  + milliseconds(attested, granted)
+                  + milliseconds(offered, granted)
                   + " ms, joined in "
                   + milliseconds(granted, joined)
                   + " ms";
@@ -450,13 +546,6 @@ public final class LambdaWorker implements AutoCloseable {
       roots.add(DataRoot.given(capsule.toBytes(), i, membership.roots().get(i)));
     }
     return KeyRing.granted(capsule, roots, writers);
-  }
-
-  /** Clears what is left of a share. */
-  private void reset() {
-    long begin = clock.monotonicNanos();
-    Wipe.heap();
-    EventLog.info("lambda.reset", "ms", milliseconds(begin, clock.monotonicNanos()));
   }
 
   /** Why it is not to be given anything now, or null: it has no scheduler. */

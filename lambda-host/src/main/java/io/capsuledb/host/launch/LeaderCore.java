@@ -185,6 +185,20 @@ public final class LeaderCore implements AutoCloseable {
               share -> share.state == ShareState.WAITING || share.state == ShareState.RUNNING);
     }
 
+    void refusal(String reason) {
+      // Whoever is refused has chosen some of it.
+      String text =
+          reason.length() <= LaunchMessage.MAX_LINE
+              ? reason
+              : reason.substring(0, LaunchMessage.MAX_LINE);
+      if (!refusals.contains(text)) {
+        refusals.add(text);
+        if (refusals.size() > MAX_REFUSALS) {
+          refusals.removeFirst();
+        }
+      }
+    }
+
     void line(int share, String text) {
       lines.add(new JobLine(share, text));
       if (lines.size() > LaunchMessage.MAX_LINES) {
@@ -252,6 +266,14 @@ public final class LeaderCore implements AutoCloseable {
         Application application = rotations.get(ticket);
         if (application != null) {
           begin(application);
+        }
+      }
+      case LeaderInput.Refused(String reason) -> {
+        // Who waits for workers wants to know why there are fewer.
+        for (Application application : applications.values()) {
+          application.jobs.values().stream()
+              .filter(job -> !job.over())
+              .forEach(job -> job.refusal(reason));
         }
       }
       case LeaderInput.Closed(long id, String reason) -> closed(id, reason);
@@ -704,13 +726,7 @@ public final class LeaderCore implements AutoCloseable {
     }
     String unfit = unfit(channel, job.application);
     if (unfit != null) {
-      String refusal = "worker " + channel.peer.measurement() + ": " + unfit;
-      if (!job.refusals.contains(refusal)) {
-        job.refusals.add(refusal);
-        if (job.refusals.size() > MAX_REFUSALS) {
-          job.refusals.removeFirst();
-        }
-      }
+      job.refusal("worker " + channel.peer.measurement() + ": " + unfit);
       log(
           true,
           "leader.worker_refused",

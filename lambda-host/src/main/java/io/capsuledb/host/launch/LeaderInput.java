@@ -48,6 +48,13 @@ public sealed interface LeaderInput {
   /** The time of a {@link LeaderOutput.Wait} is over. */
   record Waited(long ticket) implements LeaderInput {}
 
+  /**
+   * Somebody wanted to open a channel, and has not shown to be what it should.
+   *
+   * @param reason with the measurement that it has shown
+   */
+  record Refused(String reason) implements LeaderInput {}
+
   /** A channel is over. */
   record Closed(long channel, String reason) implements LeaderInput {}
 }

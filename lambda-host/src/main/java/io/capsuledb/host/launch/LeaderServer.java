@@ -55,7 +55,13 @@ public final class LeaderServer implements AutoCloseable {
     this.core = new LeaderCore(entropy);
     this.collateral = collateral;
     this.clock = clock;
-    this.server = LinkServer.start(address, security, entropy, Conversation::new);
+    this.server =
+        LinkServer.start(
+            address,
+            security,
+            entropy,
+            Conversation::new,
+            reason -> step(new LeaderInput.Refused(reason)));
   }
 
   /**

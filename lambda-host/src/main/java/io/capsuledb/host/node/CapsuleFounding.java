@@ -27,7 +27,7 @@ public final class CapsuleFounding {
    */
   public static byte[] findOrFound(
       Path data, String replicas, LinkSecurity links, KeyTree owner, Clock clock, Entropy entropy) {
-    ServeOptions.Builder builder = ServeOptions.builder();
+    ServeOptions.Builder builder = ServeOptions.builder().shared(true);
     builder.set(ServeSetting.DATA, data.toString(), Path.of(""));
     builder.set(ServeSetting.REPLICAS, replicas, Path.of(""));
     CapsuleMember.secure(builder, links);

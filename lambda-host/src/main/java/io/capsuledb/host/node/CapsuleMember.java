@@ -116,7 +116,7 @@ public final class CapsuleMember implements AutoCloseable {
       Entropy entropy,
       Deque<AutoCloseable> parts) {
     PrometheusTelemetry telemetry = new PrometheusTelemetry();
-    ServeOptions.Builder builder = ServeOptions.builder();
+    ServeOptions.Builder builder = ServeOptions.builder().shared(true);
     builder.set(ServeSetting.DATA, where.scratch().toString(), Path.of(""));
     builder.set(ServeSetting.REPLICAS, String.join(",", where.replicas()), Path.of(""));
     builder.set(ServeSetting.LEASE_MS, Long.toString(where.leaseMs()), Path.of(""));

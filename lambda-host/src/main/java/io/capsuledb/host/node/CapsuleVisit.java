@@ -76,7 +76,7 @@ public final class CapsuleVisit implements AutoCloseable {
       CapsuleName name,
       Clock clock,
       Entropy entropy) {
-    ServeOptions.Builder builder = ServeOptions.builder();
+    ServeOptions.Builder builder = ServeOptions.builder().shared(true);
     builder.set(ServeSetting.DATA, scratch.toString(), Path.of(""));
     builder.set(ServeSetting.REPLICAS, String.join(",", replicas), Path.of(""));
     CapsuleMember.secure(builder, links);

@@ -105,12 +105,12 @@ final class EnclaveProcesses {
     arguments.addAll(List.of("--scratch", directory.resolve("scratch").resolve(name).toString()));
     arguments.addAll(common);
     ChildProcess started =
-        starter.start(name, arguments, coordinator ? "coordinator.ready" : "lambda.registered");
+        starter.start(name, arguments, coordinator ? "coordinator.ready" : "lambda.idle");
     (coordinator ? others : workers).add(started);
     return started;
   }
 
-  /** Starts one more worker; when this returns, it is registered. */
+  /** Starts one more worker; when this returns, it is idle. */
   void addWorker() {
     member(false).awaitReady(START_SECONDS);
   }

@@ -308,7 +308,7 @@ public final class LocalCluster implements AutoCloseable {
     return replicas.stream().map(ChildProcess::pid).toList();
   }
 
-  /** Starts one more worker for launched programs; when this returns, it is registered. */
+  /** Starts one more worker for launched programs; when this returns, it is idle. */
   public void addWorker() {
     java.util.Objects.requireNonNull(enclaves).addWorker();
   }

@@ -4,6 +4,7 @@ import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
 
 /** How this very program is started again. */
 public final class SelfCommand {
@@ -13,8 +14,8 @@ public final class SelfCommand {
 
   private SelfCommand() {}
 
-  /** What RESET of a worker needs: a heap that gives back what it does not use, see bin/capsule. */
-  private static final List<String> WORKER_FLAGS =
+  /** What clearing the heap of a coordinator needs, see bin/capsule. */
+  private static final List<String> CLEARING_FLAGS =
       List.of(
           "-XX:+UseSerialGC",
           "-Xms16m",
@@ -24,12 +25,27 @@ public final class SelfCommand {
           "-XX:MaxHeapFreeRatio=20",
           "-XX:MarkSweepAlwaysCompactCount=1");
 
+  /** For enclaves: a JVM that fails writes no memory to a file, and nobody attaches to it. */
+  private static final List<String> DISCREET_FLAGS =
+      List.of(
+          "-XX:+SuppressFatalErrorMessage",
+          "-XX:-CreateCoredumpOnCrash",
+          "-XX:+DisableAttachMechanism");
+
+  private static List<String> flags(String command) {
+    return switch (command) {
+      case "coordinator" ->
+          Stream.concat(CLEARING_FLAGS.stream(), DISCREET_FLAGS.stream()).toList();
+      case "lambda-worker", "leader" -> DISCREET_FLAGS;
+      default -> List.of();
+    };
+  }
+
   /** As {@link #prefix()}, for one command, which may want flags of its own. */
   static List<String> prefix(String command) {
     List<String> words = prefix();
-    if (System.getProperty("capsule.launcher") == null
-        && (command.equals("lambda-worker") || command.equals("coordinator"))) {
-      words.addAll(1, WORKER_FLAGS);
+    if (System.getProperty("capsule.launcher") == null) {
+      words.addAll(1, flags(command));
     }
     return words;
   }

@@ -15,6 +15,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.util.Arrays;
+import java.util.Base64;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Locale;
 import java.util.Random;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -151,6 +155,26 @@ class AttestCommandTest {
             attest(4, "verify", quote, "--at", at, "--measurement", WORKER, "--report-data", DATA)
                 .out())
         .contains("ok  identity: ", "ok  report-data: ", "no  root-key: ");
+  }
+
+  @Test
+  void evidenceMayBeWrittenAsText() throws IOException {
+    byte[] quote = Files.readAllBytes(directory.resolve("quote.bin"));
+    String hex = HexFormat.of().formatHex(quote);
+    for (String text :
+        List.of(
+            hex + "\n",
+            "0x" + hex.toUpperCase(Locale.ROOT),
+            Base64.getMimeEncoder().encodeToString(quote),
+            Base64.getUrlEncoder().withoutPadding().encodeToString(quote))) {
+      Files.writeString(directory.resolve("quote.bin"), text);
+      verify(0, path("policy.toml"));
+      verify(4, "strict");
+    }
+    for (String text : List.of(hex.substring(1), "=" + hex, hex + "!")) {
+      Files.writeString(directory.resolve("quote.bin"), text);
+      verify(2, path("policy.toml"));
+    }
   }
 
   @Test

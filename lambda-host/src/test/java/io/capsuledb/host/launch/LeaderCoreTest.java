@@ -289,6 +289,14 @@ class LeaderCoreTest {
         .singleElement()
         .asString()
         .contains("worker tampered");
+    // Those who do not get so far as to open a channel, too, to whoever waits for workers.
+    step(new LeaderInput.Refused("evidence of a backdoor " + "x".repeat(5000)));
+    assertThat(report(client, job(1)).refusals())
+        .hasSize(2)
+        .last()
+        .asString()
+        .contains("backdoor")
+        .hasSize(LaunchMessage.MAX_LINE);
     long naked = open(new End(Octets.EMPTY, false, "good"));
     assertThat(ask(naked, new Take(job(1), PROGRAM))).isInstanceOf(NotNow.class);
     assertThat(report(client, job(1)).shares().getFirst().state()).isEqualTo(ShareState.WAITING);

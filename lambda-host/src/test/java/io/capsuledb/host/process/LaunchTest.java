@@ -208,6 +208,7 @@ class LaunchTest {
     long victim = cluster.workerPids().getLast();
     ProcessHandle.of(victim).orElseThrow().destroyForcibly();
     Run run = second.get(300, TimeUnit.SECONDS);
+    cluster.addWorker();
     assertSoldOut(run);
     assertThat(run.err()).contains("the worker was lost, attempt 1");
     assertThat(log("leader")).contains("event=leader.worker_lost");
@@ -264,6 +265,69 @@ class LaunchTest {
     }
   }
 
+  private static String wanted(String name) {
+    return String.valueOf(LaunchFile.read(directory.resolve("c")).get(name));
+  }
+
+  /** How to start one more worker of the cluster. */
+  private static List<String> worker(String scheduler, String scratch) {
+    List<String> command = new ArrayList<>(SelfCommand.prefix("lambda-worker"));
+    command.addAll(
+        List.of(
+            "lambda-worker",
+            "--scheduler",
+            scheduler,
+            "--leader",
+            wanted("leader"),
+            "--machine",
+            wanted("collateral"),
+            "--policy",
+            wanted("policy"),
+            "--scratch",
+            directory.resolve(scratch).toString()));
+    return command;
+  }
+
+  @Test
+  void aSchedulerThatSwapsReplaysOrDropsProgramsMakesNoWrongResult() throws Exception {
+    Path program = directory.resolve("once.js");
+    Files.writeString(
+        program, "psl_return(args[0] + share + ':' + incr('once:' + args[0] + ':' + share));");
+    File log = directory.resolve("misled.log").toFile();
+    try (HostileScheduler scheduler = new HostileScheduler()) {
+      Process process =
+          new ProcessBuilder(worker(scheduler.address(), "misled"))
+              .redirectErrorStream(true)
+              .redirectOutput(log)
+              .start();
+      try {
+        for (int job = 0; job < 2; job++) {
+          String name = random();
+          Run run =
+              app(
+                  "launch",
+                  "--scheduler",
+                  scheduler.address(),
+                  "--program",
+                  program.toString(),
+                  "--workers",
+                  "2",
+                  "--timeout-s",
+                  "300",
+                  "--args",
+                  name);
+          assertThat(run.exitCode()).as(run.err()).isZero();
+          // Each share ran once, and is what the client sent.
+          assertThat(run.lines()).containsExactly("\"" + name + "0:1\"", "\"" + name + "1:1\"");
+        }
+        assertThat(scheduler.lies()).isGreaterThan(6);
+        assertThat(log("leader")).contains("event=leader.program_swapped");
+      } finally {
+        process.destroyForcibly();
+      }
+    }
+  }
+
   @Test
   void aTamperedWorkerIsRefusedAndNamed() throws IOException {
     Path classes = directory.resolve("tampered");
@@ -272,23 +336,9 @@ class LaunchTest {
     List<Path> code = new ArrayList<>(OwnCode.classPath());
     code.addFirst(classes);
     String measurement = CodeMeasurement.of(code).hex();
-    LaunchFile file = LaunchFile.read(directory.resolve("c"));
-    List<String> command = new ArrayList<>(SelfCommand.prefix("lambda-worker"));
+    List<String> command = worker(wanted("scheduler"), "tampered-scratch");
     int path = command.indexOf("-cp") + 1;
     command.set(path, classes + File.pathSeparator + command.get(path));
-    command.addAll(
-        List.of(
-            "lambda-worker",
-            "--scheduler",
-            String.valueOf(file.get("scheduler")),
-            "--leader",
-            String.valueOf(file.get("leader")),
-            "--machine",
-            String.valueOf(file.get("collateral")),
-            "--policy",
-            String.valueOf(file.get("policy")),
-            "--scratch",
-            directory.resolve("tampered-scratch").toString()));
     File log = directory.resolve("tampered.log").toFile();
     Process process =
         new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(log).start();
@@ -303,8 +353,10 @@ class LaunchTest {
             }
           });
       Path program = directory.resolve("more.js");
-      Files.writeString(program, "psl_return(share);");
-      // More shares than there are good workers: the bad one is offered one, too.
+      Files.writeString(
+          program,
+          "for (var end = Date.now() + 3000; Date.now() < end;) { get('x'); } psl_return(share);");
+      // More shares than there are good workers: only those run any.
       Run run =
           capsule(
               "app",
@@ -320,6 +372,9 @@ class LaunchTest {
       assertThat(run.exitCode()).as(run.err()).isZero();
       assertThat(run.lines()).containsExactly("0", "1", "2", "3", "4", "5", "6", "7");
       await("the leader names it", () -> log("leader").contains(measurement));
+      // And the client, who would wonder why there are so few.
+      assertThat(run.err().lines())
+          .anyMatch(line -> line.contains("refused: evidence") && line.contains(measurement));
       assertThat(log("leader").lines().filter(line -> line.contains(measurement)))
           .allMatch(line -> line.contains("refused"));
     } finally {
@@ -491,10 +546,7 @@ class LaunchTest {
     CompletableFuture<Run> running = new CompletableFuture<>();
     long resets = resets();
     Thread.ofPlatform().start(() -> running.complete(launch(program, secret)));
-    List<Long> workers =
-        cluster.workerPids().stream()
-            .filter(pid -> ProcessHandle.of(pid).map(ProcessHandle::isAlive).orElse(false))
-            .toList();
+    List<Long> workers = living();
     // What is looked for can be found while it is there.
     boolean[] seen = {false};
     await(
@@ -516,16 +568,64 @@ class LaunchTest {
     for (long pid : workers) {
       assertThat(scan(pid, secret)).as("worker " + pid).isEmpty();
     }
-    // Nor in a core dump: there is none.
-    long victim = workers.getFirst();
+  }
+
+  /** Files that a JVM, or the kernel for it, leaves when it fails: by their usual names. */
+  private static List<Path> dumps(long pid) throws IOException {
+    List<Path> found = new ArrayList<>();
+    for (Path folder : List.of(Path.of("").toAbsolutePath(), Path.of("/tmp"), directory)) {
+      try (var files = Files.list(folder)) {
+        files
+            .filter(
+                file -> {
+                  String name = String.valueOf(file.getFileName());
+                  return (name.startsWith("core") || name.startsWith("hs_err"))
+                      && (name.equals("core") || name.contains(String.valueOf(pid)));
+                })
+            .forEach(found::add);
+      }
+    }
+    return found;
+  }
+
+  @Test
+  void aWorkerThatIsMadeToDumpItsMemoryDoesNot() throws Exception {
+    String secret = random();
+    Path program = directory.resolve("dumped.js");
+    Files.writeString(
+        program,
+        """
+        put('dump:' + args[0], args[0]);
+        for (var end = Date.now() + 4000; Date.now() < end;) { get('dump:' + args[0]); }
+        psl_return(share);
+        """);
+    long shares = count(log("leader"), "event=leader.share ");
+    CompletableFuture<Run> running = new CompletableFuture<>();
+    Thread.ofPlatform().start(() -> running.complete(launch(program, secret)));
+    await("all shares run", () -> count(log("leader"), "event=leader.share ") >= shares + 4);
+    long victim = living().getFirst();
     assertThat(Files.readString(Path.of("/proc/" + victim + "/limits")))
         .containsPattern("Max core file size\\s+0\\s+0");
+    // As a fault in the JVM would: it writes a report with pieces of memory, and asks for a dump.
+    assertThat(new ProcessBuilder("kill", "-SEGV", Long.toString(victim)).start().waitFor())
+        .isZero();
+    await("it is dead", () -> !ProcessHandle.of(victim).map(ProcessHandle::isAlive).orElse(false));
+    cluster.addWorker();
+    Run run = running.get(300, TimeUnit.SECONDS);
+    assertThat(run.exitCode()).as(run.err()).isZero();
+    assertThat(dumps(victim)).isEmpty();
+  }
+
+  private static List<Long> living() {
+    return cluster.workerPids().stream()
+        .filter(pid -> ProcessHandle.of(pid).map(ProcessHandle::isAlive).orElse(false))
+        .toList();
   }
 
   private static long resets() {
     long resets = 0;
-    for (int i = 1; i <= 4; i++) {
-      resets += count(log("worker-" + i), "event=lambda.reset");
+    for (int i = 1; i <= cluster.workerPids().size(); i++) {
+      resets += count(log("worker-" + i), "event=lambda.reset ");
     }
     return resets;
   }

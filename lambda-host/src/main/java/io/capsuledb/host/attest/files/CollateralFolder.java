@@ -2,17 +2,20 @@ package io.capsuledb.host.attest.files;
 
 import io.capsuledb.core.error.Decoded.Accepted;
 import io.capsuledb.core.error.Decoded.Rejected;
+import io.capsuledb.core.error.IntegrityException;
 import io.capsuledb.core.error.InvalidRequestException;
 import io.capsuledb.host.attest.Collateral;
 import io.capsuledb.host.attest.amd.AmdCollateral;
 import io.capsuledb.host.attest.amd.CertificateTable;
 import io.capsuledb.host.attest.encoding.Octets;
 import io.capsuledb.host.attest.intel.IntelCollateral;
+import io.capsuledb.host.attest.pki.Pem;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -59,13 +62,33 @@ public final class CollateralFolder {
             case Rejected<AmdCollateral> _ -> AmdCollateral.NONE;
           };
     }
+    AmdCollateral chain = amdChain(find(folder, "cert_chain.pem"));
     return new AmdCollateral(
         or(
             find(folder, "vek.der", "vek.pem", "vcek.der", "vcek.pem", "vlek.der", "vlek.pem"),
             table.vek()),
-        or(find(folder, "ask.pem", "ask.der", "asvk.pem", "asvk.der"), table.ask()),
-        or(find(folder, "ark.pem", "ark.der"), table.ark()),
+        or(
+            find(folder, "ask.pem", "ask.der", "asvk.pem", "asvk.der"),
+            or(chain.ask(), table.ask())),
+        or(find(folder, "ark.pem", "ark.der"), or(chain.ark(), table.ark())),
         find(folder, "ark_crl.der", "ark_crl.pem", "amd_crl.der"));
+  }
+
+  /** ASK and ARK in one file, as AMD's service gives them. */
+  private static AmdCollateral amdChain(@Nullable Octets file) {
+    if (file == null) {
+      return AmdCollateral.NONE;
+    }
+    List<Octets> certificates;
+    try {
+      certificates = Pem.blocks("CERTIFICATE", file);
+    } catch (IntegrityException _) {
+      // As if it were not there, as above.
+      return AmdCollateral.NONE;
+    }
+    return certificates.size() == 2
+        ? new AmdCollateral(null, certificates.get(0), certificates.get(1), null)
+        : AmdCollateral.NONE;
   }
 
   private static @Nullable Octets or(@Nullable Octets first, @Nullable Octets second) {
