@@ -29,7 +29,6 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Several workers on three replicas with two routers, each a process of its own. */
-@Tag("long")
 @Timeout(600)
 class WorkersTest {
 
@@ -267,6 +266,7 @@ class WorkersTest {
   }
 
   @Test
+  @Tag("long")
   void afterDeathsNothingAcknowledgedIsLostAndServiceGoesOn() throws Exception {
     startAll(3);
     increment("counter", 20, 0);
@@ -299,6 +299,7 @@ class WorkersTest {
   }
 
   @Test
+  @Tag("long")
   void keysAreRotatedForAllAndNothingAcknowledgedIsLost() throws Exception {
     startAll(3);
     AtomicInteger acknowledged = new AtomicInteger();
@@ -356,6 +357,7 @@ class WorkersTest {
   }
 
   @Test
+  @Tag("long")
   void aCoordinatorThatWasStoppedIsReplacedAndBeginsAnew() throws Exception {
     startAll(3, "--consistency", "linearizable");
     increment("counter", 10, 0, 1, 2);
@@ -393,6 +395,7 @@ class WorkersTest {
   }
 
   @Test
+  @Tag("long")
   void aGroupOfWorkersIsKeptAlive() throws Exception {
     cluster = LocalCluster.start(new LocalCluster.Options(directory, 3, 0, null), line -> {});
     parts.add(cluster);
@@ -417,6 +420,7 @@ class WorkersTest {
   }
 
   @Test
+  @Tag("long")
   void aWorkerMayBeTheRouterOfOthers() throws Exception {
     cluster = LocalCluster.start(new LocalCluster.Options(directory, 3, 0, null), line -> {});
     parts.add(cluster);
@@ -432,6 +436,7 @@ class WorkersTest {
 
   /** Routers die, and one worker never had any: replicas relay what workers say. */
   @Test
+  @Tag("long")
   void withoutRoutersLocksAndEpochsGoOn() throws Exception {
     startAll(2);
     increment("counter", 10, 0, 1);
