@@ -95,7 +95,8 @@ public final class CapsuleDirectory {
           "the data of "
               + path
               + " are on this disk, and stay there: leave out --replicas, or begin in a new"
-              + " directory");
+              + " directory; a backup of what replicas hold is made ready for them by capsule"
+              + " restore --for-replicas");
     }
   }
 

@@ -478,6 +478,7 @@ public final class Node implements AutoCloseable {
                     + known
                     + ", which belongs there: restore a copy"));
       }
+      requireLocal(known, records);
       return records;
     }
     List<byte[]> names = storage.capsules();
@@ -502,9 +503,28 @@ public final class Node implements AutoCloseable {
     } else {
       name = new CapsuleName(Hash32.of(names.getFirst()));
       records = storage.capsule(name.toBytes());
+      requireLocal(name, records);
     }
     directory.name(name);
     return records;
+  }
+
+  /** A copy of what replicas hold, such as a restored one, is not served by itself. */
+  private static void requireLocal(CapsuleName name, RecordStore records) {
+    byte[] metadata = records.metadata();
+    int replicas =
+        metadata == null
+            ? 0
+            : MetadataCodec.decode(metadata, Secp256k1.best()).orThrow().replicas().size();
+    if (replicas > 0) {
+      throw new InvalidRequestException(
+          "capsule "
+              + name
+              + " is served with its "
+              + replicas
+              + " replicas only: name them with --replicas, over a directory of their own; of a"
+              + " backup that is what capsule restore --for-replicas makes");
+    }
   }
 
   private CapsuleDb openEngine(

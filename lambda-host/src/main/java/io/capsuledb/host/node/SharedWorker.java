@@ -83,8 +83,11 @@ import org.jspecify.annotations.Nullable;
  *   <li>the core and everything it wants done belong to the agent; others put inputs into the
  *       inbox. What blocks, pulls, frontier reads and seals, runs on threads of its own, as many as
  *       the core has under way;
- *   <li>records are in the cache before the engine has merged them, and merged before the next
- *       input;
+ *   <li>records are in the cache before the engine has merged them, and merged before anything else
+ *       is done that follows from them, but for frames, which say nothing of the engine;
+ *   <li>others' records are kept back while this worker's own are on their way to the disks of
+ *       replicas, unless somebody waits: then they end its open batch once for each time that some
+ *       of its own became durable, and not once for each frame;
  *   <li>frames that wait are bounded; what finds no room is lost, as on the way.
  * </ul>
  *
@@ -96,6 +99,7 @@ final class SharedWorker implements Sharing, AutoCloseable {
   private static final int INPUTS_PER_STEP = 256;
   private static final int PULL_BYTES = 8 << 20;
   private static final int TICKETS_REMEMBERED = 1024;
+  private static final long MAX_KEPT_NANOS = TimeUnit.MILLISECONDS.toNanos(5);
   private static final long ACQUIRE_NANOS = TimeUnit.SECONDS.toNanos(5);
   private static final long LEAVE_MS = 5_000;
   private static final byte[] LOCK_INFO =
@@ -148,6 +152,9 @@ final class SharedWorker implements Sharing, AutoCloseable {
   // The agent's.
   private final WorkerCore core;
   private volatile @Nullable CoordinatorChain chain;
+  private final RecordBursts bursts = new RecordBursts();
+  private final List<CapsuleRecord> unmerged = new ArrayList<>();
+  private long keptSince;
   private @Nullable Map<Long, ChainHead> toCompact;
   private final LinkedHashMap<Long, PublicKey> givers = new LinkedHashMap<>();
   private long nextTick;
@@ -397,11 +404,27 @@ final class SharedWorker implements Sharing, AutoCloseable {
         if (input == null) {
           break;
         }
-        apply(input);
         more = true;
+        if (input instanceof WorkerInput.Received(long sender, SclMessage.Records records)) {
+          if (records.writer() != own) {
+            keep(sender, records);
+          }
+        } else if (input instanceof WorkerInput.OwnDurable) {
+          apply(input);
+          takeUp();
+        } else {
+          takeUp();
+          merge();
+          apply(input);
+        }
       }
       long now = parts.clock().monotonicNanos();
-      if (now - nextTick >= 0) {
+      boolean isTime = now - nextTick >= 0;
+      if (isTime || mayNotWait(now)) {
+        takeUp();
+      }
+      merge();
+      if (isTime) {
         nextTick = now + options.tickNanos();
         apply(
             new WorkerInput.Tick(
@@ -417,6 +440,39 @@ final class SharedWorker implements Sharing, AutoCloseable {
       end(new StorageException("the worker met a defect", e));
     }
     return false;
+  }
+
+  private void keep(long sender, SclMessage.Records records) {
+    if (bursts.isEmpty()) {
+      keptSince = parts.clock().monotonicNanos();
+    }
+    bursts.add(sender, records);
+    if (bursts.isFull()) {
+      takeUp();
+    }
+  }
+
+  /** Whether what is kept is to be taken up though nothing of this worker's became durable. */
+  private boolean mayNotWait(long now) {
+    return !asked.isEmpty()
+        || parts.db().committedTime() <= parts.db().durableTime()
+        || now - keptSince >= MAX_KEPT_NANOS;
+  }
+
+  private void takeUp() {
+    bursts.take().forEach(this::apply);
+  }
+
+  /** Has the engine merge what the core has found mergeable. */
+  private void merge() {
+    if (!unmerged.isEmpty()) {
+      List<CapsuleRecord> records = List.copyOf(unmerged);
+      unmerged.clear();
+      adopt(records);
+      // Before anybody can read any of it: a session's token names all that the session has seen.
+      token = core.token();
+      parts.db().merge(records);
+    }
   }
 
   /** The next frame that can be opened, or null. */
@@ -441,6 +497,9 @@ final class SharedWorker implements Sharing, AutoCloseable {
 
   private void apply(WorkerInput input) {
     for (WorkerOutput output : core.step(parts.clock().monotonicNanos(), input)) {
+      if (!(output instanceof WorkerOutput.Merge || output instanceof WorkerOutput.Send)) {
+        merge();
+      }
       perform(output);
     }
   }
@@ -450,10 +509,7 @@ final class SharedWorker implements Sharing, AutoCloseable {
       case WorkerOutput.Send(long receiver, SclMessage message) -> {
         send(receiver, message);
       }
-      case WorkerOutput.Merge(List<CapsuleRecord> records) -> {
-        adopt(records);
-        parts.db().merge(records);
-      }
+      case WorkerOutput.Merge(List<CapsuleRecord> records) -> unmerged.addAll(records);
       case WorkerOutput.BeginCut cut -> beginCut(cut);
       case WorkerOutput.Stable(CapsuleRecord record, Sync sync) -> stable(record, sync);
       case WorkerOutput.Ready() -> ready.countDown();
@@ -871,7 +927,7 @@ final class SharedWorker implements Sharing, AutoCloseable {
 
   @Override
   public SessionToken token() {
-    // The report may be a tick old: what this worker's own chain has is added.
+    // Made before the newest merge: what this worker's own chain has since then is added.
     ChainHead head = head();
     return token.join(
         new SessionToken(

@@ -1,10 +1,12 @@
 package io.capsuledb.host.node;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.capsuledb.core.capsule.CapsuleName;
 import io.capsuledb.core.crypto.Hash32;
 import io.capsuledb.core.error.CapsuleException;
+import io.capsuledb.core.error.InvalidRequestException;
 import io.capsuledb.host.client.ClientOptions;
 import io.capsuledb.host.client.Reply;
 import io.capsuledb.host.client.RespClient;
@@ -15,6 +17,9 @@ import io.capsuledb.host.config.ReplicaProcessOptions;
 import io.capsuledb.host.config.ReplicaSetting;
 import io.capsuledb.host.config.ServeOptions;
 import io.capsuledb.host.config.ServeSetting;
+import io.capsuledb.scl.session.Position;
+import io.capsuledb.scl.session.SessionToken;
+import io.capsuledb.scl.session.TokenCodec;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -78,7 +83,7 @@ class SharedNodesTest {
   }
 
   /** A worker, with a lease that a machine which does much else keeps, or one that is soon over. */
-  private Node worker(String name, int leaseMs) throws IOException {
+  private Node worker(String name, int leaseMs, int epochMs) throws IOException {
     Path data = directory.resolve(name);
     Path key = directory.resolve("first").resolve("owner.key");
     Files.createDirectories(data);
@@ -94,6 +99,7 @@ class SharedNodesTest {
                 .set(ServeSetting.HTTP, "none", directory)
                 .set(ServeSetting.MEMTABLE_MB, "16", directory)
                 .set(ServeSetting.LEASE_MS, Integer.toString(leaseMs), directory)
+                .set(ServeSetting.EPOCH_MS, Integer.toString(epochMs), directory)
                 .set(
                     ServeSetting.REPLICAS,
                     replicas.stream()
@@ -164,8 +170,8 @@ class SharedNodesTest {
   @Test
   void transactionsSyncsAndBackupsWorkWithNothingButReplicas() throws Exception {
     startReplicas("old-");
-    Node first = worker("first", 5_000);
-    Node second = worker("second", 5_000);
+    Node first = worker("first", 5_000, 1_000);
+    Node second = worker("second", 5_000, 1_000);
     CapsuleName capsule;
     Hash32 early;
     try (RespClient one = connect(first);
@@ -194,11 +200,30 @@ class SharedNodesTest {
     assertThat(again.copied().copied()).isZero();
     closeAll();
 
+    // A copy alone is for looking at; nobody serves it without replicas.
+    Backup.restore(directory.resolve("early"), directory.resolve("copy"), false, (r, t, b) -> {});
+    Files.copy(
+        directory.resolve("first").resolve("owner.key"),
+        directory.resolve("copy").resolve("owner.key"));
+    assertThatThrownBy(
+            () ->
+                Node.start(
+                    ServeOptions.builder()
+                        .set(ServeSetting.DATA, "copy", directory)
+                        .set(ServeSetting.LISTEN, "127.0.0.1:0", directory)
+                        .set(ServeSetting.HTTP, "none", directory)
+                        .build(),
+                    isProtected -> null,
+                    "test",
+                    () -> {}))
+        .isInstanceOf(InvalidRequestException.class)
+        .hasMessageContaining("restore --for-replicas");
+
     // All replicas have lost their disks; their keys are there.
     Backup.restore(
         directory.resolve("early"), directory.resolve("restored"), true, (r, t, b) -> {});
     startReplicas("new-");
-    Node restored = worker("restored", 500);
+    Node restored = worker("restored", 500, 1_000);
     try (RespClient client = connect(restored)) {
       assertThat(ask(client, "GET", "counter").text()).isEqualTo("20");
       assertThat(ask(client, "GET", "once").text()).isEqualTo("a");
@@ -215,5 +240,46 @@ class SharedNodesTest {
                   }))
           .isTrue();
     }
+  }
+
+  private static SessionToken token(CapsuleName capsule, RespClient client) {
+    return TokenCodec.decode(capsule, ask(client, "CAPSULE.TOKEN").text()).orThrow();
+  }
+
+  /** A token names what its session has read, however short a time ago that was merged. */
+  @Test
+  void aTokenNamesWhatWasReadAMomentAgo() throws Exception {
+    startReplicas("token-");
+    // Long epochs: a SYNC would stand for the positions.
+    Node first = worker("first", 5_000, 600_000);
+    Node second = worker("second", 5_000, 600_000);
+    try (RespClient one = connect(first);
+        RespClient two = connect(second)) {
+      Reply info = ask(one, "CAPSULE.INFO");
+      CapsuleName capsule = new CapsuleName(Hash32.parse(field(info, "capsule")));
+      long writer = Long.parseUnsignedLong(field(info, "writer"), 16);
+      for (int i = 0; i < 50; i++) {
+        String value = "v" + i;
+        ask(one, "SET", "key", value);
+        long wrote = sequenceOf(writer, token(capsule, one));
+        assertThat(
+                eventually(
+                    () ->
+                        ask(two, "GET", "key") instanceof Reply.Bulk bulk
+                            && bulk.text().equals(value)))
+            .isTrue();
+        assertThat(sequenceOf(writer, token(capsule, two)))
+            .isGreaterThanOrEqualTo(wrote)
+            .isPositive();
+      }
+    }
+  }
+
+  private static long sequenceOf(long writer, SessionToken token) {
+    return token.positions().stream()
+        .filter(position -> position.writer() == writer)
+        .mapToLong(Position::sequence)
+        .findFirst()
+        .orElse(0);
   }
 }

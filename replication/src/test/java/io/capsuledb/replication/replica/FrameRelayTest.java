@@ -128,4 +128,43 @@ class FrameRelayTest {
     now += TimeUnit.SECONDS.toNanos(1);
     assertThat(relay.relay(now, 1, new Message.Relay(1, name, large))).isTrue();
   }
+
+  private static CapsuleName capsule(int i) {
+    return new CapsuleName(Hashes.sha256(new byte[] {3, (byte) (i >> 8), (byte) i}));
+  }
+
+  /** Whoever says that it listens to more and more takes nobody's place. */
+  @Test
+  void oneLinkListensToFewCapsules() {
+    int taken = 0;
+    for (int i = 0; i < 2 * FrameRelay.MAX_ALL_LISTENERS; i++) {
+      taken += relay.listen(now, 1, new Message.Listen(1, capsule(i), true)) ? 1 : 0;
+    }
+    assertThat(taken).isEqualTo(FrameRelay.MAX_CAPSULES_OF_LINK);
+    assertThat(relay.listening()).isEqualTo(taken);
+    assertThat(relay.listen(now, 2, new Message.Listen(1, capsule(5_000), true))).isTrue();
+    // What it has not said for long makes room, for itself and for all.
+    now += FrameRelay.LISTEN_NANOS;
+    assertThat(relay.listen(now, 1, new Message.Listen(1, capsule(6_000), true))).isTrue();
+    assertThat(relay.listening()).isEqualTo(2);
+    relay.down(1);
+    relay.down(2);
+    assertThat(relay.listening()).isZero();
+  }
+
+  @Test
+  void thoseWhoFellSilentMakeRoomForAll() {
+    long links = FrameRelay.MAX_ALL_LISTENERS / FrameRelay.MAX_CAPSULES_OF_LINK;
+    for (long link = 1; link <= links; link++) {
+      for (int i = 0; i < FrameRelay.MAX_CAPSULES_OF_LINK; i++) {
+        CapsuleName of = capsule((int) link * FrameRelay.MAX_CAPSULES_OF_LINK + i);
+        assertThat(relay.listen(now, link, new Message.Listen(1, of, true))).isTrue();
+      }
+    }
+    Message.Listen another = new Message.Listen(1, capsule(1), true);
+    assertThat(relay.listen(now, links + 1, another)).isFalse();
+    now += FrameRelay.LISTEN_NANOS;
+    assertThat(relay.listen(now, links + 1, another)).isTrue();
+    assertThat(relay.listening()).isEqualTo(1);
+  }
 }

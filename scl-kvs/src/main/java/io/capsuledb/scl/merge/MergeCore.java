@@ -21,6 +21,7 @@ import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
@@ -246,14 +247,19 @@ public final class MergeCore {
 
   // ------------------------------------------------------------------ records
 
-  /** A record that came by itself. */
-  public void offer(long now, CapsuleRecord record) {
-    offer(record, 0);
+  /**
+   * Records that came by themselves. Those that come together and follow each other cost one check
+   * of a signature.
+   */
+  public void offer(long now, List<CapsuleRecord> records) {
+    records.forEach(record -> offer(record, 0));
     drain();
-    Chain chain = chains.get(record.header().writer());
-    if (chain != null) {
-      wants(now, chain);
-    }
+    records.stream()
+        .map(record -> record.header().writer())
+        .distinct()
+        .map(chains::get)
+        .filter(Objects::nonNull)
+        .forEach(chain -> wants(now, chain));
   }
 
   /** What a pull gave; none if nobody has it or nobody answered. */

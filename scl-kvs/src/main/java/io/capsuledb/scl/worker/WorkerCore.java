@@ -177,10 +177,9 @@ public final class WorkerCore {
       case WorkerInput.OwnDurable(List<CapsuleRecord> records) -> ownDurable(now, records);
       case WorkerInput.CoordinatorIntroduced(long writer) -> coordinator.introduced(now, writer);
       case WorkerInput.CoordinatorDurable(List<CapsuleRecord> records) -> {
-        for (CapsuleRecord record : records) {
-          merge.offer(now, record);
-          merge.durable(now, record.header().writer(), record.header().sequence());
-        }
+        merge.offer(now, records);
+        CapsuleRecord newest = records.getLast();
+        merge.durable(now, newest.header().writer(), newest.header().sequence());
         mergeAll(now);
         announce(records);
         coordinator.durable(now, records);
@@ -521,7 +520,7 @@ public final class WorkerCore {
     switch (message) {
       case SclMessage.Records(long writer, long from, long to, List<CapsuleRecord> records) -> {
         if (writer != own) {
-          records.forEach(record -> merge.offer(now, record));
+          merge.offer(now, records);
           merge.durable(now, writer, to);
         }
       }

@@ -22,6 +22,7 @@ import java.util.TreeMap;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
 
 /** Real records in any order, with losses, against what is allowed to come out. */
 class MergeCorePropertyTest {
@@ -65,6 +66,8 @@ class MergeCorePropertyTest {
   }
 
   private static final class Checks implements RecordChecks {
+    int verified;
+
     @Override
     public Decoded<RosterEntry> introduced(CapsuleRecord first) {
       return io.capsuledb.core.capsule.RosterCodec.decode(
@@ -74,6 +77,7 @@ class MergeCorePropertyTest {
 
     @Override
     public @Nullable Rejection verify(RosterEntry entry, List<CapsuleRecord> run) {
+      verified++;
       return run.getLast().isSignedBy(entry.key(), SampleCapsule.CURVE)
           ? null
           : Rejection.of(Reason.SIGNATURE, "not signed");
@@ -83,6 +87,24 @@ class MergeCorePropertyTest {
     public Decoded<byte[]> open(CapsuleRecord record) {
       return Decoded.reject(Reason.DECRYPTION, "not asked for here");
     }
+  }
+
+  /** One signature vouches for all that came together. */
+  @Test
+  void aBurstOfOneChainCostsOneCheck() {
+    Checks checks = new Checks();
+    MergeCore merge = new MergeCore(OWN, checks, 1000, 1 << 20, 50 * MS);
+    List<CapsuleRecord> burst = new ArrayList<>();
+    try (SampleCapsule.Chain chain = CAPSULE.chain(20, Role.WORKER)) {
+      burst.add(chain.first());
+      for (int i = 0; i < 9; i++) {
+        burst.add(chain.next(RecordType.DATA, List.of(), new byte[] {(byte) i}));
+      }
+    }
+    merge.offer(1, burst);
+    merge.durable(1, 20, burst.size());
+    assertThat(merge.takeMerged()).containsExactlyElementsOf(burst);
+    assertThat(checks.verified).isEqualTo(1);
   }
 
   @Property(tries = 150)
@@ -101,9 +123,11 @@ class MergeCorePropertyTest {
       now += random.nextLong(10 * MS);
       switch (random.nextInt(3)) {
         case 0 -> {
-          CapsuleRecord record = all.get(random.nextInt(all.size()));
+          List<CapsuleRecord> chain = CHAINS.get(10L + random.nextInt(4));
+          int from = random.nextInt(chain.size());
+          int to = Math.min(chain.size(), from + 1 + random.nextInt(4));
           if (random.nextDouble() >= loss) {
-            merge.offer(now, record);
+            merge.offer(now, chain.subList(from, to));
           }
         }
         case 1 -> {
