@@ -179,12 +179,7 @@ public final class Run {
     Map<String, Verdict> verdicts = new LinkedHashMap<>();
     for (Workload workload : workloads) {
       long begin = System.nanoTime();
-      List<Op> history = ops(histories, workload.name());
-      Verdict verdict = workload.check(history);
-      if (workload.versioned() != Workload.Versioned.NO) {
-        boolean realTime = workload.versioned() == Workload.Versioned.IN_REAL_TIME;
-        verdict = verdict.and(VersionChecker.check(history, realTime));
-      }
+      Verdict verdict = judge(workload, ops(histories, workload.name()));
       verdicts.put(workload.name(), verdict);
       notes.add(
           "checking " + workload.name() + " took " + Availability.ms(System.nanoTime() - begin));
@@ -200,6 +195,16 @@ public final class Run {
     }
     notes.addAll(availability.notes());
     return new Result(verdicts, histories, nemesis.windows(), problems, notes, endNs);
+  }
+
+  /** Judges a history: what clients saw, and versions as far as they are known. */
+  public static Verdict judge(Workload workload, List<Op> history) {
+    Verdict verdict = workload.check(history);
+    return switch (workload.versioned()) {
+      case NO -> verdict;
+      case BY_PROCESS -> verdict.and(VersionChecker.check(history, false));
+      case IN_REAL_TIME -> verdict.and(VersionChecker.check(history, true));
+    };
   }
 
   /** Adds what the server tells of versions, where each value has one, and writes that down. */

@@ -243,8 +243,13 @@ public final class SimCommand implements Callable<Integer> {
 
   private void summary(PrintWriter out, long nanos) {
     out.printf(Locale.ROOT, "%.1f s; seeds from %d on:%s%n", nanos * 1e-9, firstSeed, doneSoFar());
-    if (!once) {
-      out.println("two runs of each seed of scl and replicas had the same trace");
+    List<String> traced =
+        simulations.keySet().stream()
+            .filter(SimulationKind::hasTrace)
+            .map(SimulationKind::label)
+            .toList();
+    if (!once && failure == null && !traced.isEmpty()) {
+      out.println("two runs of each seed of " + String.join(", ", traced) + " had the same trace");
     }
     simulations.forEach(
         (kind, simulation) -> {

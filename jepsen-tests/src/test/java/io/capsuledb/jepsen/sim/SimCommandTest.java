@@ -25,7 +25,7 @@ class SimCommandTest {
     assertThat(sim(new SimCommand(), "--seeds", "6")).as(out.toString()).isZero();
     assertThat(out.toString())
         .contains(
-            "scl 6 replicas 6 client 6 routers 6 links 6 engine 6 engines 6",
+            "scl 6 replicas 6 client 6 routers 6 links 6 engine 6 engines 6 leader 6",
             "had the same trace",
             "scl reached:",
             "WorkerOutput.Merge",
