@@ -15,7 +15,6 @@ import io.capsuledb.core.keys.DataRoot;
 import io.capsuledb.core.keys.GenerationCertificate;
 import io.capsuledb.core.keys.KeyTree;
 import io.capsuledb.core.sim.Coverage;
-import io.capsuledb.core.sim.Violation;
 import io.capsuledb.core.sim.WorkBudget;
 import io.capsuledb.host.attest.encoding.Octets;
 import io.capsuledb.host.launch.LaunchMessage.*;
@@ -80,7 +79,15 @@ final class LeaderSim {
   private static final String PRYING = "fault: owner who asks for what is another's";
   static final List<String> FAULTS =
       List.of(
-          LOST, TAMPERED, NAKED, SWAPPED, REPLAYED, UNREACHED, HALF_ROTATED, SILENT, AFTER_THE_END,
+          LOST,
+          TAMPERED,
+          NAKED,
+          SWAPPED,
+          REPLAYED,
+          UNREACHED,
+          HALF_ROTATED,
+          SILENT,
+          AFTER_THE_END,
           PRYING);
 
   private static final long MS = TimeUnit.MILLISECONDS.toNanos(1);
@@ -89,8 +96,7 @@ final class LeaderSim {
   private static final int KEY_OFFSET = 46;
   private static final String GOOD = "good";
   private static final Octets EVIDENCE = Octets.ofHex("99".repeat(32));
-  private static final Octets RESULT_KEY =
-      Octets.own(ResultBox.newKey().getPublic().getEncoded());
+  private static final Octets RESULT_KEY = Octets.own(ResultBox.newKey().getPublic().getEncoded());
 
   /** What goes wrong, and how much there is: drawn from the seed. */
   record Faults(
@@ -327,7 +333,11 @@ final class LeaderSim {
     }
     if (input instanceof LeaderInput.Said(long channel, ResetApplication(CapsuleName capsule))
         && outputs.contains(new LeaderOutput.Say(channel, new Done()))) {
-      wasReset(capsule, resets);
+      check(
+          STRANGERS,
+          Objects.requireNonNull(links.get(channel)).actor == owner(capsule),
+          "a stranger resets an application");
+      wasReset(owner(capsule), resets);
     }
     if (input instanceof LeaderInput.Said(long _, RotateKeys rotate)) {
       outputs.forEach(output -> begun(owner(rotate.capsule()), output));
@@ -360,14 +370,14 @@ final class LeaderSim {
   }
 
   /** Whoever was a member is told to reset itself at once; nothing is known of the jobs. */
-  private void wasReset(CapsuleName capsule, Set<Link> resets) {
-    Owner owner = owner(capsule);
+  private void wasReset(Owner owner, Set<Link> resets) {
     for (Link link : links.values()) {
       check(
           RESET,
           link.member != owner || resets.contains(link),
           "a member was not told that its application is reset");
     }
+    owner.resets++;
     owner.generation = -1;
     owner.rotating = false;
     owner.pending = false;
@@ -400,21 +410,19 @@ final class LeaderSim {
           link.later(link::lose);
         }
       }
-      case LeaderOutput.Look(
-          long ticket,
-          CapsuleName capsule,
-          Place _,
-          ApplicationKey key) -> {
+      case LeaderOutput.Look(long ticket, CapsuleName capsule, Place _, ApplicationKey key) -> {
         int generation = key.generation();
         key.close();
-        at(delay(), () -> look(ticket, owner(capsule), generation));
+        Owner owner = owner(capsule);
+        int resets = owner.resets;
+        at(delay(), () -> look(ticket, owner, generation, resets));
       }
       case LeaderOutput.Rotate(
-          long ticket,
-          CapsuleName capsule,
-          Place _,
-          ApplicationKey current,
-          ApplicationKey next) -> {
+              long ticket,
+              CapsuleName capsule,
+              Place _,
+              ApplicationKey current,
+              ApplicationKey next) -> {
         int generation = next.generation();
         current.close();
         next.close();
@@ -428,14 +436,15 @@ final class LeaderSim {
     }
   }
 
-  private void look(long ticket, Owner owner, int asked) {
+  private void look(long ticket, Owner owner, int asked, int resets) {
     if (!calm && faults.unreached && random.nextInt(4) == 0) {
       coverage.hit(UNREACHED);
       step(new LeaderInput.Found(ticket, null, "no quorum"));
       return;
     }
     List<DataRoot> roots = asked == owner.inForce ? owner.roots(asked) : List.of();
-    if (asked == owner.inForce && owner.generation < 0) {
+    // What was asked before a RESET opens nothing after it.
+    if (asked == owner.inForce && owner.generation < 0 && owner.resets == resets) {
       owner.generation = asked;
       owner.pending = owner.announced > owner.inForce;
     }
@@ -593,6 +602,11 @@ final class LeaderSim {
       case Done _ -> {
         if (input instanceof LeaderInput.Said(long _, StartJob start)) {
           known.put(start.job(), Objects.requireNonNull(starting.get(start.job())));
+        } else if (input instanceof LeaderInput.Said(long _, StopJob(Octets job))) {
+          check(
+              STRANGERS,
+              Objects.requireNonNull(known.get(job)).owner == link.actor,
+              "a stranger stops a job");
         }
       }
       case Refused _ -> {
@@ -617,7 +631,10 @@ final class LeaderSim {
       for (Link link : links.values()) {
         check(
             LIVENESS,
-            !link.offers || link.member != null || link.reset || !link.peer.measurement.equals(GOOD),
+            !link.offers
+                || link.member != null
+                || link.reset
+                || !link.peer.measurement.equals(GOOD),
             "an application has no coordinator, and one that offers itself is not appointed");
       }
     }
@@ -640,6 +657,7 @@ final class LeaderSim {
 
     // What the leader has said it knows: -1 if it has not opened the application.
     int generation = -1;
+    int resets;
     boolean rotating;
     long rotation;
     boolean pending;
@@ -775,7 +793,12 @@ final class LeaderSim {
             coverage.hit(PRYING);
             Octets job = List.copyOf(known.keySet()).get(random.nextInt(known.size()));
             link.tell(random.nextBoolean() ? new AskJob(job, 0) : new StopJob(job));
-            link.tell(new RotateKeys(capsule, secret(guess), certificate(guess)));
+            for (Owner other : owners) {
+              if (other != this) {
+                link.tell(new ResetApplication(other.capsule));
+                link.tell(new RotateKeys(other.capsule, secret(guess + 1), certificate(guess + 1)));
+              }
+            }
           }
         }
         case 4, 5 -> waiting.forEach(job -> link.tell(new AskJob(job, 0)));
@@ -892,9 +915,7 @@ final class LeaderSim {
               new WantWriter(
                   1,
                   owner.capsule,
-                  random.nextInt(4) == 0
-                      ? RosterEntry.Role.COORDINATOR
-                      : RosterEntry.Role.WORKER));
+                  random.nextInt(4) == 0 ? RosterEntry.Role.COORDINATOR : RosterEntry.Role.WORKER));
         }
       }
     }
@@ -970,8 +991,7 @@ final class LeaderSim {
     public void hear(Link link, LaunchMessage message) {
       switch (message) {
         case Membership membership ->
-            link.tell(
-                new WantWriter(1, owner(membership).capsule, RosterEntry.Role.COORDINATOR));
+            link.tell(new WantWriter(1, owner(membership).capsule, RosterEntry.Role.COORDINATOR));
         case Pause _ -> at(delay(), () -> link.tell(new Paused()));
         case Reset _ -> link.later(link::lose);
         default -> {
@@ -995,7 +1015,8 @@ final class LeaderSim {
 
   /** Whether every owner has its application open, no rotation half done, and all jobs ended. */
   boolean isAtRest() {
-    return owners.stream().allMatch(o -> o.open && !o.rotating && !o.pending && o.waiting.isEmpty());
+    return owners.stream()
+        .allMatch(o -> o.open && !o.rotating && !o.pending && o.waiting.isEmpty());
   }
 
   String state() {

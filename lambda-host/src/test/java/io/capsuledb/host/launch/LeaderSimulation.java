@@ -26,16 +26,14 @@ public final class LeaderSimulation implements Simulation {
 
   @Override
   public SortedMap<String, String> draw(long seed) {
-    SortedMap<String, String> knobs =
-        Knobs.of(LeaderSim.Faults.of(new SplittableRandom(seed)));
+    SortedMap<String, String> knobs = Knobs.of(LeaderSim.Faults.of(new SplittableRandom(seed)));
     knobs.put(CHAOS_MS, DEFAULT_CHAOS_MS);
     return knobs;
   }
 
   @Override
   public Outcome run(long seed, Map<String, String> given) {
-    LeaderSim.Faults faults =
-        Knobs.with(LeaderSim.Faults.of(new SplittableRandom(seed)), given);
+    LeaderSim.Faults faults = Knobs.with(LeaderSim.Faults.of(new SplittableRandom(seed)), given);
     long chaosMs = Long.parseLong(given.getOrDefault(CHAOS_MS, DEFAULT_CHAOS_MS));
     LeaderSim sim = new LeaderSim(seed, faults);
     try {
