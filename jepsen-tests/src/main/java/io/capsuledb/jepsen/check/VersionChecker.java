@@ -85,7 +85,8 @@ public final class VersionChecker {
         values.computeIfAbsent(key, _ -> new HashMap<>()).putIfAbsent(version, value.value);
     if (other != null && !Objects.equals(other, value.value)) {
       found.found(
-          "version-unique", "key " + key + ": " + other + " and " + value.value + " are " + version);
+          "version-unique",
+          "key " + key + ": " + other + " and " + value.value + " are " + version);
     }
     highest.merge(key, value, VersionChecker::higher);
     seen.merge(new Who(op.process(), key), value, VersionChecker::higher);
@@ -95,7 +96,9 @@ public final class VersionChecker {
     return a.version.compareTo(b.version) >= 0 ? a : b;
   }
 
-  /** What the key has after the operation, if it was answered: a conditional write has two values. */
+  /**
+   * What the key has after the operation, if it was answered: a conditional write has two values.
+   */
   public static Term valueOf(Op op) {
     return op.function().equals("cas") ? op.value().items().get(1) : op.value();
   }

@@ -47,7 +47,6 @@ public record Op(
 
   /** The same with a version. */
   public Op withVersion(Version known) {
-    return new Op(
-        index, timeNs, process, node, type, function, key, value, applied, error, known);
+    return new Op(index, timeNs, process, node, type, function, key, value, applied, error, known);
   }
 }

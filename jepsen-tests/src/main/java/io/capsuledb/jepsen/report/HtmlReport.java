@@ -127,7 +127,7 @@ public final class HtmlReport {
   }
 
   private void plots() {
-    double seconds = Math.max(1, Math.ceil(result.loadNs() / 1e9));
+    double seconds = wholeSeconds();
     double width = Math.max(1, Math.ceil(seconds / MAX_BUCKETS));
     int buckets = (int) Math.ceil(seconds / width);
     List<List<Double>> latencies = new ArrayList<>();
@@ -179,6 +179,11 @@ public final class HtmlReport {
     out.append(latency.svg());
   }
 
+  /** How long there was load; final reads, which come after it, are not in the pictures. */
+  private double wholeSeconds() {
+    return Math.max(1, Math.floor(result.loadNs() / 1e9));
+  }
+
   private static double[] quantile(List<List<Double>> buckets, double part) {
     double[] values = new double[buckets.size()];
     for (int i = 0; i < values.length; i++) {
@@ -193,7 +198,7 @@ public final class HtmlReport {
   }
 
   private void timeline() {
-    Timeline timeline = new Timeline(Math.max(1, Math.ceil(result.loadNs() / 1e9)));
+    Timeline timeline = new Timeline(wholeSeconds());
     result.histories().forEach((name, history) -> timeline.workload(name, Completed.of(history)));
     timeline.faults(result.windows());
     out.append("<h2>Timeline</h2><p>Above, by workload, how operations ended: ")

@@ -173,9 +173,7 @@ final class Load implements AutoCloseable {
     private Client(int node, Workload workload) {
       // A number that no client at work has, and that leads to this server.
       this(
-          options.clients * endpoints.get().size() + node,
-          nextProcess.getAndIncrement(),
-          workload);
+          options.clients * endpoints.get().size() + node, nextProcess.getAndIncrement(), workload);
     }
 
     private Client(int number, int process, Workload workload) {
@@ -192,8 +190,7 @@ final class Load implements AutoCloseable {
       for (Invocation read : reads) {
         while (once(read).type() != OpType.OK) {
           if (System.nanoTime() > deadline) {
-            return Optional.of(
-                "final reads of " + workload.name() + " are not answered: " + last);
+            return Optional.of("final reads of " + workload.name() + " are not answered: " + last);
           }
           Thread.sleep(RECONNECT_MS);
         }

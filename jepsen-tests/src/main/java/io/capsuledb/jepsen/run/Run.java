@@ -212,8 +212,7 @@ public final class Run {
     if (workload.versioned() == Workload.Versioned.NO) {
       return history;
     }
-    Versions versions =
-        Versions.of(history, system.endpoints().getFirst(), options.timeoutMs);
+    Versions versions = Versions.of(history, system.endpoints().getFirst(), options.timeoutMs);
     if (versions.isEmpty()) {
       return history;
     }

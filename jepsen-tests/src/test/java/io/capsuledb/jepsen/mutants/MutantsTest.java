@@ -21,8 +21,8 @@ import picocli.CommandLine;
 
 /**
  * Each seeded bug is found by the property that should find it, within its budget of seeds; and not
- * by a seed that fails without the bug as well. One for each property in every build, all of them in
- * the long profile.
+ * by a seed that fails without the bug as well. One for each property in every build, all of them
+ * in the long profile.
  */
 class MutantsTest {
 

@@ -13,8 +13,7 @@ import org.junit.jupiter.api.Test;
 final class TimelineTest {
 
   private static Completed ended(long second, OpType type) {
-    Op invoke =
-        new Op(0, 0, 0, "n", OpType.INVOKE, "read", "x", Term.nil(), true, null);
+    Op invoke = new Op(0, 0, 0, "n", OpType.INVOKE, "read", "x", Term.nil(), true, null);
     Op end = new Op(1, second * 1_000_000_000, 0, "n", type, "read", "x", Term.nil(), true, null);
     return new Completed(invoke, end);
   }

@@ -76,6 +76,7 @@ final class LeaderSim {
   private static final String HALF_ROTATED = "fault: rotation announced and not carried out";
   private static final String SILENT = "fault: member that does not leave for a rotation";
   private static final String AFTER_THE_END = "fault: worker that speaks after its end";
+  private static final String STOLEN = "fault: proof made for another channel";
   private static final String PRYING = "fault: owner who asks for what is another's";
   static final List<String> FAULTS =
       List.of(
@@ -88,7 +89,7 @@ final class LeaderSim {
           HALF_ROTATED,
           SILENT,
           AFTER_THE_END,
-          PRYING);
+          STOLEN, PRYING);
 
   private static final long MS = TimeUnit.MILLISECONDS.toNanos(1);
   private static final long MAX_EVENTS = 500_000;
@@ -256,6 +257,7 @@ final class LeaderSim {
     boolean granted;
     boolean reset;
     boolean offers;
+    boolean unproven;
 
     Link(Actor actor, boolean attested, String measurement) {
       this.actor = actor;
@@ -528,6 +530,11 @@ final class LeaderSim {
     for (Owner owner : owners) {
       check(KEY_STAYS, !owner.isIn(message), message.getClass(), " has an application key");
     }
+    check(
+        STRANGERS,
+        !link.unproven || message instanceof Refused,
+        message.getClass(),
+        " for somebody who has not shown who he is");
     switch (message) {
       case Grant grant -> {
         Take take = (Take) ((LeaderInput.Said) input).message();
@@ -728,10 +735,17 @@ final class LeaderSim {
     void connect() {
       open = false;
       Link link = new Link(this, false, "");
+      boolean stolen = !calm && faults.prying && random.nextInt(4) == 0;
+      if (stolen) {
+        coverage.hit(STOLEN);
+        link.unproven = true;
+      }
+      // A signature that was made for another channel says nothing of this one.
+      Octets binding = stolen ? Octets.ofHex("ee".repeat(32)) : link.peer.binding;
       link.tell(
           new Prove(
               keys.ownerPublicKey(),
-              Octets.own(keys.signAsOwner(LeaderCore.ownerDigest(link.peer.binding)))));
+              Octets.own(keys.signAsOwner(LeaderCore.ownerDigest(binding)))));
       openApplication(link);
       at(delay(), () -> act(link));
     }
@@ -931,8 +945,10 @@ final class LeaderSim {
         case Grant _ -> {
           want(link);
           link.tell(new Printed(List.of("line")));
+          // Some take so long that a rotation does not wait for them.
+          boolean slow = !calm && faults.silent && random.nextInt(3) == 0;
           at(
-              random.nextLong(300 * MS),
+              random.nextLong(slow ? 2 * LeaderCore.PAUSE_MS * MS : 300 * MS),
               () -> link.tell(new Finished(result(calm || random.nextInt(4) > 0))));
         }
         case Pause _ -> {
