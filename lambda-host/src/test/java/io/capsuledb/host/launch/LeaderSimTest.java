@@ -27,6 +27,11 @@ class LeaderSimTest {
     assertThat(never).as("faults, messages and properties that were never reached").isEmpty();
   }
 
+  /** For whoever looks for a bug with it. */
+  static void oneSeed(long seed) {
+    new LeaderSimulation().run(seed, Map.of());
+  }
+
   @Test
   void everyGuaranteeHoldsInEveryRun() {
     run(0, Integer.getInteger("leader.seeds", 60));
