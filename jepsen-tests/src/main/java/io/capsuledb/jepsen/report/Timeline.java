@@ -25,6 +25,7 @@ final class Timeline {
   private static final int BOTTOM = 20;
   private static final int MAX_PIECES = 300;
   private static final int MAX_BARS = 2_000;
+
   /** Transactions that meet others are refused on good days, too. */
   private static final double NEARLY_ALL = 0.9;
 

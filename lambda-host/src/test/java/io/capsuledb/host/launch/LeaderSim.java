@@ -89,7 +89,8 @@ final class LeaderSim {
           HALF_ROTATED,
           SILENT,
           AFTER_THE_END,
-          STOLEN, PRYING);
+          STOLEN,
+          PRYING);
 
   private static final long MS = TimeUnit.MILLISECONDS.toNanos(1);
   private static final long MAX_EVENTS = 500_000;
