@@ -95,6 +95,11 @@ public final class Mutants {
 
   private Mutants() {}
 
+  /** What they are called. */
+  public static List<String> names() {
+    return all().stream().map(Mutant::name).toList();
+  }
+
   /** Loads the product with one of the bugs in it. */
   public static ClassLoader loader(String name) {
     return new MutantLoader(
