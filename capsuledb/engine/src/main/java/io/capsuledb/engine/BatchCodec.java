@@ -221,7 +221,8 @@ final class BatchCodec {
     }
     byte[] value = Arrays.copyOfRange(payload, at, at + valueLength);
     if (operator != null) {
-      if (!Arrays.equals(operator.canonical(value), value)) {
+      byte[] canonical = operator.canonical(value);
+      if (canonical == null || !Arrays.equals(canonical, value)) {
         return -1;
       }
       visitor.merge(key, operator, value, expiryAtMs);

@@ -478,7 +478,7 @@ final class JepsenCommand implements Callable<Integer> {
       @Option(names = "--workload", required = true, description = "Which workload's it is.")
           String workload,
       @Parameters(paramLabel = "FILE", description = "The history.") Path file) {
-    Verdict verdict = Workloads.of(workload, "").check(new ArrayList<>(HistoryRecorder.read(file)));
+    Verdict verdict = Run.judge(Workloads.of(workload, ""), HistoryRecorder.read(file));
     tell(workload, verdict);
     stdout().flush();
     return verdict.clean() ? CLEAN : VIOLATION;

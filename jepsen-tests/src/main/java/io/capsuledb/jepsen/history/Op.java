@@ -15,6 +15,7 @@ import org.jspecify.annotations.Nullable;
  * @param value what is written or was read
  * @param applied false: a conditional operation that was answered and changed nothing
  * @param error why it failed, or why nobody knows
+ * @param version of what was written or read, where the server tells
  */
 public record Op(
     long index,
@@ -26,4 +27,26 @@ public record Op(
     @Nullable String key,
     Term value,
     boolean applied,
-    @Nullable String error) {}
+    @Nullable String error,
+    @Nullable Version version) {
+
+  /** One whose version nobody knows. */
+  public Op(
+      long index,
+      long timeNs,
+      int process,
+      String node,
+      OpType type,
+      String function,
+      @Nullable String key,
+      Term value,
+      boolean applied,
+      @Nullable String error) {
+    this(index, timeNs, process, node, type, function, key, value, applied, error, null);
+  }
+
+  /** The same with a version. */
+  public Op withVersion(Version known) {
+    return new Op(index, timeNs, process, node, type, function, key, value, applied, error, known);
+  }
+}

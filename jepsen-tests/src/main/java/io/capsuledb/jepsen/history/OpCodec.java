@@ -46,6 +46,13 @@ public final class OpCodec {
       if (op.error() != null) {
         json.writeStringField("error", op.error());
       }
+      Version version = op.version();
+      if (version != null) {
+        json.writeArrayFieldStart("version");
+        json.writeNumber(version.lamport());
+        json.writeString(version.writer());
+        json.writeEndArray();
+      }
       json.writeEndObject();
     } catch (IOException e) {
       throw new UncheckedIOException(e);
@@ -87,6 +94,7 @@ public final class OpCodec {
       Term value = Term.nil();
       boolean applied = true;
       String error = null;
+      Version version = null;
       while (json.nextToken() == JsonToken.FIELD_NAME) {
         String field = json.currentName();
         Term term = read(json, 0);
@@ -101,6 +109,7 @@ public final class OpCodec {
           case "value" -> value = term;
           case "applied" -> applied = !word(term).equals("false");
           case "error" -> error = word(term);
+          case "version" -> version = version(term);
           default -> expect(false, "unknown field '" + field + "'");
         }
       }
@@ -108,10 +117,17 @@ public final class OpCodec {
         throw new IllegalArgumentException("no event: it has no type or no f");
       }
       expect(process >= 0 && process <= Integer.MAX_VALUE, "it has no process");
-      return new Op(index, time, (int) process, node, type, function, key, value, applied, error);
+      return new Op(
+          index, time, (int) process, node, type, function, key, value, applied, error, version);
     } catch (IOException e) {
       throw new IllegalArgumentException("no event: " + e.getMessage(), e);
     }
+  }
+
+  private static Version version(Term term) {
+    List<Term> parts = term.items();
+    expect(parts.size() == 2, "a version has a time and a writer");
+    return new Version(parts.getFirst().asLong(), word(parts.getLast()));
   }
 
   private static void expect(boolean condition, String otherwise) {

@@ -15,8 +15,8 @@ import java.util.Locale;
 import java.util.TreeMap;
 
 /**
- * A run as one HTML file without anything from elsewhere: verdicts, throughput and latency over
- * time with faults shaded, and the faults as a timeline.
+ * A run as one HTML file without anything from elsewhere: verdicts, a timeline of workloads and
+ * faults, throughput and latency over time with faults shaded, and the faults as a table.
  */
 public final class HtmlReport {
 
@@ -62,8 +62,9 @@ public final class HtmlReport {
             result.windows().size()));
     out.append("</p>");
     verdicts();
-    plots();
     timeline();
+    plots();
+    faults();
     out.append("</body></html>\n");
   }
 
@@ -126,7 +127,7 @@ public final class HtmlReport {
   }
 
   private void plots() {
-    double seconds = Math.max(1, Math.ceil(result.loadNs() / 1e9));
+    double seconds = wholeSeconds();
     double width = Math.max(1, Math.ceil(seconds / MAX_BUCKETS));
     int buckets = (int) Math.ceil(seconds / width);
     List<List<Double>> latencies = new ArrayList<>();
@@ -178,6 +179,11 @@ public final class HtmlReport {
     out.append(latency.svg());
   }
 
+  /** How long there was load; final reads, which come after it, are not in the pictures. */
+  private double wholeSeconds() {
+    return Math.max(1, Math.floor(result.loadNs() / 1e9));
+  }
+
   private static double[] quantile(List<List<Double>> buckets, double part) {
     double[] values = new double[buckets.size()];
     for (int i = 0; i < values.length; i++) {
@@ -192,6 +198,17 @@ public final class HtmlReport {
   }
 
   private void timeline() {
+    Timeline timeline = new Timeline(wholeSeconds());
+    result.histories().forEach((name, history) -> timeline.workload(name, Completed.of(history)));
+    timeline.faults(result.windows());
+    out.append("<h2>Timeline</h2><p>Above, by workload, how operations ended: ")
+        .append(Timeline.LEGEND)
+        .append(" Below, by kind, when there were faults; darker: faults that may stop service.")
+        .append("</p>")
+        .append(timeline.svg());
+  }
+
+  private void faults() {
     out.append("<h2>Faults</h2><table><tr><th>from<th>to<th>kind<th>what</tr>");
     List<FaultWindow> windows = result.windows();
     for (FaultWindow window : windows.subList(0, Math.min(MAX_TIMELINE_ROWS, windows.size()))) {

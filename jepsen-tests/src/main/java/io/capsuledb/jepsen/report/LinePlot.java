@@ -49,7 +49,7 @@ final class LinePlot {
     }
   }
 
-  private static String escape(String text) {
+  static String escape(String text) {
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;");
   }
 
@@ -102,9 +102,7 @@ final class LinePlot {
         ticks.add(tick);
       }
     } else {
-      for (int i = 0; i <= 4; i++) {
-        ticks.add(most * i / 4);
-      }
+      ticks.addAll(Ticks.upTo(most));
     }
     for (double tick : ticks) {
       svg.append(
@@ -118,24 +116,19 @@ final class LinePlot {
               y(tick, most),
               LEFT - 6,
               y(tick, most) + 4,
-              tick >= 10 || tick == 0
-                  ? String.format(Locale.ROOT, "%.0f", tick)
-                  : String.format(Locale.ROOT, "%.1f", tick)));
+              Ticks.label(tick)));
     }
-    for (int i = 0; i <= 10; i++) {
-      double second = seconds * i / 10;
+    for (double second : Ticks.upTo(seconds)) {
       svg.append(
           String.format(
               Locale.ROOT,
-              seconds < 20
-                  ? "<text x=\"%.1f\" y=\"%d\" text-anchor=\"%s\">%.1f s</text>"
-                  : "<text x=\"%.1f\" y=\"%d\" text-anchor=\"%s\">%.0f s</text>",
+              "<text x=\"%.1f\" y=\"%d\" text-anchor=\"%s\">%s s</text>",
               x(second),
               HEIGHT - 6,
-              i == 10 ? "end" : "middle",
-              second));
+              second > 0.98 * seconds ? "end" : "middle",
+              Ticks.label(second)));
     }
-    svg.append("<text x=\"4\" y=\"11\">").append(unit).append("</text>");
+    svg.append("<text x=\"60\" y=\"11\">").append(unit).append("</text>");
   }
 
   private void path(StringBuilder svg, double[] values, String colour, double most) {

@@ -16,6 +16,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
@@ -117,7 +118,7 @@ final class Load implements AutoCloseable {
   }
 
   /**
-   * Asks for the final reads of all workloads until each was answered.
+   * Asks every server for the final reads of all workloads until each was answered.
    *
    * @return what could not be read, in words
    */
@@ -125,19 +126,10 @@ final class Load implements AutoCloseable {
     List<String> problems = new ArrayList<>();
     for (Workload workload : workloads) {
       long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(FINAL_LIMIT_SECONDS);
-      try (Client client = new Client(workload)) {
-        for (Invocation read : workload.finalReads()) {
-          while (client.once(read).type() != OpType.OK) {
-            if (System.nanoTime() > deadline) {
-              problems.add(
-                  "final reads of " + workload.name() + " are not answered: " + client.last);
-              break;
-            }
-            Thread.sleep(RECONNECT_MS);
-          }
-          if (!problems.isEmpty()) {
-            return problems;
-          }
+      List<Invocation> reads = workload.finalReads();
+      for (int node = 0; node < endpoints.get().size() && problems.isEmpty(); node++) {
+        try (Client client = new Client(node, workload)) {
+          client.finalReads(reads, deadline).ifPresent(problems::add);
         }
       }
     }
@@ -177,9 +169,11 @@ final class Load implements AutoCloseable {
       this(number, number, workloads.get(number % workloads.size()));
     }
 
-    /** A client of final reads. */
-    private Client(Workload workload) {
-      this(options.clients, nextProcess.getAndIncrement(), workload);
+    /** A client of final reads at one of the servers. */
+    private Client(int node, Workload workload) {
+      // A number that no client at work has, and that leads to this server.
+      this(
+          options.clients * endpoints.get().size() + node, nextProcess.getAndIncrement(), workload);
     }
 
     private Client(int number, int process, Workload workload) {
@@ -188,6 +182,20 @@ final class Load implements AutoCloseable {
       this.workload = workload;
       this.recorder = recorder(workload);
       this.random = new SplittableRandom(options.seed * 31 + number);
+    }
+
+    /** Reads each until it is answered; what could not be read, in words. */
+    private Optional<String> finalReads(List<Invocation> reads, long deadline)
+        throws InterruptedException {
+      for (Invocation read : reads) {
+        while (once(read).type() != OpType.OK) {
+          if (System.nanoTime() > deadline) {
+            return Optional.of("final reads of " + workload.name() + " are not answered: " + last);
+          }
+          Thread.sleep(RECONNECT_MS);
+        }
+      }
+      return Optional.empty();
     }
 
     private void work(long untilNs) throws InterruptedException {

@@ -1,6 +1,7 @@
 package io.capsuledb.jepsen.run;
 
 import io.capsuledb.jepsen.check.Verdict;
+import io.capsuledb.jepsen.check.VersionChecker;
 import io.capsuledb.jepsen.history.Op;
 import io.capsuledb.jepsen.history.OpType;
 import io.capsuledb.jepsen.nemesis.FaultWindow;
@@ -166,7 +167,7 @@ public final class Run {
       system.settle();
       problems.addAll(load.finalReads());
       for (Workload workload : workloads) {
-        histories.put(workload.name(), load.history(workload));
+        histories.put(workload.name(), withVersions(workload, load.history(workload)));
       }
     } catch (ServerFaultException e) {
       throw new IOException("the server refuses what a workload needs first: " + e.getMessage(), e);
@@ -178,7 +179,7 @@ public final class Run {
     Map<String, Verdict> verdicts = new LinkedHashMap<>();
     for (Workload workload : workloads) {
       long begin = System.nanoTime();
-      Verdict verdict = workload.check(ops(histories, workload.name()));
+      Verdict verdict = judge(workload, ops(histories, workload.name()));
       verdicts.put(workload.name(), verdict);
       notes.add(
           "checking " + workload.name() + " took " + Availability.ms(System.nanoTime() - begin));
@@ -194,6 +195,30 @@ public final class Run {
     }
     notes.addAll(availability.notes());
     return new Result(verdicts, histories, nemesis.windows(), problems, notes, endNs);
+  }
+
+  /** Judges a history: what clients saw, and versions as far as they are known. */
+  public static Verdict judge(Workload workload, List<Op> history) {
+    Verdict verdict = workload.check(history);
+    return switch (workload.versioned()) {
+      case NO -> verdict;
+      case BY_PROCESS -> verdict.and(VersionChecker.check(history, false));
+      case IN_REAL_TIME -> verdict.and(VersionChecker.check(history, true));
+    };
+  }
+
+  /** Adds what the server tells of versions, where each value has one, and writes that down. */
+  private List<Op> withVersions(Workload workload, List<Op> history) throws IOException {
+    if (workload.versioned() == Workload.Versioned.NO) {
+      return history;
+    }
+    Versions versions = Versions.of(history, system.endpoints().getFirst(), options.timeoutMs);
+    if (versions.isEmpty()) {
+      return history;
+    }
+    List<Op> annotated = versions.annotate(history);
+    Versions.write(options.directory.resolve(workload.name() + ".versions.jsonl"), annotated);
+    return annotated;
   }
 
   private static List<Op> ops(Map<String, List<Op>> histories, String name) {

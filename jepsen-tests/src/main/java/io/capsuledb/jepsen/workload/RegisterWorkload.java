@@ -108,6 +108,11 @@ final class RegisterWorkload implements Workload {
   }
 
   @Override
+  public Versioned versioned() {
+    return Versioned.IN_REAL_TIME;
+  }
+
+  @Override
   public Verdict check(List<Op> history) {
     return RegisterChecker.check(history);
   }

@@ -75,6 +75,11 @@ final class SessionWorkload implements Workload {
   }
 
   @Override
+  public Versioned versioned() {
+    return Versioned.BY_PROCESS;
+  }
+
+  @Override
   public Verdict check(List<Op> history) {
     return SessionChecker.check(history);
   }

@@ -54,6 +54,21 @@ public interface Workload {
   /** Reads that show, when all is healed, what there is. */
   List<Invocation> finalReads();
 
+  /** What the versions of values have to agree with, where a server tells them. */
+  enum Versioned {
+    /** There is none: values of its keys are not single writes. */
+    NO,
+    /** With what the same process did. */
+    BY_PROCESS,
+    /** With everything that was over before. */
+    IN_REAL_TIME
+  }
+
+  /** Whether each value of a key is written once, and so has a version. */
+  default Versioned versioned() {
+    return Versioned.NO;
+  }
+
   /** Checks the history. */
   Verdict check(List<Op> history);
 }

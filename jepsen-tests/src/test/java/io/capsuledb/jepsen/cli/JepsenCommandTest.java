@@ -124,5 +124,9 @@ final class JepsenCommandTest {
                 "--max-gap",
                 "30"))
         .isEqualTo(JepsenCommand.CLEAN);
+    Path versions = directory.resolve("register.versions.jsonl");
+    assertThat(versions).content().contains("\"version\":[");
+    assertThat(Main.execute("jepsen", "check", "--workload", "register", versions.toString()))
+        .isEqualTo(JepsenCommand.CLEAN);
   }
 }

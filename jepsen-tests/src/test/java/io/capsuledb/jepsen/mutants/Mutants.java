@@ -21,6 +21,7 @@ public final class Mutants {
   private static final String REPLICATION = "io.capsuledb.replication.";
   private static final String SCL = "io.capsuledb.scl.";
   private static final String RING = "io.capsuledb.enclave.ring.";
+  private static final String LAUNCH = "io.capsuledb.host.launch.";
 
   // ------------------------------------------------------------------ properties
 
@@ -76,6 +77,8 @@ public final class Mutants {
           "equivocation is detected",
           CORE + "record.RecordPropertyTest",
           "equivocationIsDetectedAndProvable");
+  private static final Property LAUNCHES =
+      new Property("leader simulation", LAUNCH + "LeaderSimTest", "oneSeed");
   private static final Property RING_QUEUE =
       new Property("a ring is a bounded queue", RING + "RingTest", "anyUseIsThatOfABoundedQueue");
 
@@ -88,8 +91,14 @@ public final class Mutants {
   private static final String MERGE_CORE = SCL + "merge.MergeCore";
   private static final String LOCK_CACHE = SCL + "lock.LockCache";
   private static final String TREE = ENGINE + "lsm.Tree";
+  private static final String LEADER = LAUNCH + "LeaderCore";
 
   private Mutants() {}
+
+  /** What they are called. */
+  public static List<String> names() {
+    return all().stream().map(Mutant::name).toList();
+  }
 
   /** Loads the product with one of the bugs in it. */
   public static ClassLoader loader(String name) {
@@ -356,6 +365,37 @@ public final class Mutants {
             new Mutation(WORKER_CORE, "lambda$unmet$", returns(false)),
             WORKERS,
             50),
+        // The leader.
+        new Mutant(
+            "keys for any enclave",
+            "an application's policy is not asked about a worker's evidence",
+            new Mutation(LEADER, "unfit", returns(null)),
+            LAUNCHES,
+            20),
+        new Mutant(
+            "swapped program accepted",
+            "a worker gets a share for a program that is not the job's",
+            new Mutation(LEADER, "take", skipCall("Octets", "equals", true)),
+            LAUNCHES,
+            50),
+        new Mutant(
+            "members join while keys rotate",
+            "a rotation that is under way keeps nobody out",
+            new Mutation(LEADER + "$Application", "serves", returns(true)),
+            LAUNCHES,
+            50),
+        new Mutant(
+            "RESET tells nobody",
+            "an application is forgotten, and its workers keep what they have",
+            new Mutation(LEADER, "reset", skipCall("LeaderCore", "say", null)),
+            LAUNCHES,
+            50),
+        new Mutant(
+            "what is under way outlives a RESET",
+            "a rotation or an opening that was asked for before a RESET has an effect after it",
+            new Mutation(LEADER, "reset", skipCall("Collection", "removeIf", false)).times(2),
+            LAUNCHES,
+            200),
         // Between processes.
         new Mutant(
             "drop on full ring",

@@ -1,5 +1,6 @@
 package io.capsuledb.jepsen.mutants;
 
+import io.capsuledb.core.sim.Violation;
 import java.lang.invoke.MethodHandle;
 import java.lang.invoke.MethodHandles;
 import java.lang.management.ManagementFactory;
@@ -23,8 +24,14 @@ import org.jspecify.annotations.Nullable;
  */
 record Property(String name, String testClass, String method) {
 
-  /** A run that does not end is broken too, but by no property: nothing should rely on it. */
-  private static final long PATIENCE_SECONDS = 300;
+  /**
+   * Most of a processor's time for all seeds of a mutant. Simulations end by themselves, by their
+   * budget of events: this is for code that is so broken that a single step does not end.
+   */
+  private static final long MAX_PROCESSOR_SECONDS = 120;
+
+  private static final long LOOK_MS = 500;
+  private static final long INTERRUPTED_MS = 5_000;
 
   /**
    * What a run came to.
@@ -37,6 +44,18 @@ record Property(String name, String testClass, String method) {
 
     boolean isCaught() {
       return failure != null;
+    }
+
+    /** What is broken: a property with a name, or what the test or the product asserts. */
+    String broken() {
+      if (failure == null) {
+        return "";
+      }
+      String found = Violation.propertyOf(failure);
+      return switch (found) {
+        case "AssertionError", "AssertionFailedError", "ComparisonFailure" -> "the same";
+        default -> found.endsWith("Exception") ? "assertion of the product: " + found : found;
+      };
     }
 
     double seconds() {
@@ -52,15 +71,35 @@ record Property(String name, String testClass, String method) {
     thread.setContextClassLoader(loader);
     thread.start();
     try {
-      return task.get(PATIENCE_SECONDS, TimeUnit.SECONDS);
-    } catch (TimeoutException e) {
-      throw new AssertionError(name + " did not end within " + PATIENCE_SECONDS + " s", e);
+      while (true) {
+        try {
+          return task.get(LOOK_MS, TimeUnit.MILLISECONDS);
+        } catch (TimeoutException notYet) {
+          checkTime(thread);
+        }
+      }
     } catch (ExecutionException e) {
       throw new AssertionError(name + " could not be run: " + e.getCause(), e.getCause());
     } catch (InterruptedException e) {
+      thread.interrupt();
       Thread.currentThread().interrupt();
       throw new AssertionError(e);
     }
+  }
+
+  /** Ends it if it has used too much: not by a clock, which goes on while others use processors. */
+  private void checkTime(Thread thread) throws InterruptedException {
+    long nanos = ManagementFactory.getThreadMXBean().getThreadCpuTime(thread.threadId());
+    if (TimeUnit.NANOSECONDS.toSeconds(nanos) < MAX_PROCESSOR_SECONDS) {
+      return;
+    }
+    StackTraceElement[] where = thread.getStackTrace();
+    thread.interrupt();
+    thread.join(INTERRUPTED_MS);
+    AssertionError runsAway =
+        new AssertionError(name + " did not end within " + MAX_PROCESSOR_SECONDS + " s of a CPU");
+    runsAway.setStackTrace(where);
+    throw runsAway;
   }
 
   private Outcome attempt(MutantLoader loader, int firstSeed, int mostSeeds)
@@ -91,6 +130,9 @@ record Property(String name, String testClass, String method) {
         }
       } catch (PatchPointGoneException gone) {
         throw gone;
+      } catch (OutOfMemoryError runsAway) {
+        // No property: a run has to end before.
+        throw new AssertionError(name + " runs out of memory with seed " + seed, runsAway);
       } catch (Throwable failure) {
         return new Outcome(seeds, processorNanos() - begin, failure);
       }

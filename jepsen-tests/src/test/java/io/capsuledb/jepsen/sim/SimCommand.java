@@ -3,6 +3,7 @@ package io.capsuledb.jepsen.sim;
 import io.capsuledb.core.sim.Knobs;
 import io.capsuledb.core.sim.Simulation;
 import io.capsuledb.core.sim.Violation;
+import io.capsuledb.jepsen.mutants.Mutants;
 import java.io.PrintWriter;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -91,6 +92,14 @@ public final class SimCommand implements Callable<Integer> {
   @Option(names = "--once", description = "Each seed once, without comparing two runs.")
   private boolean once;
 
+  @Option(
+      names = "--seeded-bug",
+      paramLabel = "NAME",
+      description =
+          "Puts one of the bugs of 'capsule seeded-bugs' into the product first: to see what a"
+              + " violation looks like.")
+  private @Nullable String seededBug;
+
   @Option(names = "--list", description = "List the simulations with the knobs of the first seed.")
   private boolean list;
 
@@ -101,17 +110,8 @@ public final class SimCommand implements Callable<Integer> {
   private final Map<SimulationKind, SortedMap<String, Long>> reached = new LinkedHashMap<>();
   private volatile @Nullable Failure failure;
 
-  private final ClassLoader loader;
-
-  /** Of the product as it is, showing which of its lines are run. */
-  public SimCommand() {
-    this(new ProbedLoader());
-  }
-
-  /** Of the product as somebody loads it. */
-  SimCommand(ClassLoader loader) {
-    this.loader = loader;
-  }
+  /** Waits for its options. */
+  public SimCommand() {}
 
   private record Failure(SimulationKind kind, long seed, Throwable cause) {}
 
@@ -130,9 +130,23 @@ public final class SimCommand implements Callable<Integer> {
       spec.commandLine().getErr().println("--threads, --seeds and --minutes are more than 0");
       return USAGE;
     }
+    String bug = seededBug;
+    // The product as it is shows which of its lines are run.
+    ClassLoader classes;
+    if (bug == null) {
+      classes = new ProbedLoader();
+    } else {
+      if (!Mutants.names().contains(bug)) {
+        spec.commandLine()
+            .getErr()
+            .println("--seeded-bug is '" + bug + "': 'capsule seeded-bugs --list' tells them");
+        return USAGE;
+      }
+      classes = Mutants.loader(bug);
+    }
     for (SimulationKind kind : SimulationKind.values()) {
       if (names.isEmpty() || names.contains(kind.label())) {
-        simulations.put(kind, kind.load(loader));
+        simulations.put(kind, kind.load(classes));
         done.put(kind, new AtomicLong());
         reached.put(kind, new TreeMap<>());
       }
@@ -243,8 +257,13 @@ public final class SimCommand implements Callable<Integer> {
 
   private void summary(PrintWriter out, long nanos) {
     out.printf(Locale.ROOT, "%.1f s; seeds from %d on:%s%n", nanos * 1e-9, firstSeed, doneSoFar());
-    if (!once) {
-      out.println("two runs of each seed of scl and replicas had the same trace");
+    List<String> traced =
+        simulations.keySet().stream()
+            .filter(SimulationKind::hasTrace)
+            .map(SimulationKind::label)
+            .toList();
+    if (!once && failure == null && !traced.isEmpty()) {
+      out.println("two runs of each seed of " + String.join(", ", traced) + " had the same trace");
     }
     simulations.forEach(
         (kind, simulation) -> {
@@ -308,6 +327,9 @@ public final class SimCommand implements Callable<Integer> {
       List<String> knobs = new ArrayList<>();
       simplest.forEach((knob, value) -> knobs.add(knob + "=" + value));
       command.append(" --with ").append(String.join(",", knobs));
+    }
+    if (seededBug != null) {
+      command.append(" --seeded-bug '").append(seededBug).append('\'');
     }
     out.println("repeat it: " + command);
   }

@@ -2,9 +2,10 @@ package io.capsuledb.jepsen.sim;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.capsuledb.jepsen.mutants.Mutants;
 import java.io.PrintWriter;
 import java.io.StringWriter;
+import java.util.ArrayList;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import picocli.CommandLine;
 
@@ -25,7 +26,7 @@ class SimCommandTest {
     assertThat(sim(new SimCommand(), "--seeds", "6")).as(out.toString()).isZero();
     assertThat(out.toString())
         .contains(
-            "scl 6 replicas 6 client 6 routers 6 links 6 engine 6 engines 6",
+            "scl 6 replicas 6 client 6 routers 6 links 6 engine 6 engines 6 leader 6",
             "had the same trace",
             "scl reached:",
             "WorkerOutput.Merge",
@@ -46,11 +47,13 @@ class SimCommandTest {
   void aViolationIsMadeSimpleAndItsCommandRepeatsIt() {
     assertThat(
             sim(
-                new SimCommand(Mutants.loader("acknowledge before fsync")),
+                new SimCommand(),
                 "--seeds",
                 "50",
                 "--simulation",
-                "replicas"))
+                "replicas",
+                "--seeded-bug",
+                "acknowledge before fsync"))
         .isEqualTo(1);
     assertThat(out.toString())
         .contains(
@@ -65,12 +68,12 @@ class SimCommandTest {
             .findFirst()
             .orElseThrow()
             .replace("repeat it: bin/capsule sim ", "");
-    out.getBuffer().setLength(0);
-    assertThat(
-            sim(new SimCommand(Mutants.loader("acknowledge before fsync")), command.split(" ", -1)))
-        .as(command)
-        .isEqualTo(1);
-    assertThat(sim(new SimCommand(), command.split(" ", -1))).isZero();
+    String withBug = " --seeded-bug 'acknowledge before fsync'";
+    assertThat(command).endsWith(withBug);
+    List<String> words = new ArrayList<>(List.of(command.replace(withBug, "").split(" ", -1)));
+    assertThat(sim(new SimCommand(), words.toArray(String[]::new))).isZero();
+    words.addAll(List.of("--seeded-bug", "acknowledge before fsync"));
+    assertThat(sim(new SimCommand(), words.toArray(String[]::new))).as(command).isEqualTo(1);
   }
 
   @Test
@@ -78,5 +81,6 @@ class SimCommandTest {
     assertThat(sim(new SimCommand(), "--simulation", "none")).isEqualTo(2);
     assertThat(sim(new SimCommand(), "--seeds", "0")).isEqualTo(2);
     assertThat(sim(new SimCommand(), "--with", "none=1")).isEqualTo(2);
+    assertThat(sim(new SimCommand(), "--seeded-bug", "none")).isEqualTo(2);
   }
 }

@@ -41,7 +41,11 @@ enum SimulationKind {
   ENGINES(
       "several engines of one capsule, which die, flush and merge",
       "io.capsuledb.engine.SharedModelPropertyTest",
-      "enginesAgreeWithTheModel");
+      "enginesAgreeWithTheModel"),
+  LEADER(
+      "a leader with owners, workers, coordinators and a scheduler that lies",
+      "io.capsuledb.host.launch.LeaderSimulation",
+      "");
 
   private final String what;
   private final String className;

@@ -48,7 +48,9 @@ import org.jspecify.annotations.Nullable;
  *       wants another attests anew;
  *   <li>a share is given to one channel at a time, and to none once it is done;
  *   <li>the application key leaves in no message;
- *   <li>while the keys of an application are rotated, nobody is made a member of it.
+ *   <li>while the keys of an application are rotated, nobody is made a member of it;
+ *   <li>whoever was told to reset itself gets nothing more, and after the RESET of an application
+ *       nothing that was under way for it has an effect.
  * </ul>
  *
  * <p>Step function; one thread at a time. What it keeps is bounded by the constants below.
@@ -670,10 +672,12 @@ public final class LeaderCore implements AutoCloseable {
         share.state = ShareState.STOPPED;
         Channel channel = channels.get(share.channel);
         if (channel != null && channel.job == job) {
+          leave(channel);
           say(channel, new Reset(reason));
         }
       }
     }
+    appoint(job.application);
   }
 
   private void reset(Application application) {
@@ -682,11 +686,27 @@ public final class LeaderCore implements AutoCloseable {
         say(channel, new Reset("the application was reset"));
         channel.member = null;
         channel.job = null;
+        // A coordinator, too, attests anew before it is one again.
+        channel.serves = false;
       }
     }
     for (Job job : List.copyOf(application.jobs.values())) {
       forget(job);
     }
+    // What is under way for it comes to nothing.
+    rotations.values().removeIf(rotated -> rotated == application);
+    opening
+        .values()
+        .removeIf(
+            waited -> {
+              boolean same =
+                  MetadataCodec.nameOf(waited.open.metadata().toArray()).equals(application.name);
+              if (same) {
+                waited.key.close();
+                tell(waited.client, new Refused("the application was reset meanwhile"));
+              }
+              return same;
+            });
     application.clear();
     applications.remove(application.name);
     log(false, "leader.reset", "capsule", application.name.toString());
@@ -888,6 +908,7 @@ public final class LeaderCore implements AutoCloseable {
     }
     leave(channel);
     say(channel, new Reset("the share is done"));
+    appoint(job.application);
   }
 
   private void leave(Channel channel) {

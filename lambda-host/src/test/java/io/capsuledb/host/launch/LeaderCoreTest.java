@@ -1,6 +1,7 @@
 package io.capsuledb.host.launch;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
 import io.capsuledb.core.capsule.CapsuleMetadata;
 import io.capsuledb.core.capsule.CapsuleName;
@@ -382,6 +383,107 @@ class LeaderCoreTest {
         .isInstanceOf(NoWriter.class);
     assertThat(ask(client, new AskJob(job(1), 0))).isInstanceOf(Refused.class);
     assertThat(ask(worker("good"), new Take(job(1), PROGRAM))).isInstanceOf(NotNow.class);
+  }
+
+  @Test
+  void resetEndsARotationThatIsUnderWay() {
+    Owner alice = new Owner(1);
+    for (boolean begun : new boolean[] {false, true}) {
+      long client = alice.connect();
+      alice.openApplication(client);
+      alice.start(client, job(begun ? 1 : 2), 1);
+      long worker = worker("good");
+      ask(worker, new Take(job(begun ? 1 : 2), PROGRAM));
+      alice.rotate(client, 1);
+      long ticket = output(LeaderOutput.Wait.class).ticket();
+      if (begun) {
+        ask(worker, new Paused());
+        assertThat(output(LeaderOutput.Rotate.class).ticket()).isEqualTo(ticket);
+      }
+      assertThat(ask(client, new ResetApplication(alice.capsule))).isEqualTo(new Done());
+      step(new LeaderInput.Waited(ticket));
+      assertThat(heard).isEmpty();
+      List<DataRoot> roots = alice.roots(1);
+      step(new LeaderInput.Found(ticket, new CapsuleAccess.Generations(1, 1, roots), ""));
+      assertThat(heard).isEmpty();
+      if (begun) {
+        // What came too late is cleared.
+        assertThatIllegalStateException().isThrownBy(() -> roots.getFirst().reveal());
+      }
+    }
+  }
+
+  @Test
+  void whatWasAskedBeforeAResetOpensNothingAfterIt() {
+    Owner alice = new Owner(1);
+    long client = alice.connect();
+    long other = alice.connect();
+    Octets metadata = Octets.copyOf(alice.metadata);
+    try (ApplicationKey key = alice.keys.application(0, 0);
+        SecretBytes extended = key.extendedPrivateKey()) {
+      SecretBytes copy = SecretBytes.copyOf(extended.expose());
+      step(
+          new LeaderInput.Said(
+              other, new OpenApplication(metadata, 0, copy, Octets.EMPTY, PLACE, POLICY)));
+    }
+    long ticket = output(LeaderOutput.Look.class).ticket();
+    assertThat(alice.openApplication(client)).isEqualTo(new Opened(0, 0));
+    assertThat(ask(client, new ResetApplication(alice.capsule))).isEqualTo(new Done());
+    assertThat(said(other)).isInstanceOf(Refused.class);
+    step(new LeaderInput.Found(ticket, new CapsuleAccess.Generations(0, 0, alice.roots(0)), ""));
+    assertThat(heard).isEmpty();
+    assertThat(alice.start(client, job(1), 1)).isInstanceOf(Refused.class);
+  }
+
+  @Test
+  void aCoordinatorThatWasResetAttestsAnew() {
+    Owner alice = new Owner(1);
+    long client = alice.connect();
+    alice.openApplication(client);
+    long coordinator = worker("good");
+    ask(coordinator, new Serve());
+    assertThat(said(coordinator)).isInstanceOf(Membership.class);
+    assertThat(ask(client, new ResetApplication(alice.capsule))).isEqualTo(new Done());
+    assertThat(said(coordinator)).isInstanceOf(Reset.class);
+    assertThat(alice.openApplication(client)).isEqualTo(new Opened(0, 0));
+    assertThat(said(coordinator)).isNull();
+    long again = worker("good");
+    ask(again, new Serve());
+    assertThat(said(again)).isInstanceOf(Membership.class);
+  }
+
+  @Test
+  void whoseJobIsStoppedGetsNothingMore() {
+    Owner alice = new Owner(1);
+    long client = alice.connect();
+    alice.openApplication(client);
+    alice.start(client, job(1), 1);
+    long worker = worker("good");
+    ask(worker, new Take(job(1), PROGRAM));
+    assertThat(ask(client, new StopJob(job(1)))).isEqualTo(new Done());
+    assertThat(said(worker)).isInstanceOf(Reset.class);
+    assertThat(ask(worker, new WantWriter(1, alice.capsule, RosterEntry.Role.WORKER)))
+        .isInstanceOf(NoWriter.class);
+    // Nor is it waited for.
+    assertThat(alice.rotate(client, 1)).isNull();
+    assertThat(output(LeaderOutput.Rotate.class).next().generation()).isEqualTo(1);
+  }
+
+  @Test
+  void aCoordinatorIsAppointedWhenTheWorkerThatWasItIsDone() {
+    Owner alice = new Owner(1);
+    long client = alice.connect();
+    alice.openApplication(client);
+    alice.start(client, job(1), 1);
+    long worker = worker("good");
+    ask(worker, new Take(job(1), PROGRAM));
+    WantWriter want = new WantWriter(1, alice.capsule, RosterEntry.Role.COORDINATOR);
+    assertThat(ask(worker, want)).isInstanceOf(GiveWriter.class);
+    long next = worker("good");
+    ask(next, new Serve());
+    assertThat(said(next)).isNull();
+    ask(worker, new Finished(good()));
+    assertThat(said(next)).isInstanceOf(Membership.class);
   }
 
   @Test

@@ -62,6 +62,7 @@ public final class ReplicaSimulation implements Simulation {
     knobs.replaceAll((name, value) -> given.getOrDefault(name, value));
     SimCluster cluster = simulate(seed, knobs);
     SortedMap<String, Long> reached = cluster.coverage.counts();
+    reached.put("total: events", cluster.events());
     reached.put("total: durable records", cluster.durableRecords());
     reached.put("total: seals", (long) cluster.seals());
     return new Outcome(cluster.trace(), reached);

@@ -22,6 +22,7 @@ import io.capsuledb.core.sim.Knobs;
 import io.capsuledb.core.sim.SampleCapsule;
 import io.capsuledb.core.sim.SimEntropy;
 import io.capsuledb.core.sim.Violation;
+import io.capsuledb.core.sim.WorkBudget;
 import io.capsuledb.replication.protocol.Blob;
 import io.capsuledb.replication.protocol.ContradictionProof;
 import io.capsuledb.replication.protocol.Durability;
@@ -68,7 +69,14 @@ final class SimCluster {
   private static final String CHAINS = "chain integrity";
   private static final String NO_CONTRADICTION = "a replica never contradicts itself";
   static final List<String> PROPERTIES =
-      List.of(CONVERGENCE, NOTHING_LOST, NOT_FORGED, SEALS, CHAINS, NO_CONTRADICTION);
+      List.of(
+          CONVERGENCE,
+          NOTHING_LOST,
+          NOT_FORGED,
+          SEALS,
+          CHAINS,
+          NO_CONTRADICTION,
+          WorkBudget.PROPERTY);
 
   // States.
   private static final String OPEN = "state: chain stated, open or promised";
@@ -84,6 +92,9 @@ final class SimCluster {
   private static final String POWER_CUT = "fault: power cut at a commit";
   private static final String WIPED = "fault: disk lost";
   private static final String ROT = "fault: byte of a record flipped";
+  private static final String RECORD_LOST = "fault: record lost by a disk";
+  private static final String IO_ERROR = "fault: disk error in a commit";
+  private static final String SPACE = "fault: disk full in the middle of a commit";
   private static final String FULL = "fault: disk full";
   private static final String CUT = "fault: replica cut off";
   private static final String COMMIT_FAILED = "fault: commit failed";
@@ -97,6 +108,9 @@ final class SimCluster {
           POWER_CUT,
           WIPED,
           ROT,
+          RECORD_LOST,
+          IO_ERROR,
+          SPACE,
           FULL,
           CUT,
           COMMIT_FAILED,
@@ -107,6 +121,10 @@ final class SimCluster {
   private static final int PROMISES_PER_LOSS = 6;
 
   private static final int MOST_LOST_AFTER_PROMISE = 3;
+
+  // A run has some ten thousand events, and hundreds that wait.
+  private static final long MAX_EVENTS = 3_000_000;
+  private static final int MAX_PENDING = 100_000;
 
   // docs/format/record.md.
   private static final int HEADER_BYTES = 112;
@@ -160,6 +178,7 @@ final class SimCluster {
   final List<Sealer> sealers = new ArrayList<>();
 
   private final PriorityQueue<Event> events = new PriorityQueue<>();
+  private final WorkBudget budget = new WorkBudget(MAX_EVENTS, MAX_PENDING);
   private long order;
   private long now = 1;
   private long trace = 1;
@@ -218,6 +237,7 @@ final class SimCluster {
     while (!events.isEmpty() && events.peek().at <= untilMs * MS) {
       Event next = events.poll();
       now = next.at;
+      budget.spend(events.size());
       next.action.run();
       check();
     }
@@ -859,8 +879,14 @@ final class SimCluster {
         if (faults.rot && victim.running && othersHoldAll(victim)) {
           List<SimReplicaDisk.Place> places = victim.disk.places();
           if (!places.isEmpty()) {
-            coverage.hit(ROT);
-            victim.disk.flipByte(places.get(random.nextInt(places.size())), random.nextInt(100));
+            int which = random.nextInt(places.size());
+            if (random.nextInt(3) == 0 && hasNext(places, which)) {
+              coverage.hit(RECORD_LOST);
+              victim.disk.lose(places.get(which));
+            } else {
+              coverage.hit(ROT);
+              victim.disk.flipByte(places.get(which), random.nextInt(100));
+            }
           }
         }
       }
@@ -880,15 +906,28 @@ final class SimCluster {
       }
       default -> {
         if (faults.crashes && victim.running) {
-          coverage.hit(POWER_CUT);
-          victim.disk.onNextCommit(
-              random.nextBoolean()
-                  ? SimReplicaDisk.Fault.POWER_CUT_AFTER
-                  : SimReplicaDisk.Fault.POWER_CUT_BEFORE);
+          SimReplicaDisk.Fault fault = COMMIT_FAULTS.get(random.nextInt(COMMIT_FAULTS.size()));
+          coverage.hit(
+              switch (fault) {
+                case POWER_CUT_BEFORE, POWER_CUT_AFTER -> POWER_CUT;
+                case ERROR_BEFORE, ERROR_AFTER -> IO_ERROR;
+                case OUT_OF_SPACE -> SPACE;
+              });
+          victim.disk.onNextCommit(fault);
         }
       }
     }
     at(random.nextLong(800 * MS), this::nemesis);
+  }
+
+  private static final List<SimReplicaDisk.Fault> COMMIT_FAULTS =
+      List.of(SimReplicaDisk.Fault.values());
+
+  /** Whether a record is not the newest of its chain, without which a disk cannot be opened. */
+  private static boolean hasNext(List<SimReplicaDisk.Place> places, int which) {
+    return which + 1 < places.size()
+        && places.get(which + 1).capsule().equals(places.get(which).capsule())
+        && places.get(which + 1).writer() == places.get(which).writer();
   }
 
   private long holds(Replica replica, long writer) {
@@ -1025,6 +1064,10 @@ final class SimCluster {
     } catch (AssertionError | CapsuleException e) {
       return false;
     }
+  }
+
+  long events() {
+    return budget.events();
   }
 
   long durableRecords() {

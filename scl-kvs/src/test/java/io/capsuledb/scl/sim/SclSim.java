@@ -16,6 +16,7 @@ import io.capsuledb.core.seal.SealOrder;
 import io.capsuledb.core.seal.SealOrderCodec;
 import io.capsuledb.core.sim.Coverage;
 import io.capsuledb.core.sim.Violation;
+import io.capsuledb.core.sim.WorkBudget;
 import io.capsuledb.engine.merge.MergeOperator;
 import io.capsuledb.scl.epoch.CoordinatorCore;
 import io.capsuledb.scl.epoch.WorkerOptions;
@@ -96,7 +97,8 @@ final class SclSim {
           ONLY_DURABLE,
           ONE_COORDINATOR,
           MERGES,
-          LIVENESS);
+          LIVENESS,
+          WorkBudget.PROPERTY);
 
   // Faults.
   private static final String LOST_FRAME = "fault: frame lost";
@@ -115,6 +117,7 @@ final class SclSim {
   private static final String NO_QUORUM = "fault: no quorum of replicas";
   private static final String LEAVE = "fault: worker left";
   private static final String SKEW = "fault: clocks of different rates";
+  private static final String CLOCK_JUMP = "fault: clock jumped over a restart";
   static final List<String> FAULTS =
       List.of(
           LOST_FRAME,
@@ -132,7 +135,18 @@ final class SclSim {
           REPLICA_DOWN,
           NO_QUORUM,
           LEAVE,
-          SKEW);
+          SKEW,
+          CLOCK_JUMP);
+
+  // A run has some ten thousand events, and hundreds that wait.
+  private static final long MAX_EVENTS = 3_000_000;
+  private static final int MAX_PENDING = 100_000;
+
+  /** Most steps of one worker that follow from each other without any time passing. */
+  private static final int MAX_STEPS_AT_ONCE = 10_000;
+
+  /** A monotonic clock begins anywhere. */
+  private static final long MAX_CLOCK_OFFSET = 1L << 39;
 
   private static final int LIST_KEYS = 5;
   private static final int BLIND_KEYS = 12;
@@ -208,6 +222,7 @@ final class SclSim {
   final Set<Long> usedWriters = new HashSet<>();
 
   private final PriorityQueue<Event> events = new PriorityQueue<>();
+  private final WorkBudget budget = new WorkBudget(MAX_EVENTS, MAX_PENDING);
   private long order;
   long now = 1;
   private long trace = 1;
@@ -270,6 +285,7 @@ final class SclSim {
     while (!events.isEmpty() && events.peek().at <= untilMs * MS) {
       Event next = events.poll();
       now = next.at;
+      budget.spend(events.size());
       next.action.run();
     }
     now = Math.max(now, untilMs * MS);
@@ -315,12 +331,13 @@ final class SclSim {
   final class Slot {
     final int index;
     final double rate;
-    final long offset;
+    long offset;
     long muteUntil;
     long deafUntil;
     long noStoreUntil;
     long apartUntil;
     long pausedUntil;
+    private boolean crashed;
     @Nullable Node node;
 
     Slot(int index) {
@@ -329,7 +346,11 @@ final class SclSim {
       if (faults.skew()) {
         coverage.hit(SKEW);
       }
-      this.offset = random.nextLong(1L << 40) - (1L << 39);
+      this.offset = clockOffset();
+    }
+
+    private long clockOffset() {
+      return random.nextLong(2 * MAX_CLOCK_OFFSET) - MAX_CLOCK_OFFSET;
     }
 
     boolean isMute() {
@@ -355,6 +376,12 @@ final class SclSim {
 
     void start() {
       if (node == null) {
+        if (faults.skew() && crashed && random.nextInt(3) == 0) {
+          // The machine was started again, and not the process only. A monotonic clock jumps at no
+          // other time, and other clocks decide nothing.
+          coverage.hit(CLOCK_JUMP);
+          offset = clockOffset();
+        }
         Node started = new Node(this);
         node = started;
         started.begin();
@@ -367,6 +394,7 @@ final class SclSim {
         coverage.hit(CRASH);
         running.die();
       }
+      crashed = true;
       node = null;
     }
   }
@@ -580,7 +608,12 @@ final class SclSim {
         return;
       }
       running = true;
+      int steps = 0;
       for (WorkerInput next = inputs.poll(); next != null && alive; next = inputs.poll()) {
+        if (++steps > MAX_STEPS_AT_ONCE) {
+          throw new Violation(
+              WorkBudget.PROPERTY, "worker ", writer, " does not come to rest after ", next);
+        }
         List<WorkerOutput> outputs = core.step(slot.local(), next);
         note(writer * 31 + outputs.size());
         coverage.hit(next.getClass());
@@ -1673,6 +1706,11 @@ final class SclSim {
       }
     }
     return null;
+  }
+
+  /** How many events there were. */
+  long events() {
+    return budget.events();
   }
 
   /** Why it is not converged, for a failure's message. */

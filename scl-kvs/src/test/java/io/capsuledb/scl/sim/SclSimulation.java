@@ -4,6 +4,7 @@ import io.capsuledb.core.sim.Coverage;
 import io.capsuledb.core.sim.Knobs;
 import io.capsuledb.core.sim.Simulation;
 import io.capsuledb.core.sim.Violation;
+import io.capsuledb.core.sim.WorkBudget;
 import io.capsuledb.scl.epoch.CoordinatorCore;
 import io.capsuledb.scl.frame.SclMessage;
 import io.capsuledb.scl.worker.WorkerInput;
@@ -44,6 +45,7 @@ public final class SclSimulation implements Simulation {
     SclSim.Faults faults = Knobs.with(SclSim.Faults.of(new SplittableRandom(seed)), given);
     SclSim sim = run(seed, faults, Long.parseLong(given.getOrDefault(CHAOS_MS, DEFAULT_CHAOS_MS)));
     SortedMap<String, Long> reached = sim.coverage.counts();
+    reached.put("total: events", sim.events());
     reached.put("total: transactions", sim.committedTransactions());
     reached.put("total: SYNCs", (long) sim.syncCount());
     reached.put("total: takeovers", sim.takeovers);
@@ -87,6 +89,7 @@ public final class SclSimulation implements Simulation {
       takeOver(sim, LOSSES.get((int) (seed % LOSSES.size())));
       converge(sim);
       sim.checkAtEnd();
+      sim.coverage.hit(WorkBudget.PROPERTY);
       return sim;
     } catch (RuntimeException | AssertionError e) {
       throw new AssertionError("seed " + seed + ": " + e.getMessage() + "\n" + sim.state(), e);
