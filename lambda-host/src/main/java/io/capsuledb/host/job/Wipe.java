@@ -10,8 +10,10 @@ import java.util.List;
 import java.util.Locale;
 
 /**
- * What RESET does to the heap of a JVM with the serial collector: what is free afterwards is given
- * back to the system, which clears it, or is overwritten with zeros.
+ * Clears the free heap of a JVM with the serial collector, for a coordinator that goes on with
+ * other capsules: what is free afterwards is given back to the system, which clears it, or is
+ * overwritten with zeros. Not all copies are reached: RESET of a worker begins a new program
+ * instead.
  *
  * <p>A full collection moves what lives to the beginning of the old generation. Arrays of zeros
  * that live through one collection lie right behind it, so that what was there is overwritten when
@@ -20,7 +22,7 @@ import java.util.Locale;
  * survivor spaces by arrays that are copied into them.
  *
  * <p>What lies outside the heap is cleared by whoever holds it. With another collector, or a heap
- * that may not shrink, less is reached; docs/launch.md says what a worker has to be started with.
+ * that may not shrink, less is reached; bin/capsule says what a coordinator is started with.
  */
 final class Wipe {
 

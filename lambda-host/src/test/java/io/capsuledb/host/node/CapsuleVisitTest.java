@@ -22,6 +22,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Function;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -40,16 +41,19 @@ class CapsuleVisitTest {
   @TempDir private Path directory;
 
   private CapsuleVisit.Generations visit(
-      int number, String replicas, CapsuleName capsule, ApplicationKey key, ApplicationKey next) {
+      String name,
+      String replicas,
+      CapsuleName capsule,
+      Function<CapsuleVisit, CapsuleVisit.Generations> task) {
     try (CapsuleVisit visit =
         CapsuleVisit.open(
-            directory.resolve("visit-" + number),
+            directory.resolve(name),
             List.of(replicas),
             LinkSecurity.PLAIN,
             capsule,
             clock,
             entropy)) {
-      return next == key ? visit.look(key) : visit.rotate(key, next);
+      return task.apply(visit);
     }
   }
 
@@ -99,7 +103,7 @@ class CapsuleVisitTest {
           CapsuleFounding.findOrFound(
               directory.resolve("client"), replicas, LinkSecurity.PLAIN, owner, clock, entropy);
       CapsuleName capsule = MetadataCodec.nameOf(metadata);
-      CapsuleVisit.Generations found = visit(1, replicas, capsule, first, first);
+      CapsuleVisit.Generations found = visit("look", replicas, capsule, visit -> visit.look(first));
       assertThat(found.inForce()).isZero();
       assertThat(found.newest()).isZero();
       try (CapsuleMember member = join(1, replicas, capsule, first, found)) {
@@ -113,7 +117,8 @@ class CapsuleVisitTest {
               .get(60, TimeUnit.SECONDS);
         }
       }
-      CapsuleVisit.Generations rotated = visit(2, replicas, capsule, first, second);
+      CapsuleVisit.Generations rotated =
+          visit("rotate", replicas, capsule, visit -> visit.rotate(first, second));
       assertThat(rotated.inForce()).isEqualTo(1);
       try (CapsuleMember member = join(2, replicas, capsule, second, rotated)) {
         member.awaitReady(READY_MS);
