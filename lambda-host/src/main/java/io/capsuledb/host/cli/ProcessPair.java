@@ -99,8 +99,7 @@ final class ProcessPair {
           hostGone("its end of the pipe is closed");
         });
     Node node = start.apply(side);
-    Runtime.getRuntime()
-        .addShutdownHook(new Thread(() -> ServeCommand.stop(node), "capsule-stop"));
+    Runtime.getRuntime().addShutdownHook(new Thread(() -> ServeCommand.stop(node), "capsule-stop"));
     return node;
   }
 

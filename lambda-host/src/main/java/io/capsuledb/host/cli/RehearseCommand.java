@@ -111,8 +111,21 @@ final class RehearseCommand implements Callable<Integer> {
     run(nowhere, "", "fn", "load", "--replace", "--connect", at, library.toString());
     for (String function : List.of("empty", "copy", "count")) {
       run(
-          nowhere, "", "fn", "bench", "--connect", at, "--each-ms", CALLS_MS, "--pipeline", "4",
-          "--key", "user1", "--key", "copied", function);
+          nowhere,
+          "",
+          "fn",
+          "bench",
+          "--connect",
+          at,
+          "--each-ms",
+          CALLS_MS,
+          "--pipeline",
+          "4",
+          "--key",
+          "user1",
+          "--key",
+          "copied",
+          function);
     }
   }
 

@@ -140,8 +140,7 @@ final class ServeCommand implements Callable<Integer> {
       return serveByWorkers(options);
     }
     if (options.enclave()) {
-      return ProcessPair.host(
-          options, originalArguments(spec), this::announce, this::watchParent);
+      return ProcessPair.host(options, originalArguments(spec), this::announce, this::watchParent);
     }
     LocalOutside outside = new LocalOutside(options);
     outside.hardened(harden());

@@ -310,7 +310,8 @@ public final class Node implements AutoCloseable {
     List<String> routers =
         new ArrayList<>(options.join().stream().map(HostPort::toString).toList());
     if (options.router().isPresent()) {
-      routers.addFirst(embeddedRouter(options, outside, options.router().get(), routers, scheduler));
+      routers.addFirst(
+          embeddedRouter(options, outside, options.router().get(), routers, scheduler));
     }
     LinkKey linkKey = started("link-key", LinkKey.draw(entropy));
     SharedWorker joined =

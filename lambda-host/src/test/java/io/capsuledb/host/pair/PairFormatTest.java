@@ -31,6 +31,7 @@ import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -216,6 +217,11 @@ class PairFormatTest {
     @Override
     public void scan(long writer, long fromSequence, Visitor visitor) {
       disk.scan(writer, fromSequence, visitor);
+    }
+
+    @Override
+    public void audit(Consumer<String> findings) {
+      disk.audit(findings);
     }
 
     @Override

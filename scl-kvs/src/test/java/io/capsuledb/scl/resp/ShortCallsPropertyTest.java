@@ -30,9 +30,7 @@ class ShortCallsPropertyTest {
       }
       assertThat(spent)
           .isLessThanOrEqualTo(
-              (now - began) / ShortCalls.SHARE
-                  + ShortCalls.SAVED_NANOS
-                  + ShortCalls.MOST_NANOS);
+              (now - began) / ShortCalls.SHARE + ShortCalls.SAVED_NANOS + ShortCalls.MOST_NANOS);
     }
     assertThat(spent).isGreaterThan(ShortCalls.SAVED_NANOS / 2);
   }
