@@ -384,8 +384,10 @@ class PairFormatTest {
     List<String> written = new ArrayList<>();
     try (Ring out = Ring.create(small);
         Ring back = Ring.create(small);
-        RingReader reads = Ring.open(out.path()).reader(() -> true)) {
-      PairLink link = new PairLink("writes", Ring.open(back.path()), out, () -> true);
+        RingReader reads = out.reader(() -> true);
+        PairLink link =
+            new PairLink(
+                "writes", Ring.open(back.path()), Ring.open(out.path()), () -> true)) {
       PairStreams streams = new PairStreams(link);
       streams.opened(
           1,
@@ -405,40 +407,39 @@ class PairFormatTest {
       for (String text = took0(reads); !text.isEmpty(); text = took0(reads)) {
         written.add("> " + text);
       }
-      link.close();
     }
     assertThat(written).isEqualTo(golden);
     try (Ring in = Ring.create(small);
         Ring back = Ring.create(small);
-        RingWriter writes = Ring.open(in.path()).writer(() -> true)) {
-      try (PairLink link = new PairLink("reads", in, Ring.open(back.path()), () -> true)) {
-        link.start(receiver);
-        for (String line : golden) {
-          assertThat(writes.send(frame(line), PATIENCE_MS)).isTrue();
-        }
-        List<String> all = new ArrayList<>();
-        while (all.size() < 6 + 8) {
-          String one = heard.poll(PATIENCE_MS, TimeUnit.MILLISECONDS);
-          assertThat(one).isNotNull();
-          all.add(one);
-        }
-        assertThat(all)
-            .containsExactly(
-                "opened 1 /127.0.0.1:40000 /[0:0:0:0:0:0:0:0]:6380",
-                "bytes 1 6",
-                "bytes 1 100",
-                "taken 1 106",
-                "ended 1",
-                "closed 1",
-                "CALL 1000000000007 4",
-                "ANSWER 1000000000007 4",
-                "LINK_OPENED 1000000000007 4",
-                "LINK_RECEIVED 1000000000007 4",
-                "LINK_CLOSED 1000000000007 4",
-                "LINK_SEND 1000000000007 4",
-                "LINK_DROP 1000000000007 4",
-                "LINK_ROOM 1000000000007 4");
+        RingWriter writes = in.writer(() -> true);
+        PairLink link =
+            new PairLink("reads", Ring.open(in.path()), Ring.open(back.path()), () -> true)) {
+      link.start(receiver);
+      for (String line : golden) {
+        assertThat(writes.send(frame(line), PATIENCE_MS)).isTrue();
       }
+      List<String> all = new ArrayList<>();
+      while (all.size() < 6 + 8) {
+        String one = heard.poll(PATIENCE_MS, TimeUnit.MILLISECONDS);
+        assertThat(one).isNotNull();
+        all.add(one);
+      }
+      assertThat(all)
+          .containsExactly(
+              "opened 1 /127.0.0.1:40000 /[0:0:0:0:0:0:0:0]:6380",
+              "bytes 1 6",
+              "bytes 1 100",
+              "taken 1 106",
+              "ended 1",
+              "closed 1",
+              "CALL 1000000000007 4",
+              "ANSWER 1000000000007 4",
+              "LINK_OPENED 1000000000007 4",
+              "LINK_RECEIVED 1000000000007 4",
+              "LINK_CLOSED 1000000000007 4",
+              "LINK_SEND 1000000000007 4",
+              "LINK_DROP 1000000000007 4",
+              "LINK_ROOM 1000000000007 4");
     }
   }
 
