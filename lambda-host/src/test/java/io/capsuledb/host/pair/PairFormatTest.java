@@ -386,8 +386,7 @@ class PairFormatTest {
         Ring back = Ring.create(small);
         RingReader reads = out.reader(() -> true);
         PairLink link =
-            new PairLink(
-                "writes", Ring.open(back.path()), Ring.open(out.path()), () -> true)) {
+            new PairLink("writes", Ring.open(back.path()), Ring.open(out.path()), () -> true)) {
       PairStreams streams = new PairStreams(link);
       streams.opened(
           1,
