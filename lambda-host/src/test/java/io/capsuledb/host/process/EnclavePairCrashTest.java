@@ -25,6 +25,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.condition.EnabledOnOs;
@@ -264,6 +265,7 @@ class EnclavePairCrashTest {
 
   /** A worker whose enclave process has no socket hears another one, by the host's links. */
   @Test
+  @Tag("long")
   void aWorkerInTwoProcessesBeginsAnewWhenItsEnclaveDies() throws Exception {
     String replicas = startReplicas();
     String router = "127.0.0.1:" + freePort();
