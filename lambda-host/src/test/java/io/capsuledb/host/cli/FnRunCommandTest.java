@@ -73,7 +73,7 @@ final class FnRunCommandTest {
                   return native(n - 1) }}) : 'z' }
                 print(eval(rep('(', 2400) + 1 + rep(')', 2400)));
                 print(down(9900));
-                print(/^(?:.|\n)*$/.test(rep('x', 4900)));
+                print(/^(?:.|\\n)*$/.test(rep('x', 4900)));
                 print(new RegExp(rep('(?:', 9000) + 'x' + rep(')', 9000)).test('x'));
                 print(native(450));
                 try { down(20000) } catch (e) { print(e.name) }
