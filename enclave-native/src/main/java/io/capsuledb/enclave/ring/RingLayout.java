@@ -45,6 +45,9 @@ final class RingLayout {
   /** Before each message: its length and four reserved bytes. */
   static final int MESSAGE_HEADER = 8;
 
+  /** What processors move between each other at once. */
+  static final int LINE_BYTES = 64;
+
   /** Messages begin at multiples of this. */
   static final int ALIGNMENT = 8;
 

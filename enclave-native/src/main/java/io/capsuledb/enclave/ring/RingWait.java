@@ -22,6 +22,9 @@ final class RingWait {
   private static final long LEAST_SPIN_NS = 2_000;
   private static final int CHECKS_PER_CLOCK = 32;
 
+  /** Looks without a pause between them: one pause takes as long as a line of memory to arrive. */
+  private static final int EAGER_CHECKS = 256;
+
   private final MemorySegment memory;
   private final long flag;
   private final BooleanSupplier peerLives;
@@ -85,6 +88,11 @@ final class RingWait {
   }
 
   private static boolean spin(BooleanSupplier ready, long forNs, long began) {
+    for (int i = 0; i < EAGER_CHECKS; i++) {
+      if (ready.getAsBoolean()) {
+        return true;
+      }
+    }
     do {
       for (int i = 0; i < CHECKS_PER_CLOCK; i++) {
         if (ready.getAsBoolean()) {

@@ -37,6 +37,8 @@ public final class ScriptCancellation {
 
   synchronized void end(ScriptHeap heap) {
     running = null;
-    heap.clearCancel();
+    if (cancelled) {
+      heap.clearCancel();
+    }
   }
 }

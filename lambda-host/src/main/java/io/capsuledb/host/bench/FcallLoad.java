@@ -32,12 +32,12 @@ public final class FcallLoad {
   /**
    * Measures.
    *
-   * @param eachMs for how long, in milliseconds; a quarter of it before, to warm up
+   * @param eachMs for how long, in milliseconds; as long before, to warm up
    * @return replies per second
    * @throws io.capsuledb.core.error.CapsuleException what the server answered, if it was an error
    */
   public double perSecond(long eachMs, Clock clock) {
-    run(Math.max(1, eachMs / 4), clock);
+    run(eachMs, clock);
     return run(eachMs, clock);
   }
 

@@ -18,7 +18,7 @@ import picocli.CommandLine.Option;
     description = {
       "",
       "mode is none where one process does everything, process where the keys, the memory and the",
-      "procedures have one of their own (capsule serve --enclave process). Each measure is on, or",
+      "procedures have one of their own (--enclave process). Each measure is on, or",
       "off with the reason. What the process says of itself is as true as the process: it is no",
       "attestation.",
       ""

@@ -1,6 +1,7 @@
 package io.capsuledb.host.cli;
 
 import io.capsuledb.core.error.InvalidRequestException;
+import io.capsuledb.core.error.UnavailableException;
 import io.capsuledb.core.system.SystemClock;
 import io.capsuledb.core.system.SystemEntropy;
 import io.capsuledb.enclave.script.Loaded;
@@ -22,6 +23,8 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -51,6 +54,12 @@ import picocli.CommandLine.Parameters;
 final class FnRunCommand implements Callable<Integer> {
 
   private static final int MEBI = 20;
+
+  /**
+   * What the engine's own limits need, which are by depth: the compiler's nesting, the executor of
+   * regular expressions, functions called by built-in ones. Of a smaller stack they are cut short.
+   */
+  private static final long STACK_BYTES = 64L << MEBI;
 
   /** Exit codes of this command, beside those of all. */
   private static final int THREW = 1;
@@ -96,8 +105,8 @@ final class FnRunCommand implements Callable<Integer> {
   @Option(
       names = "--call-depth",
       paramLabel = "N",
-      description = "Functions active at once, 10 to 10,000; 1,000 if not given.")
-  private int callDepth = 1_000;
+      description = "Functions active at once, 10 to 10,000; 10,000 if not given.")
+  private int callDepth = 10_000;
 
   @Option(
       names = "--host-calls",
@@ -125,6 +134,25 @@ final class FnRunCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException {
+    FutureTask<Integer> running = new FutureTask<>(this::run);
+    Thread.ofPlatform().name("fn-run").stackSize(STACK_BYTES).start(running);
+    try {
+      return running.get();
+    } catch (ExecutionException e) {
+      if (e.getCause() instanceof IOException failed) {
+        throw failed;
+      }
+      if (e.getCause() instanceof RuntimeException failed) {
+        throw failed;
+      }
+      throw new IllegalStateException(e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new UnavailableException("interrupted while the program ran", e);
+    }
+  }
+
+  private int run() throws IOException {
     if (heapMb < 1 || heapMb > ScriptLimits.MAX_HEAP_BYTES >> MEBI) {
       throw new InvalidRequestException("--heap-mb is " + heapMb + "; allowed is 1 to 1024");
     }

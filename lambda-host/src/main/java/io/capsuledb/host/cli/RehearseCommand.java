@@ -1,6 +1,7 @@
 package io.capsuledb.host.cli;
 
 import io.capsuledb.core.error.StorageException;
+import io.capsuledb.enclave.script.ScriptEngine;
 import io.capsuledb.host.config.ServeOptions;
 import io.capsuledb.host.config.ServeSetting;
 import io.capsuledb.host.log.EventLog;
@@ -36,6 +37,16 @@ final class RehearseCommand implements Callable<Integer> {
 
   private static final int OPERATIONS = 40_000;
   private static final int KEYS = 2_000;
+  private static final String CALLS_MS = "250";
+
+  private static final String LIBRARY =
+      """
+      #!js name=rehearsal
+      register_function('empty', function () {});
+      register_function('copy', function (keys) { put(keys[1], get(keys[0])) });
+      register_function('count', function (keys) {
+        return {is: incr('n', 1), was: exists(keys[0]), list: ['a', 1.5, null]} });
+      """;
 
   @Parameters(paramLabel = "WHAT", description = "short: commands that end; long: a server.")
   private String what = "";
@@ -83,12 +94,39 @@ final class RehearseCommand implements Callable<Integer> {
           Node.start(options, isProtected -> null, VersionCommand.version(), () -> {})) {
         String at = "127.0.0.1:" + node.address().getPort();
         run(nowhere, trace(), "load", "--connect", at, "-");
+        rehearseCalls(directory, at, nowhere);
         if (node.httpAddress() != null) {
           scrape(node.httpAddress(), nowhere);
         }
       }
     }
     run(nowhere, "", "verify", data);
+  }
+
+  private void rehearseCalls(Path directory, String at, PrintStream nowhere) throws IOException {
+    if (ScriptEngine.unavailable() != null) {
+      return;
+    }
+    Path library = Files.writeString(directory.resolve("library.js"), LIBRARY);
+    run(nowhere, "", "fn", "load", "--replace", "--connect", at, library.toString());
+    for (String function : List.of("empty", "copy", "count")) {
+      run(
+          nowhere,
+          "",
+          "fn",
+          "bench",
+          "--connect",
+          at,
+          "--each-ms",
+          CALLS_MS,
+          "--pipeline",
+          "4",
+          "--key",
+          "user1",
+          "--key",
+          "copied",
+          function);
+    }
   }
 
   private static void scrape(InetSocketAddress http, PrintStream nowhere) throws IOException {

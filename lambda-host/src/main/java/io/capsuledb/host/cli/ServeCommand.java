@@ -1,7 +1,5 @@
 package io.capsuledb.host.cli;
 
-import io.capsuledb.core.error.InvalidRequestException;
-import io.capsuledb.core.error.UnavailableException;
 import io.capsuledb.enclave.ProcessHardening;
 import io.capsuledb.host.config.ServeOptions;
 import io.capsuledb.host.config.ServeOptionsFile;
@@ -9,7 +7,6 @@ import io.capsuledb.host.config.ServeSetting;
 import io.capsuledb.host.log.EventLog;
 import io.capsuledb.host.node.LocalOutside;
 import io.capsuledb.host.node.Node;
-import io.capsuledb.host.pair.EnclaveSide;
 import io.capsuledb.host.process.EnclaveHost;
 import io.capsuledb.host.process.LocalWorkers;
 import io.capsuledb.host.terminal.Passphrase;
@@ -22,7 +19,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -106,7 +102,7 @@ final class ServeCommand implements Callable<Integer> {
     return report(ProcessHardening.apply());
   }
 
-  private static Map<String, String> report(List<ProcessHardening.Measure> measures) {
+  static Map<String, String> report(List<ProcessHardening.Measure> measures) {
     Map<String, String> report = new LinkedHashMap<>();
     for (ProcessHardening.Measure measure : measures) {
       String failure = measure.failure();
@@ -126,13 +122,25 @@ final class ServeCommand implements Callable<Integer> {
     EventLog.install(context.streams().err(), options.logLevel());
     String pair = rings;
     if (pair != null) {
-      return trusted(options, pair);
+      ProcessPair.trusted(
+          pair,
+          context.streams().in(),
+          side ->
+              Node.start(
+                  options,
+                  side,
+                  side,
+                  isProtected -> passphrase(options, isProtected),
+                  VersionCommand.version(),
+                  () -> System.exit(ExitCodes.OK)));
+      awaitEnd();
+      return ExitCodes.OK;
     }
     if (workers != 1) {
       return serveByWorkers(options);
     }
     if (options.enclave()) {
-      return host(options);
+      return ProcessPair.host(options, originalArguments(spec), this::announce, this::watchParent);
     }
     LocalOutside outside = new LocalOutside(options);
     outside.hardened(harden());
@@ -148,98 +156,22 @@ final class ServeCommand implements Callable<Integer> {
             () -> System.exit(ExitCodes.OK));
     Runtime.getRuntime().addShutdownHook(new Thread(() -> stop(node), "capsule-stop"));
     announce(node.address(), node.httpAddress());
-    if (untilInputEnds) {
-      ParentWatch.start(context.streams().in());
-    }
+    watchParent();
     awaitEnd();
     return ExitCodes.OK;
   }
 
-  /** The process of a pair that has sockets and disks, and no keys. */
-  private int host(ServeOptions options) {
-    List<String> arguments =
-        spec.root().commandLine().getParseResult().originalArgs().stream()
-            .filter(word -> !word.equals(ParentWatch.FLAG))
-            .toList();
-    // Not in a try: it lives until the process ends, and the hook closes it.
-    @SuppressWarnings("resource")
-    EnclaveHost host = new EnclaveHost(options, arguments);
-    Runtime.getRuntime()
-        .addShutdownHook(
-            new Thread(
-                () -> {
-                  EventLog.info("host.stopping");
-                  host.close();
-                  EventLog.info("host.stopped");
-                  Runtime.getRuntime().halt(ExitCodes.OK);
-                },
-                "capsule-stop"));
-    host.start();
-    Integer failed = host.awaitReady();
-    if (failed != null) {
-      // It has said why. Not by the hook, which ends with 0.
-      host.close();
-      Runtime.getRuntime().halt(failed);
-    }
-    announce(host.address(), host.httpAddress());
+  private void watchParent() {
     if (untilInputEnds) {
       ParentWatch.start(context.streams().in());
     }
-    int code = host.awaitEnd();
-    host.close();
-    Runtime.getRuntime().halt(code);
-    return code;
   }
 
-  /** The process of a pair that has the keys, and neither sockets nor disks. */
-  private int trusted(ServeOptions options, String pair) {
-    Map<String, String> measures = harden();
-    int comma = pair.indexOf(',');
-    if (comma < 0) {
-      throw new InvalidRequestException(EnclaveHost.RINGS_FLAG + " names two rings");
-    }
-    AtomicBoolean hostLives = new AtomicBoolean(true);
-    // Closed with the node.
-    @SuppressWarnings("resource")
-    EnclaveSide side =
-        EnclaveSide.open(
-            Path.of(pair.substring(0, comma)),
-            Path.of(pair.substring(comma + 1)),
-            hostLives::get,
-            () -> {
-              OpenEverything.now();
-              measures.putAll(report(ProcessHardening.seal()));
-              return measures;
-            },
-            why -> hostGone(String.valueOf(why.getMessage())));
-    HostWatch.start(
-        context.streams().in(),
-        () -> {
-          hostLives.set(false);
-          hostGone("its end of the pipe is closed");
-        });
-    @SuppressWarnings("resource")
-    Node node =
-        Node.start(
-            options,
-            side,
-            side,
-            isProtected -> passphrase(options, isProtected),
-            VersionCommand.version(),
-            () -> System.exit(ExitCodes.OK));
-    Runtime.getRuntime().addShutdownHook(new Thread(() -> stop(node), "capsule-stop"));
-    awaitEnd();
-    return ExitCodes.OK;
-  }
-
-  /** Without the host nothing more can be made durable, nor said to anybody. */
-  private static void hostGone(String reason) {
-    EventLog.error(
-        "enclave.host_lost",
-        new UnavailableException("the host process is gone: " + reason),
-        "consequence",
-        "writes that were not answered may be lost");
-    Runtime.getRuntime().halt(ExitCodes.UNAVAILABLE);
+  /** What the user typed, for the other process of a pair to be given the same. */
+  static List<String> originalArguments(CommandSpec spec) {
+    return spec.root().commandLine().getParseResult().originalArgs().stream()
+        .filter(word -> !word.equals(ParentWatch.FLAG))
+        .toList();
   }
 
   /** Looks after workers, which are processes of their own. */
@@ -272,9 +204,7 @@ final class ServeCommand implements Callable<Integer> {
             + String.join(", ", running.addresses().stream().map(Object::toString).toList()));
     out.flush();
     EventLog.info("node.ready", "listen", running.addresses().getFirst(), "workers", workers);
-    if (untilInputEnds) {
-      ParentWatch.start(context.streams().in());
-    }
+    watchParent();
     running.awaitEnd();
     return ExitCodes.FAILED;
   }
@@ -335,7 +265,7 @@ final class ServeCommand implements Callable<Integer> {
    * Stops in order, then ends the process with 0: to be told to stop is no failure, though the JVM
    * would report the signal as one.
    */
-  private static void stop(Node node) {
+  static void stop(Node node) {
     EventLog.info("node.stopping");
     node.close();
     EventLog.info("node.stopped");

@@ -9,6 +9,7 @@ import io.capsuledb.host.config.ServeOptionsFile;
 import io.capsuledb.host.config.ServeSetting;
 import io.capsuledb.host.log.EventLog;
 import io.capsuledb.host.node.Node;
+import io.capsuledb.host.process.EnclaveHost;
 import io.capsuledb.host.terminal.Passphrase;
 import java.io.PrintStream;
 import java.net.InetSocketAddress;
@@ -42,6 +43,9 @@ import picocli.CommandLine.Spec;
       "",
       "A worker that was silent for too long is replaced by the others. It begins anew by itself;",
       "its clients are disconnected meanwhile.",
+      "",
+      "With --enclave process the links to replicas and routers, and a router of its own, are in the",
+      "host process, which has no key.",
       ""
     },
     footer = {
@@ -74,6 +78,12 @@ final class WorkerCommand implements Callable<Integer> {
       description = "Stop when the standard input ends: used where it is started by another one.")
   private boolean untilInputEnds;
 
+  @Option(
+      names = EnclaveHost.RINGS_FLAG,
+      hidden = true,
+      description = "Be the trusted process of a pair: used by 'capsule worker --enclave process'.")
+  private @Nullable String rings;
+
   @Spec private CommandSpec spec = CommandSpec.create();
 
   private final CommandContext context;
@@ -94,6 +104,21 @@ final class WorkerCommand implements Callable<Integer> {
   public Integer call() {
     ServeOptions options = options(null);
     EventLog.install(context.streams().err(), options.logLevel());
+    String pair = rings;
+    if (pair != null) {
+      return trusted(options, pair);
+    }
+    if (options.enclave()) {
+      return ProcessPair.host(
+          options,
+          ServeCommand.originalArguments(spec),
+          this::announce,
+          () -> {
+            if (untilInputEnds) {
+              ParentWatch.start(context.streams().in());
+            }
+          });
+    }
     ServeCommand.harden();
     Runtime.getRuntime().addShutdownHook(new Thread(this::stop, "capsule-stop"));
     if (untilInputEnds) {
@@ -107,7 +132,7 @@ final class WorkerCommand implements Callable<Integer> {
         Node node = begin(options);
         // The same address after a restart, though any free one was asked for.
         options = options(ServeCommand.text(node.address()));
-        announce(node);
+        announce(node.address(), node.httpAddress());
         node.onWorkerOver(failed -> over.countDown());
         over.await();
         end();
@@ -136,6 +161,34 @@ final class WorkerCommand implements Callable<Integer> {
         return ExitCodes.OK;
       }
     }
+  }
+
+  /** One life of a worker: the host process begins the next. */
+  private int trusted(ServeOptions options, String pair) {
+    Node node =
+        ProcessPair.trusted(
+            pair,
+            context.streams().in(),
+            side ->
+                Node.start(
+                    options,
+                    side,
+                    side,
+                    isProtected -> passphrase(options, isProtected),
+                    VersionCommand.version(),
+                    () -> System.exit(ExitCodes.OK)));
+    CountDownLatch over = new CountDownLatch(1);
+    node.onWorkerOver(failed -> over.countDown());
+    try {
+      over.await();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+    EventLog.info("worker.begins_anew");
+    node.close();
+    // Not by the hook, which ends with 0: then the host would not start it again.
+    Runtime.getRuntime().halt(ExitCodes.UNAVAILABLE);
+    return ExitCodes.UNAVAILABLE;
   }
 
   private Node begin(ServeOptions options) {
@@ -188,12 +241,11 @@ final class WorkerCommand implements Callable<Integer> {
         : Passphrase.given(file, context.streams().in(), context.environment());
   }
 
-  private void announce(Node node) {
+  private void announce(InetSocketAddress address, @Nullable InetSocketAddress http) {
     PrintStream out = context.streams().out();
-    InetSocketAddress http = node.httpAddress();
     out.println(
         "worker is ready for Redis clients on "
-            + ServeCommand.text(node.address())
+            + ServeCommand.text(address)
             + (http == null ? "" : ", metrics on http://" + ServeCommand.text(http) + "/metrics"));
     out.flush();
   }

@@ -283,10 +283,6 @@ public final class ServeOptions {
         throw new InvalidRequestException(
             "replicas is not set: a worker shares data that are on replicas");
       }
-      if (shared && enclave) {
-        throw new InvalidRequestException(
-            "enclave is 'process', which is for 'capsule serve' only: leave it out");
-      }
       if (!shared && forOthers != null) {
         throw new InvalidRequestException(
             forOthers.key()

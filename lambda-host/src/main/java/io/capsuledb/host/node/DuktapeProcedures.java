@@ -116,6 +116,9 @@ final class DuktapeProcedures implements ProcedureEngine {
   }
 
   private static ScriptValue textOrBytes(byte[] value) {
+    if (isAscii(value)) {
+      return ScriptValue.of(new String(value, StandardCharsets.ISO_8859_1));
+    }
     try {
       return ScriptValue.of(
           StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(value)).toString());
@@ -123,6 +126,14 @@ final class DuktapeProcedures implements ProcedureEngine {
       // No text, so bytes.
       return ScriptValue.of(value);
     }
+  }
+
+  private static boolean isAscii(byte[] value) {
+    int all = 0;
+    for (byte one : value) {
+      all |= one;
+    }
+    return all >= 0;
   }
 
   private static ProcedureOutcome outcome(ScriptOutcome outcome) {

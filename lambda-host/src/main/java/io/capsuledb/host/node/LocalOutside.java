@@ -92,6 +92,12 @@ public final class LocalOutside implements Outside, AutoCloseable {
   }
 
   @Override
+  public Function<Transport.Events, Network> routers(
+      LinkSecurity security, int maxLinks, Telemetry telemetry) {
+    return LinkNetwork.ofRouters(security, maxLinks, telemetry);
+  }
+
+  @Override
   public @Nullable ClientStreams door() {
     return null;
   }

@@ -74,6 +74,9 @@ public final class Node implements AutoCloseable {
   private static final long POLL_WITHOUT_ROUTERS_MS = 50;
   private static final long READY_MS = 120_000;
 
+  /** Links of a worker to routers, with those that are being closed. */
+  private static final int WORKER_LINKS = 16;
+
   private static final long REPLAY_REPORT_NANOS = TimeUnit.SECONDS.toNanos(3);
 
   /** Where passphrases come from. */
@@ -213,7 +216,7 @@ public final class Node implements AutoCloseable {
     db.onDurable(() -> reportFailure(db));
     addGauges(db, storeBytes);
     if (replicated != null && workerKeys != null) {
-      SharedWorker started = share(options, db, replicated, workerKeys, appended);
+      SharedWorker started = share(options, outside, db, replicated, workerKeys, appended);
       resp.sharing(started);
       resp.info("workers", started::info);
       worker = started;
@@ -298,6 +301,7 @@ public final class Node implements AutoCloseable {
   /** Waits until this worker has merged what the others have. */
   private SharedWorker share(
       ServeOptions options,
+      Outside outside,
       CapsuleDb db,
       ReplicatedCapsule replicated,
       KeyRing keys,
@@ -306,7 +310,8 @@ public final class Node implements AutoCloseable {
     List<String> routers =
         new ArrayList<>(options.join().stream().map(HostPort::toString).toList());
     if (options.router().isPresent()) {
-      routers.addFirst(embeddedRouter(options, options.router().get(), routers, scheduler));
+      routers.addFirst(
+          embeddedRouter(options, outside, options.router().get(), routers, scheduler));
     }
     LinkKey linkKey = started("link-key", LinkKey.draw(entropy));
     SharedWorker joined =
@@ -332,7 +337,7 @@ public final class Node implements AutoCloseable {
                             linkKey.identity(),
                             routers,
                             new MulticastClient.Ports(clock, entropy, scheduler, telemetry),
-                            LinkNetwork.ofRouters(options.replicaLinks(), 16, telemetry),
+                            outside.routers(options.replicaLinks(), WORKER_LINKS, telemetry),
                             hears)));
     if (!joined.awaitReady(READY_MS)) {
       CapsuleException why = joined.failure();
@@ -346,7 +351,11 @@ public final class Node implements AutoCloseable {
 
   /** A router in this process; returns where it listens. */
   private String embeddedRouter(
-      ServeOptions options, HostPort listen, List<String> parents, Scheduler scheduler) {
+      ServeOptions options,
+      Outside outside,
+      HostPort listen,
+      List<String> parents,
+      Scheduler scheduler) {
     RouterOptions routing = RouterOptions.defaults();
     RouterServer router =
         started(
@@ -358,7 +367,7 @@ public final class Node implements AutoCloseable {
                 "",
                 List.copyOf(parents),
                 new RouterServer.Ports(clock, entropy, scheduler, telemetry),
-                LinkNetwork.ofRouters(
+                outside.routers(
                     options.replicaLinks(), RouterServer.links(routing).maxLinks(), telemetry)));
     HostPort listening = LinkNetwork.listening(router.address());
     EventLog.info("router.ready", "listen", listening, "parents", parents.size());

@@ -133,7 +133,13 @@ public final class EnclaveSide implements Outside, AutoCloseable {
   @Override
   public Function<Transport.Events, Network> links(LinkSecurity security, Telemetry telemetry) {
     // How they are secured the host knows from the same settings.
-    return networks::start;
+    return events -> networks.start(HostNetworks.FOR_REPLICAS, events);
+  }
+
+  @Override
+  public Function<Transport.Events, Network> routers(
+      LinkSecurity security, int maxLinks, Telemetry telemetry) {
+    return events -> networks.start(maxLinks, events);
   }
 
   @Override

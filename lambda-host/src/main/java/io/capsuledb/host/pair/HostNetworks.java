@@ -7,12 +7,16 @@ import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
+import java.util.function.IntFunction;
 
-/** The links to replicas, which the other process speaks over. Thread-safe. */
+/** The links to replicas and among routers, which the other process speaks over. Thread-safe. */
 final class HostNetworks implements AutoCloseable {
 
   /** Bits of a link's number that are the network's own. */
   static final int LINK_BITS = 48;
+
+  /** Instead of how many links a network of routers may have: it is for replicas. */
+  static final int FOR_REPLICAS = 0;
 
   static final int MAX_NETWORKS = (1 << 15) - 1;
   private static final int MAX_OPEN = 16;
@@ -20,13 +24,18 @@ final class HostNetworks implements AutoCloseable {
   private static final int MAX_REASON_CHARS = 512;
 
   private final PairLink link;
-  private final Function<Transport.Events, Network> factory;
+  private final Function<Transport.Events, Network> replicas;
+  private final IntFunction<Function<Transport.Events, Network>> routers;
   private final Map<Integer, Network> networks = new ConcurrentHashMap<>();
   private final AtomicInteger numbers = new AtomicInteger();
 
-  HostNetworks(PairLink link, Function<Transport.Events, Network> factory) {
+  HostNetworks(
+      PairLink link,
+      Function<Transport.Events, Network> replicas,
+      IntFunction<Function<Transport.Events, Network>> routers) {
     this.link = link;
-    this.factory = factory;
+    this.replicas = replicas;
+    this.routers = routers;
   }
 
   private static long outer(int network, long inner) {
@@ -53,11 +62,15 @@ final class HostNetworks implements AutoCloseable {
     PairWriter answer = PairCalls.ok();
     return switch (op) {
       case NET_START -> {
+        int routerLinks = question.count(Outside.MAX_ROUTER_LINKS);
         int number = numbers.incrementAndGet();
         if (networks.size() >= MAX_OPEN || number > MAX_NETWORKS) {
           throw new InvalidRequestException("too many networks");
         }
-        networks.put(number, factory.apply(new Told(number)));
+        networks.put(
+            number,
+            (routerLinks == FOR_REPLICAS ? replicas : routers.apply(routerLinks))
+                .apply(new Told(number)));
         yield answer.u32(number);
       }
       case NET_LISTEN -> answer.text(known(question).listen(question.text(MAX_ADDRESS_BYTES)));

@@ -18,6 +18,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.Function;
+import java.util.function.IntFunction;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -37,12 +38,14 @@ public final class HostSide implements AutoCloseable {
    *
    * @param stores of the node's directory; the caller closes them
    * @param links makes what carries frames to replicas
+   * @param routers the same among workers and routers, given how many links there may be
    * @param door clients' sockets; the caller closes it
    * @param http where metrics are served, or null
    */
   public record Means(
       CapsuleStores stores,
       Function<Transport.Events, Network> links,
+      IntFunction<Function<Transport.Events, Network>> routers,
       ClientDoor door,
       @Nullable InetSocketAddress http) {}
 
@@ -108,7 +111,7 @@ public final class HostSide implements AutoCloseable {
     PairLink made = new PairLink("host", toHost, toEnclave, enclaveLives);
     link = made;
     calls = new PairCalls(made, PairCalls.ANSWER_MS);
-    networks = new HostNetworks(made, means.links());
+    networks = new HostNetworks(made, means.links(), means.routers());
     made.start(new Incoming());
   }
 

@@ -19,6 +19,9 @@ import org.jspecify.annotations.Nullable;
  */
 public interface Outside {
 
+  /** Most links of one network of routers. */
+  int MAX_ROUTER_LINKS = 4096;
+
   /**
    * What a node has to tell when it serves.
    *
@@ -40,6 +43,14 @@ public interface Outside {
 
   /** What carries frames to replicas. */
   Function<Transport.Events, Network> links(LinkSecurity security, Telemetry telemetry);
+
+  /**
+   * What carries frames among workers and routers.
+   *
+   * @param maxLinks at once; 1 to {@value #MAX_ROUTER_LINKS}
+   */
+  Function<Transport.Events, Network> routers(
+      LinkSecurity security, int maxLinks, Telemetry telemetry);
 
   /** Where clients' sockets are; null: the server opens them. */
   @Nullable ClientStreams door();

@@ -50,9 +50,14 @@ final class PairedNetworks {
     return (int) (number >>> HostNetworks.LINK_BITS);
   }
 
-  /** A network of its own. */
-  Network start(Transport.Events events) {
-    PairReader answer = calls.call(PairOp.NET_START);
+  /**
+   * A network of its own.
+   *
+   * @param routerLinks of a network of routers, how many at once; or {@link
+   *     HostNetworks#FOR_REPLICAS}
+   */
+  Network start(int routerLinks, Transport.Events events) {
+    PairReader answer = calls.call(PairOp.NET_START, new PairWriter().u32(routerLinks));
     int number = answer.count(HostNetworks.MAX_NETWORKS);
     answer.end();
     Paired network = new Paired(number, events);

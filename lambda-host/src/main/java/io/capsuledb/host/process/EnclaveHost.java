@@ -183,7 +183,11 @@ public final class EnclaveHost implements AutoCloseable {
     HostSide opened =
         HostSide.prepare(
             new HostSide.Means(
-                stores, local.links(options.replicaLinks(), Telemetry.NONE), door, httpAddress()),
+                stores,
+                local.links(options.replicaLinks(), Telemetry.NONE),
+                maxLinks -> local.routers(options.replicaLinks(), maxLinks, Telemetry.NONE),
+                door,
+                httpAddress()),
             firstReady::countDown,
             lost::complete);
     try {

@@ -58,6 +58,30 @@ final class FnRunCommandTest {
     assertThat(syntax.err()).startsWith("program.js:3: SyntaxError: ");
   }
 
+  /** As deep as the engine itself goes, whatever stack the JVM gives its threads. */
+  @Test
+  void depthIsLimitedByTheEngineAndNotByTheStack() throws IOException {
+    CliRun run =
+        CliRun.of(
+            "fn",
+            "run",
+            file(
+                """
+                function rep(s, n) { return new Array(n + 1).join(s) }
+                function down(n) { return n ? 1 + down(n - 1) : 0 }
+                function native(n) { return n ? String({toString: function () {
+                  return native(n - 1) }}) : 'z' }
+                print(eval(rep('(', 2400) + 1 + rep(')', 2400)));
+                print(down(9900));
+                print(/^(?:.|\\n)*$/.test(rep('x', 4900)));
+                print(new RegExp(rep('(?:', 9000) + 'x' + rep(')', 9000)).test('x'));
+                print(native(450));
+                try { down(20000) } catch (e) { print(e.name) }
+                """));
+    assertThat(run.exitCode()).as(run.toString()).isZero();
+    assertThat(run.out()).isEqualTo("1\n9900\ntrue\ntrue\nz\nRangeError\n");
+  }
+
   @Test
   void aLimitEndsWithTwo() throws IOException {
     CliRun time = CliRun.of("fn", "run", "--timeout-ms", "50", file("for (;;);"));

@@ -107,6 +107,10 @@ class HostilePeerFuzzTest {
                     events -> {
                       throw new UnavailableException("no links here");
                     },
+                    maxLinks ->
+                        events -> {
+                          throw new UnavailableException("no routers here");
+                        },
                     door,
                     null),
                 () -> {},

@@ -9,7 +9,12 @@ import io.capsuledb.host.client.RespClient;
 import io.capsuledb.host.config.HostPort;
 import io.capsuledb.host.config.ReplicaProcessOptions;
 import io.capsuledb.host.config.ReplicaSetting;
+import io.capsuledb.host.config.ServeOptions;
+import io.capsuledb.host.config.ServeSetting;
+import io.capsuledb.host.node.Node;
 import io.capsuledb.host.node.ReplicaNode;
+import java.net.InetAddress;
+import java.net.ServerSocket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -20,6 +25,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.condition.EnabledOnOs;
@@ -62,11 +68,15 @@ class EnclavePairCrashTest {
   }
 
   private void start(String... more) throws Exception {
+    startAs("serve", more);
+  }
+
+  private void startAs(String verb, String... more) throws Exception {
     Files.createDirectories(directory.resolve("log"));
     List<String> arguments =
         new ArrayList<>(
             List.of(
-                "serve",
+                verb,
                 "--enclave",
                 "process",
                 "--data",
@@ -221,8 +231,7 @@ class EnclavePairCrashTest {
     }
   }
 
-  @Test
-  void theLinksToReplicasAreTheHosts() throws Exception {
+  private String startReplicas() {
     List<ReplicaNode> replicas = new ArrayList<>();
     for (int i = 1; i <= 3; i++) {
       ReplicaNode replica =
@@ -245,9 +254,61 @@ class EnclavePairCrashTest {
       replicas.add(replica);
       running.add(replica);
     }
-    start(
-        "--replicas",
-        replicas.stream().map(one -> one.address().toString()).collect(Collectors.joining(",")));
+    return replicas.stream().map(one -> one.address().toString()).collect(Collectors.joining(","));
+  }
+
+  private static int freePort() throws Exception {
+    try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+      return socket.getLocalPort();
+    }
+  }
+
+  /** A worker whose enclave process has no socket hears another one, by the host's links. */
+  @Test
+  @Tag("long")
+  void aWorkerInTwoProcessesBeginsAnewWhenItsEnclaveDies() throws Exception {
+    String replicas = startReplicas();
+    String router = "127.0.0.1:" + freePort();
+    startAs("worker", "--replicas", replicas, "--router", router);
+    assertThat(field("system_calls")).isEqualTo("on");
+    assertThat(ask("FUNCTION", "LOAD", LIBRARY)).isEqualTo("count");
+    Path data = Files.createDirectories(directory.resolve("other"));
+    Files.copy(directory.resolve("data").resolve("owner.key"), data.resolve("owner.key"));
+    try (Node other =
+        Node.start(
+            ServeOptions.builder()
+                .shared(true)
+                .set(ServeSetting.DATA, "other", directory)
+                .set(ServeSetting.LISTEN, "127.0.0.1:0", directory)
+                .set(ServeSetting.HTTP, "none", directory)
+                .set(ServeSetting.MEMTABLE_MB, "16", directory)
+                .set(ServeSetting.REPLICAS, replicas, directory)
+                .set(ServeSetting.JOIN, router, directory)
+                .build(),
+            isProtected -> null,
+            "test",
+            () -> {})) {
+      HostPort there = new HostPort("127.0.0.1", other.address().getPort());
+      try (RespClient client = RespClient.open(ClientOptions.builder().address(there).build())) {
+        assertThat(ask(client, "SET", "from-other", "1").text()).isEqualTo("OK");
+        assertThat(ask("FCALL", "up", "1", "n")).isNotEqualTo("failed");
+        assertThat(within(PATIENCE_NANOS, () -> "1".equals(ask("GET", "from-other")))).isTrue();
+        assertThat(within(PATIENCE_NANOS, () -> ask(client, "GET", "n").text().equals("1")))
+            .isTrue();
+        ProcessHandle first = enclave();
+        first.destroyForcibly();
+        // Its lease has to end first, and what it left is sealed.
+        assertThat(within(PATIENCE_NANOS, () -> "1".equals(ask("GET", "n")))).isTrue();
+        assertThat(enclave().pid()).isNotEqualTo(first.pid());
+        assertThat(ask(client, "FCALL", "up", "1", "n")).isEqualTo(new Reply.Count(2));
+        assertThat(within(PATIENCE_NANOS, () -> "2".equals(ask("GET", "n")))).isTrue();
+      }
+    }
+  }
+
+  @Test
+  void theLinksToReplicasAreTheHosts() throws Exception {
+    start("--replicas", startReplicas());
     try (RespClient client = connect()) {
       for (int i = 0; i < 200; i++) {
         assertThat(ask(client, "SET", "k" + i, "v" + i).text()).isEqualTo("OK");

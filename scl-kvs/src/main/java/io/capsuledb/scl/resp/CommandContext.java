@@ -34,10 +34,16 @@ final class CommandContext {
   private long nowMs;
   private long fence;
   private long holdsSinceNanos;
+  private final ShortCalls shortCalls = new ShortCalls();
 
   CommandContext(CapsuleDb db, Clock clock) {
     this.db = db;
     this.clock = clock;
+  }
+
+  /** How much of this event loop's time procedures may take. */
+  ShortCalls shortCalls() {
+    return shortCalls;
   }
 
   /** Sets on whose behalf commands run from here on. */

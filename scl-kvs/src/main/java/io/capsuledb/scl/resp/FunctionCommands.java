@@ -387,7 +387,7 @@ final class FunctionCommands {
     } else {
       IntSupplier rotation =
           state.options().rotateEachCall() && !readOnly ? state.options().keyRotation() : null;
-      CommandSpec.Body done = rotation == null ? run.quick() : null;
+      CommandSpec.Body done = rotation == null ? quick(context, run) : null;
       if (done != null) {
         done.run(context);
         return;
@@ -402,6 +402,20 @@ final class FunctionCommands {
             }
             return run.alone();
           });
+    }
+  }
+
+  /** Runs it on the event loop, if it is short and the loop has time for it; else null. */
+  private CommandSpec.@Nullable Body quick(CommandContext context, ProcedureRun run) {
+    ShortCalls share = context.shortCalls();
+    long began = procedures.clock().monotonicNanos();
+    if (!share.allow(began)) {
+      return null;
+    }
+    try {
+      return run.quick();
+    } finally {
+      share.took(procedures.clock().monotonicNanos() - began);
     }
   }
 

@@ -39,6 +39,9 @@ final class ProcedureRun {
   /** How long a script may keep other transactions waiting, in milliseconds. */
   static final long HELD_MS = 100;
 
+  /** Instead of the number of a call that is too short to be noted. */
+  private static final long NOT_NOTED = -1;
+
   private static final String TOO_LONG =
       "ERR UNAVAILABLE the function keeps others waiting, which is allowed for "
           + HELD_MS
@@ -81,7 +84,7 @@ final class ProcedureRun {
     if (procedures.shared() || !bound.pace().isShort()) {
       return null;
     }
-    long id = procedures.began(bound.function().name(), call);
+    // Not noted as running: before anybody could ask to stop it, it has ended or been given up.
     try (CallLocks locks = procedures.locks();
         StoreView view = StoreView.quick(db, user, readOnly, procedures.clock(), locks)) {
       ProcedureOutcome outcome = call.tryRun(view);
@@ -90,7 +93,7 @@ final class ProcedureRun {
         return null;
       }
       if (!(outcome instanceof ProcedureOutcome.Returned(ProcedureValue value))) {
-        return failing(view, outcome, id, false);
+        return failing(view, outcome, NOT_NOTED, false);
       }
       long fence = publish(view);
       if (fence == StoreView.CONFLICT) {
@@ -98,8 +101,6 @@ final class ProcedureRun {
       }
       keepLines(view, "");
       return returning(value, fence);
-    } finally {
-      procedures.ended(id);
     }
   }
 
@@ -221,6 +222,9 @@ final class ProcedureRun {
   }
 
   private void keepLines(StoreView view, String failure) {
+    if (failure.isEmpty() && view.lines().isEmpty()) {
+      return;
+    }
     List<String> lines = new ArrayList<>(view.lines());
     if (!failure.isEmpty()) {
       lines.add(FunctionLogs.cut(failure));
