@@ -61,21 +61,22 @@ public class MemtableLincheckTest {
 
   @Test
   void isLinearizable() {
-    check(8);
+    check(10, 50);
   }
 
   @Test
   @Tag("long")
   void isLinearizableForLonger() {
-    check(60);
+    check(60, 1_000);
   }
 
-  private static void check(int iterations) {
+  /** Its threads spin: beside other tests on few processors that takes long. */
+  private static void check(int iterations, int invocations) {
     new LinChecker(
             MemtableLincheckTest.class,
             new StressOptions()
                 .iterations(iterations)
-                .invocationsPerIteration(1_000)
+                .invocationsPerIteration(invocations)
                 .threads(3)
                 .actorsPerThread(4)
                 .sequentialSpecification(Sequential.class))

@@ -69,22 +69,23 @@ public class RingLincheckTest {
 
   @Test
   void isAQueue() {
-    check(8);
+    check(10, 50);
   }
 
   @Test
   @Tag("long")
   void isAQueueForLonger() {
-    check(60);
+    check(60, 1_000);
   }
 
-  private static void check(int iterations) {
+  /** Its threads spin: beside other tests on few processors that takes long. */
+  private static void check(int iterations, int invocations) {
     assumeTrue(System.getProperty("os.name", "").equals("Linux"));
     new LinChecker(
             RingLincheckTest.class,
             new StressOptions()
                 .iterations(iterations)
-                .invocationsPerIteration(1_000)
+                .invocationsPerIteration(invocations)
                 .threads(2)
                 .actorsPerThread(6)
                 .sequentialSpecification(Sequential.class))

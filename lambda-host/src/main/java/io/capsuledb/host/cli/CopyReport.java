@@ -15,10 +15,7 @@ final class CopyReport {
   private CopyReport() {}
 
   /** Shows progress while capsules are copied. */
-  static CapsuleCopy.Summary during(
-      String task,
-      CommandContext context,
-      Function<CapsuleCopy.Progress, CapsuleCopy.Summary> copy) {
+  static <T> T during(String task, CommandContext context, Function<CapsuleCopy.Progress, T> copy) {
     try (Progress progress =
         Progress.begin(
             task,

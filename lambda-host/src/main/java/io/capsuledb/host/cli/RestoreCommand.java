@@ -1,8 +1,11 @@
 package io.capsuledb.host.cli;
 
+import io.capsuledb.core.error.InvalidRequestException;
 import io.capsuledb.engine.CapsuleCopy;
 import io.capsuledb.host.node.Backup;
+import io.capsuledb.host.terminal.JsonLine;
 import java.nio.file.Path;
+import java.util.Locale;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -19,7 +22,10 @@ import picocli.CommandLine.Parameters;
       "run again, and goes on where it was; until it has ended, no server starts in the directory.",
       "A capsule that replicas hold is served with replicas only: with --for-replicas the records are",
       "put where 'serve --replicas' and 'worker' keep copies, and these bring to the replicas, empty",
-      "ones with the keys they had, whatever they lack.",
+      "ones with the keys they had, whatever they lack. That is not enough when all replicas have lost",
+      "their disks and the capsule has released payloads: then --as-replica makes the directory of one",
+      "replica. Started in it with the key it had, it hands on everything to the others, which start",
+      "empty.",
       ""
     },
     footer = {
@@ -28,6 +34,7 @@ import picocli.CommandLine.Parameters;
       "  capsule restore /mnt/backup capsule-data",
       "  capsule restore /mnt/backup capsule-data --json",
       "  capsule restore /mnt/backup worker-data --for-replicas",
+      "  capsule restore /mnt/backup replica-data --as-replica",
       "",
       "Then put the owner.key of the capsule into the directory, or make it again from its words:",
       "capsule keys new capsule-data/owner.key --words-file FILE"
@@ -48,6 +55,11 @@ final class RestoreCommand implements Callable<Integer> {
       description = "Make a directory for a server or worker that has replicas.")
   private boolean forReplicas;
 
+  @Option(
+      names = "--as-replica",
+      description = "Make the directory of a replica, when all replicas have lost theirs.")
+  private boolean asReplica;
+
   @Option(names = "--json", description = "Print what was done as a JSON object.")
   private boolean json;
 
@@ -59,6 +71,9 @@ final class RestoreCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
+    if (asReplica) {
+      return asReplica();
+    }
     CapsuleCopy.Summary copied =
         CopyReport.during(
             "restore", context, progress -> Backup.restore(from, directory, forReplicas, progress));
@@ -68,6 +83,32 @@ final class RestoreCommand implements Callable<Integer> {
           .streams()
           .out()
           .println("owner.key is not part of a backup: put it into " + directory);
+    }
+    return ExitCodes.OK;
+  }
+
+  private Integer asReplica() {
+    if (forReplicas) {
+      throw new InvalidRequestException(
+          "--for-replicas and --as-replica are both given: allowed is one of them");
+    }
+    long records =
+        CopyReport.during(
+            "restore", context, progress -> Backup.restoreReplica(from, directory, progress));
+    if (json) {
+      JsonLine.print(
+          context.streams().out(), fields -> fields.writeNumberField("records", records));
+    } else {
+      context
+          .streams()
+          .out()
+          .println(
+              String.format(
+                  Locale.ROOT,
+                  "%,d records, verified. Start it with the key that the replica had: capsule replica"
+                      + " --data %s --key FILE",
+                  records,
+                  directory));
     }
     return ExitCodes.OK;
   }

@@ -9,14 +9,20 @@ import io.capsuledb.core.error.Rejection;
 import io.capsuledb.core.error.StorageException;
 import io.capsuledb.core.port.RecordStore;
 import io.capsuledb.core.record.ChainVerifier;
+import io.capsuledb.core.system.SystemEntropy;
 import io.capsuledb.engine.CapsuleCopy;
+import io.capsuledb.replication.replica.ReplicaSeed;
+import io.capsuledb.replication.store.RocksReplicaLog;
 import io.capsuledb.replication.store.RocksStorage;
 import io.capsuledb.replication.store.RocksStorageOptions;
 import java.io.IOException;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Set;
 import java.util.stream.Collectors;
@@ -151,15 +157,7 @@ public final class Backup {
    */
   public static CapsuleCopy.Summary restore(
       Path from, Path data, boolean forReplicas, CapsuleCopy.Progress progress) {
-    BackupMark mark = BackupMark.read(from);
-    if (mark == null) {
-      throw new InvalidRequestException(
-          from + " is no backup: it holds no file " + BackupMark.FILE);
-    }
-    if (mark.heads().isEmpty()) {
-      throw new InvalidRequestException(
-          from + " is a backup that was interrupted: run 'capsule backup' again first");
-    }
+    BackupMark mark = wholeMark(from);
     CapsuleName name = mark.capsule();
     try (RocksStorage source =
         RocksStorage.openReadOnly(from.resolve(STORE), RocksStorageOptions.defaults())) {
@@ -181,6 +179,80 @@ public final class Backup {
       directory.name(name);
       return summary;
     }
+  }
+
+  /**
+   * Makes a replica's directory out of a backup, for when the disks of all replicas are lost: one
+   * replica that is started in it, with the key of its own that the membership names, hands on
+   * everything to the others. An interrupted one begins again.
+   *
+   * @return how many records the replica holds
+   * @throws InvalidRequestException if there is no backup, or {@code data} holds something
+   * @throws IntegrityException if something in the backup does not verify
+   */
+  public static long restoreReplica(Path from, Path data, CapsuleCopy.Progress progress) {
+    BackupMark mark = wholeMark(from);
+    CapsuleName name = mark.capsule();
+    if (!Set.of(RESTORING).containsAll(list(data))) {
+      throw new InvalidRequestException(
+          data + " is not empty: restore into a new directory, and move it into place");
+    }
+    CapsuleDirectory directory = new CapsuleDirectory(data);
+    directory.create();
+    Path part = data.resolve(RESTORING);
+    remove(part);
+    long records;
+    try (RocksStorage source =
+            RocksStorage.openReadOnly(from.resolve(STORE), RocksStorageOptions.defaults());
+        RecordStore copy = source.capsule(name.toBytes());
+        RocksReplicaLog log =
+            RocksReplicaLog.open(part, RocksStorageOptions.defaults(), new SystemEntropy())) {
+      records =
+          ReplicaSeed.seed(
+              log,
+              name,
+              copy,
+              mark.heads(),
+              Secp256k1.best(),
+              (stored, total) -> progress.copied(stored, total, 0));
+    }
+    try {
+      Files.move(part, directory.store(), StandardCopyOption.ATOMIC_MOVE);
+      try (FileChannel entries = FileChannel.open(data, StandardOpenOption.READ)) {
+        entries.force(true);
+      }
+    } catch (IOException e) {
+      throw new StorageException(
+          "cannot move " + part + " to " + directory.store() + " (" + e + ")", e);
+    }
+    return records;
+  }
+
+  private static void remove(Path directory) {
+    if (!Files.exists(directory)) {
+      return;
+    }
+    try (Stream<Path> files = Files.walk(directory)) {
+      for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
+        Files.delete(file);
+      }
+    } catch (IOException e) {
+      throw new StorageException("cannot remove " + directory + " (" + e + ")", e);
+    }
+  }
+
+  /** The mark of a backup that can be restored. */
+  private static BackupMark wholeMark(Path from) {
+    BackupMark mark = BackupMark.read(from);
+    if (mark == null) {
+      throw new InvalidRequestException(
+          from + " is no backup: it holds no file " + BackupMark.FILE);
+    }
+    if (mark.heads().isEmpty()) {
+      throw new InvalidRequestException(
+          from + " is a backup that was interrupted: run 'capsule backup' again first");
+    }
+    return mark;
   }
 
   /** The one capsule that a data directory holds. */

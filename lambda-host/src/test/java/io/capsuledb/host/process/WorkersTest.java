@@ -1,6 +1,7 @@
 package io.capsuledb.host.process;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.capsuledb.core.error.CapsuleException;
 import io.capsuledb.host.client.ClientOptions;
@@ -272,7 +273,8 @@ class WorkersTest {
       ask(other, "APPEND", "once", "d");
       assertThat(ask(client, "EXEC")).isInstanceOf(Reply.Absent.class);
       assertThat(ask(client, "CAPSULE.SYNC", "60000")).isInstanceOf(Reply.Sequence.class);
-      assertThat(ask(other, "CAPSULE.WAITFOR", "nonsense")).isInstanceOf(Reply.Failure.class);
+      assertThatThrownBy(() -> ask(other, "CAPSULE.WAITFOR", "nonsense"))
+          .hasMessageContaining("not a token");
     }
   }
 

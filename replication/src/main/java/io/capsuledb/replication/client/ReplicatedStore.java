@@ -313,7 +313,10 @@ public final class ReplicatedStore implements RecordStore {
         if (!StoreRecovery.isPassing(e)) {
           throw e;
         }
-        LOG.log(System.Logger.Level.WARNING, "event=store.recovery_waits reason=\"{0}\"", e);
+        LOG.log(
+            System.Logger.Level.WARNING,
+            "event=store.recovery_waits reason=\"{0}\"",
+            e.getMessage());
         Fencing leader = fencing;
         if (leader != null) {
           // What cannot be had may be another's doing, who is taking over meanwhile.
