@@ -43,7 +43,8 @@ public final class Pem {
       if (start < 0) {
         return List.copyOf(blocks);
       }
-      int stop = text.indexOf(end, start);
+      // The dashes that end the first line do not begin the last.
+      int stop = text.indexOf(end, start + begin.length());
       if (stop < 0 || blocks.size() == MAX_BLOCKS) {
         throw malformed(
             stop < 0 ? Reason.TRUNCATED : Reason.TOO_LARGE,
