@@ -739,6 +739,11 @@ class QuoteVerifierTest {
         .hasMessageContaining("report data");
     assertThatThrownBy(() -> policy().reportData(Octets.own(new byte[64])))
         .hasMessageContaining("not all zero");
+    // Whoever only looks at evidence may ask whether it is bound to nothing.
+    Octets zeros = Octets.own(new byte[64]);
+    assertThat(EvidencePolicy.lenient().reportData(zeros).build().reportData()).isEqualTo(zeros);
+    assertThatThrownBy(() -> EvidencePolicy.lenient().reportData(Octets.own(new byte[0])))
+        .hasMessageContaining("1 to 64 bytes");
     assertThatThrownBy(() -> policy().statuses(EnumSet.of(TcbStatus.REVOKED)))
         .hasMessageContaining("never Revoked");
     EvidencePolicy unbound =

@@ -411,10 +411,14 @@ public final class EvidencePolicy {
 
     /**
      * What the evidence has to be bound to: 1 to 64 bytes, and zeros after them. Nothing but zeros
-     * is refused: that is what evidence has that is bound to nothing.
+     * is refused: that is what evidence has that is bound to nothing. {@link #strict} and {@link
+     * #lenient}, which decide about nobody, take it.
      */
     public Builder reportData(Octets expected) {
-      if (expected.length() > REPORT_DATA_BYTES || expected.isZero()) {
+      if (expected.length() < 1 || expected.length() > REPORT_DATA_BYTES) {
+        throw wrong("report-data", expected, "1 to 64 bytes");
+      }
+      if (reportDataRequired && expected.isZero()) {
         throw wrong("report-data", expected, "1 to 64 bytes that are not all zero");
       }
       this.reportData = expected.paddedTo(REPORT_DATA_BYTES);
