@@ -15,7 +15,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.BiConsumer;
-import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /** What the two processes of {@code --enclave process} do, whichever command they run. */
@@ -69,10 +68,10 @@ final class ProcessPair {
    *
    * @param rings as the host process named them
    * @param input of this process: it ends with the host
-   * @param start starts the node over what the host does for it
-   * @return the node; the hook that stops it is set
+   * @return the node, over what the host does for it; the hook that stops it is set
    */
-  static Node trusted(String rings, InputStream input, Function<EnclaveSide, Node> start) {
+  static Node trusted(
+      ServeOptions options, String rings, InputStream input, Node.PassphraseSource passphrases) {
     Map<String, String> measures = ServeCommand.harden();
     int comma = rings.indexOf(',');
     if (comma < 0) {
@@ -98,7 +97,14 @@ final class ProcessPair {
           hostLives.set(false);
           hostGone("its end of the pipe is closed");
         });
-    Node node = start.apply(side);
+    Node node =
+        Node.start(
+            options,
+            side,
+            side,
+            passphrases,
+            VersionCommand.version(),
+            () -> System.exit(ExitCodes.OK));
     Runtime.getRuntime().addShutdownHook(new Thread(() -> ServeCommand.stop(node), "capsule-stop"));
     return node;
   }

@@ -123,16 +123,7 @@ final class ServeCommand implements Callable<Integer> {
     String pair = rings;
     if (pair != null) {
       ProcessPair.trusted(
-          pair,
-          context.streams().in(),
-          side ->
-              Node.start(
-                  options,
-                  side,
-                  side,
-                  isProtected -> passphrase(options, isProtected),
-                  VersionCommand.version(),
-                  () -> System.exit(ExitCodes.OK)));
+          options, pair, context.streams().in(), isProtected -> passphrase(options, isProtected));
       awaitEnd();
       return ExitCodes.OK;
     }

@@ -167,16 +167,7 @@ final class WorkerCommand implements Callable<Integer> {
   private int trusted(ServeOptions options, String pair) {
     Node node =
         ProcessPair.trusted(
-            pair,
-            context.streams().in(),
-            side ->
-                Node.start(
-                    options,
-                    side,
-                    side,
-                    isProtected -> passphrase(options, isProtected),
-                    VersionCommand.version(),
-                    () -> System.exit(ExitCodes.OK)));
+            options, pair, context.streams().in(), isProtected -> passphrase(options, isProtected));
     CountDownLatch over = new CountDownLatch(1);
     node.onWorkerOver(failed -> over.countDown());
     try {

@@ -40,6 +40,13 @@ final class Group {
   long bytes;
   long records;
 
+  /** Takes note that the batch is durable. Once. */
+  void durable() {
+    heads.forEach((chain, head) -> chain.durable = head);
+    seals.forEach((chain, seal) -> chain.durableSeal = seal);
+    then.forEach(Runnable::run);
+  }
+
   boolean isEmpty() {
     return batch.isEmpty() && waiters.isEmpty() && then.isEmpty();
   }

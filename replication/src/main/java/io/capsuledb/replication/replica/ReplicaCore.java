@@ -280,9 +280,7 @@ public final class ReplicaCore {
   }
 
   private void finish(Group group) {
-    group.heads.forEach((chain, head) -> chain.durable = head);
-    group.seals.forEach((chain, seal) -> chain.durableSeal = seal);
-    group.then.forEach(Runnable::run);
+    group.durable();
     count("records_stored", group.records);
     count("bytes_stored", group.bytes);
     Map<CapsuleName, SignedStatement> shared = share(group.waiters);

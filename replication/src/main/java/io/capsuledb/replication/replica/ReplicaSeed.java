@@ -180,8 +180,6 @@ public final class ReplicaSeed {
     Group full = group;
     group = new Group();
     log.commit(full.batch);
-    full.heads.forEach((chain, head) -> chain.durable = head);
-    full.seals.forEach((chain, seal) -> chain.durableSeal = seal);
-    full.then.forEach(Runnable::run);
+    full.durable();
   }
 }

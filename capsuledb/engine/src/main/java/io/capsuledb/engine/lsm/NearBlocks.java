@@ -3,6 +3,7 @@ package io.capsuledb.engine.lsm;
 import io.capsuledb.engine.block.EntriesBlock;
 import io.capsuledb.engine.block.IndexBlock;
 import java.util.concurrent.atomic.AtomicReferenceArray;
+import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -87,11 +88,7 @@ final class NearBlocks {
    *
    * @param isCached whether it still is
    */
-  void put(
-      IndexBlock index,
-      int number,
-      EntriesBlock block,
-      java.util.function.BooleanSupplier isCached) {
+  void put(IndexBlock index, int number, EntriesBlock block, BooleanSupplier isCached) {
     int place = place(index.recordBits(number, 0));
     Near known = places.get(place);
     if (known != null && known.block == block) {

@@ -18,6 +18,14 @@ final class Table {
   /** Whether the index was compared with the descriptor. */
   private volatile boolean indexChecked;
 
+  /**
+   * The index, as long as anybody holds it; asking the cache each time costs more than the search.
+   */
+  private volatile WeakReference<@Nullable IndexBlock> nearIndex = new WeakReference<>(null);
+
+  /** Not exact: threads may count over each other. */
+  private int uses;
+
   Table(TableDescriptor descriptor, BlockStore blocks) {
     this.descriptor = descriptor;
     this.blocks = blocks;
@@ -28,14 +36,6 @@ final class Table {
   TableDescriptor descriptor() {
     return descriptor;
   }
-
-  /**
-   * The index, as long as anybody holds it; asking the cache each time costs more than the search.
-   */
-  private volatile WeakReference<@Nullable IndexBlock> nearIndex = new WeakReference<>(null);
-
-  /** Not exact: threads may count over each other. */
-  private int uses;
 
   IndexBlock index() {
     IndexBlock near = nearIndex.get();
