@@ -16,6 +16,8 @@ import io.capsuledb.core.error.OutcomeUnknownException;
 import io.capsuledb.core.error.StorageException;
 import io.capsuledb.core.error.UnavailableException;
 import io.capsuledb.core.port.RecordStore.StoredRecord;
+import io.capsuledb.core.record.RecordCodec;
+import io.capsuledb.core.record.RecordType;
 import io.capsuledb.core.sim.SimDisk;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -274,6 +276,62 @@ class CapsuleDbTest {
     node.scheduler.run();
     assertThat(db.stats().memtableEntries()).isZero();
     db.close();
+  }
+
+  @Test
+  void aFlushThatHasBegunStopsBetweenTablesForClientsThatComeBack() {
+    Node node = Node.tiny(21);
+    node.memtableBytes = 64 << 10;
+    CapsuleDb db = node.open();
+    node.scheduler.run();
+    keepBusy(node, db, 1);
+    int keys = 0;
+    for (; db.stats().memtableEntries() < 500; keys++) {
+      put(db, "key" + keys, "x".repeat(200));
+    }
+    node.scheduler.run();
+    assertThat(db.stats().memtableEntries()).isEqualTo(500);
+    assertThat(blocks(node)).as("nothing is flushed while clients are busy").isZero();
+
+    // Until a whole window without them is over.
+    keepBusy(node, db, 1);
+    node.scheduler.step("capsule-flush");
+    assertThat(blocks(node)).isZero();
+    node.clock.advanceMs(100);
+    assertThat(node.scheduler.step("capsule-flush")).isTrue();
+    long begun = blocks(node);
+    assertThat(begun).isPositive();
+    keepBusy(node, db, 1);
+    node.scheduler.run();
+    assertThat(blocks(node)).as("the flush has stopped").isEqualTo(begun);
+    assertThat(db.stats().level0Runs()).isZero();
+    for (int i = 0; i < keys; i++) {
+      assertThat(get(db, "key" + i)).isEqualTo("x".repeat(200));
+    }
+
+    for (int i = 0; i < 2; i++) {
+      node.clock.advanceMs(100);
+      node.scheduler.tick();
+      node.scheduler.run();
+    }
+    assertThat(db.stats().level0Runs()).isPositive();
+    assertThat(db.stats().memtableEntries()).isLessThan(500);
+    assertThat(blocks(node)).isGreaterThan(begun);
+    for (int i = 0; i < keys; i++) {
+      assertThat(get(db, "key" + i)).isEqualTo("x".repeat(200));
+    }
+    assertThat(node.fsck().problems()).isEmpty();
+    db.close();
+  }
+
+  private static long blocks(Node node) {
+    long blocks = 0;
+    for (long writer : node.store.writers()) {
+      for (long at = 1; at <= node.store.newestSequence(writer); at++) {
+        blocks += RecordCodec.typeOf(node.store.read(writer, at)) == RecordType.BLOCK ? 1 : 0;
+      }
+    }
+    return blocks;
   }
 
   private static void keepBusy(Node node, CapsuleDb db, int windows) {

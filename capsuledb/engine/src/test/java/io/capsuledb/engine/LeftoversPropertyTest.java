@@ -159,6 +159,15 @@ class LeftoversPropertyTest {
     run.db.close();
   }
 
+  /**
+   * Stubs that were not synced when the power went, after the process had started again and written
+   * a checkpoint of its own that did not name them.
+   */
+  @Test
+  void whatAPowerCutTookBackIsReleasedAgain() {
+    whatNoManifestNeedsIsReleased(-1533160);
+  }
+
   /** Damage that a merge meets when it has written some tables already. */
   @Test
   void whatAMergeWroteThatMetDamageIsReleased() {

@@ -308,10 +308,7 @@ final class Compactor {
     private final List<TableDescriptor> output = new ArrayList<>();
     private final List<Hash32> deadValues = new ArrayList<>();
     private int nextGroup;
-    private @Nullable EntrySieve sieve;
-
-    /** Read and not written yet: what a table ended before. */
-    private @Nullable Entry pending;
+    private @Nullable RunWriter writer;
 
     /**
      * A merge.
@@ -355,7 +352,7 @@ final class Compactor {
     }
 
     boolean isDone() {
-      return sieve == null && nextGroup == groups.size();
+      return writer == null && nextGroup == groups.size();
     }
 
     /** Writes one table; returns its bytes. */
@@ -363,26 +360,16 @@ final class Compactor {
       if (isDone()) {
         return 0;
       }
-      EntrySieve merged = sieve;
-      if (merged == null) {
-        merged = open(groups.get(nextGroup++));
-        sieve = merged;
-        pending = merged.next();
+      RunWriter run = writer;
+      if (run == null) {
+        run = open(groups.get(nextGroup++));
       }
-      TableBuilder builder = new TableBuilder(chain, work, options, ports.entropy());
-      Entry entry = pending;
-      while (entry != null && !builder.endsBefore(entry)) {
-        builder.add(entry);
-        entry = merged.next();
-      }
-      pending = entry;
-      if (entry == null) {
-        sieve = null;
-      }
-      if (builder.isEmpty()) {
+      writer = run.isDone() ? null : run;
+      if (writer == null) {
         return 0;
       }
-      TableDescriptor table = builder.finish();
+      TableDescriptor table = run.next();
+      writer = run.isDone() ? null : run;
       output.add(table);
       if (output.size() % REMINDER_TABLES == 0) {
         tree.remind();
@@ -391,7 +378,7 @@ final class Compactor {
       return table.bytes();
     }
 
-    private EntrySieve open(List<TableDescriptor> group) {
+    private RunWriter open(List<TableDescriptor> group) {
       Set<Hash32> members = new HashSet<>();
       group.forEach(table -> members.add(table.index()));
       List<EntryCursor> sources = new ArrayList<>();
@@ -409,13 +396,15 @@ final class Compactor {
           sources.add(new TableRun(run.level(), tables).scan());
         }
       }
-      return new EntrySieve(
-          new MergeCursor(sources),
-          floorTime,
-          view.clears().at(floorTime),
-          tree.retention().expiredByMs(),
-          this::isBelow,
-          this::dropped);
+      EntrySieve sieve =
+          new EntrySieve(
+              new MergeCursor(sources),
+              floorTime,
+              view.clears().at(floorTime),
+              tree.retention().expiredByMs(),
+              this::isBelow,
+              this::dropped);
+      return new RunWriter(sieve, chain, work, options, ports.entropy());
     }
 
     private boolean isBelow(byte[] key) {

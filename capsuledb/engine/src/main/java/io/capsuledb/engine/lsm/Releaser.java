@@ -10,6 +10,7 @@ import io.capsuledb.core.port.RecordStore;
 import io.capsuledb.core.port.RecordStore.StoredRecord;
 import io.capsuledb.core.record.CapsuleRecord;
 import io.capsuledb.core.record.Checkpoint;
+import io.capsuledb.core.record.CheckpointLayout;
 import io.capsuledb.core.record.RecordCodec;
 import io.capsuledb.core.record.RecordStub;
 import io.capsuledb.core.record.RecordType;
@@ -35,6 +36,8 @@ final class Releaser {
   /** Bytes read in one step, about. */
   private static final long STEP_BYTES = 8 << 20;
 
+  private static final int MAX_UNSYNCED = CheckpointLayout.MAX_RANGES;
+
   private final CapsuleName name;
   private final RecordStore store;
   private final Clock clock;
@@ -46,6 +49,13 @@ final class Releaser {
 
   /** What this step has passed, though the store does not know of it yet. */
   private final List<Checkpoint.Range> passed = new ArrayList<>();
+
+  /**
+   * What the store was told, but may forget if the power fails: stubs are not synced. Checkpoints
+   * name it until one of them, which came after, is known to be durable. At most {@link
+   * #MAX_UNSYNCED}: whoever writes no checkpoints, because another worker does, keeps no more.
+   */
+  private final List<Checkpoint.Range> unsynced = new ArrayList<>();
 
   /** Bytes released whose room was not given back yet. */
   private final AtomicLong releasedBytes = new AtomicLong();
@@ -80,13 +90,31 @@ final class Releaser {
   /** What is still to be released: a checkpoint repeats it, so that the newest one says it all. */
   List<Checkpoint.Range> pending() {
     synchronized (queue) {
-      List<Checkpoint.Range> pending = new ArrayList<>(passed);
+      List<Checkpoint.Range> pending = new ArrayList<>(unsynced);
+      pending.addAll(passed);
       queue.forEach(due -> pending.add(due.range));
       Checkpoint.Range range = current;
       if (range != null) {
         pending.add(range);
       }
       return pending;
+    }
+  }
+
+  /** How many ranges have been released that a power failure may bring back. */
+  int unsynced() {
+    synchronized (queue) {
+      return unsynced.size();
+    }
+  }
+
+  /**
+   * A durable append began after {@link #unsynced} said so: as many ranges will not come back.
+   * Whoever asks and says so does both in turn.
+   */
+  void settled(int count) {
+    synchronized (queue) {
+      unsynced.subList(0, count).clear();
     }
   }
 
@@ -138,6 +166,7 @@ final class Releaser {
       releasedBytes.addAndGet(bytes);
     }
     synchronized (queue) {
+      unsynced.addAll(passed.subList(0, Math.min(passed.size(), MAX_UNSYNCED - unsynced.size())));
       passed.clear();
     }
     return !isIdle();

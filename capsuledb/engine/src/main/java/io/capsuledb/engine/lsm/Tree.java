@@ -225,6 +225,10 @@ public final class Tree implements AutoCloseable {
 
   private volatile boolean ended;
   private Scheduler.@Nullable Running flushing;
+
+  /** The flush under way. Of the flush agent, and of replay before it runs. */
+  private @Nullable FlushJob flushJob;
+
   private Scheduler.@Nullable Running compacting;
   private Scheduler.@Nullable Running reclaiming;
   private volatile boolean reclaimDue;
@@ -990,28 +994,50 @@ public final class Tree implements AutoCloseable {
 
   // ------------------------------------------------------------------ flushing
 
-  /** One step of the flush agent: one frozen memtable becomes a run of tables. */
+  /**
+   * One step of the flush agent: one more table of the oldest frozen memtable, and with its last
+   * one the manifest.
+   */
   private boolean flushStep() {
     Frozen oldest;
+    boolean may;
     synchronized (monitor) {
       oldest = frozen.peek();
       if (oldest == null) {
         flushHurried = false;
       }
       flushPatient = oldest != null && mayWait(oldest);
-      if (closed || !appointed || oldest == null || flushPatient || oldest.cut.chains() == null) {
+      may = !closed && oldest != null && !flushPatient && oldest.cut.chains() != null;
+      if (closed) {
         return false;
       }
     }
-    int tenure = chain.tenure();
+    FlushJob job = flushJob;
+    if (job != null && (!appointed || !job.frozen().equals(oldest))) {
+      giveUpFlush();
+      job = null;
+    }
+    if (!appointed || !may || oldest == null) {
+      return false;
+    }
+    int tenure = job == null ? chain.tenure() : job.tenure();
     try {
-      flush(oldest);
+      if (job == null) {
+        job = beginFlush(oldest);
+        flushJob = job;
+      }
+      if (!flushStep(job)) {
+        return true;
+      }
+      flushJob = null;
     } catch (CapsuleException e) {
+      giveUpFlush();
       if (!isDismissal(e, tenure)) {
         failed.accept(e);
       }
       return false;
     } catch (RuntimeException | Error e) {
+      giveUpFlush();
       failed.accept(new StorageException("flushing a memtable failed", e));
       return false;
     }
@@ -1020,8 +1046,9 @@ public final class Tree implements AutoCloseable {
   }
 
   /**
-   * Whether a flush may be put off: it takes a processor and the disk from clients that are busy
-   * now, and may be done when they are not, as long as there is room for what they write.
+   * Whether a flush, or the rest of it, may be put off: it takes a processor and the disk from
+   * clients that are busy now, and may be done when they are not, as long as there is room for what
+   * they write.
    */
   private boolean mayWait(Frozen oldest) {
     return !flushHurried
@@ -1040,29 +1067,26 @@ public final class Tree implements AutoCloseable {
       if (oldest == null) {
         return;
       }
-      flush(oldest);
-    }
-  }
-
-  private void flush(Frozen oldest) {
-    TreeChain.Work work = chain.work();
-    boolean installed = false;
-    try {
-      flush(oldest, work);
-      installed = true;
-    } finally {
-      if (!installed) {
-        leave(work);
+      try {
+        FlushJob job = beginFlush(oldest);
+        flushJob = job;
+        while (!flushStep(job)) {
+          // One table after the other.
+        }
+        flushJob = null;
+      } finally {
+        giveUpFlush();
       }
     }
   }
 
-  private void flush(Frozen oldest, TreeChain.Work work) {
-    long begin = ports.clock().monotonicNanos();
-    long floor = retention.raiseFloor(oldest.cut.time());
-    List<TableDescriptor> tables = new ArrayList<>();
+  private FlushJob beginFlush(Frozen oldest) {
+    int tenure = chain.tenure();
+    TreeChain.Work work = chain.work();
     ReadView below = acquire();
+    boolean begun = false;
     try {
+      long floor = retention.raiseFloor(oldest.cut.time());
       List<EntryCursor> sources = new ArrayList<>();
       for (Memtable memtable : oldest.memtables) {
         ReadView.addUncovered(memtable, below.manifest().coveredTime(), sources);
@@ -1080,10 +1104,35 @@ public final class Tree implements AutoCloseable {
               retention.expiredByMs(),
               below::mayHold,
               entry -> {});
-      buildTables(work, sieve, tables::add);
+      FlushJob job =
+          new FlushJob(
+              oldest,
+              below,
+              work,
+              tenure,
+              new RunWriter(sieve, chain, work, options, ports.entropy()));
+      begun = true;
+      return job;
     } finally {
-      below.release();
+      if (!begun) {
+        below.release();
+        leave(work);
+      }
     }
+  }
+
+  /** Goes on with a flush; returns whether its manifest is in force. */
+  private boolean flushStep(FlushJob job) {
+    long begin = ports.clock().monotonicNanos();
+    if (!job.isDone()) {
+      job.step();
+    }
+    if (!job.isDone()) {
+      job.took(ports.clock().monotonicNanos() - begin);
+      return false;
+    }
+    job.end();
+    List<TableDescriptor> tables = job.tables();
     install(
         manifest -> {
           List<Run> runs = new ArrayList<>(manifest.runs());
@@ -1092,27 +1141,22 @@ public final class Tree implements AutoCloseable {
           }
           return runs;
         },
-        work,
-        oldest,
+        job.work(),
+        job.frozen(),
         List.of());
+    job.took(ports.clock().monotonicNanos() - begin);
     ports.telemetry().count(Telemetry.Counter.MEMTABLES_FLUSHED, 1);
-    ports
-        .telemetry()
-        .observe(
-            Telemetry.Distribution.FLUSH_SECONDS, (ports.clock().monotonicNanos() - begin) * 1e-9);
+    ports.telemetry().observe(Telemetry.Distribution.FLUSH_SECONDS, job.nanos() * 1e-9);
+    return true;
   }
 
-  private void buildTables(TreeChain.Work work, EntrySieve sieve, Consumer<TableDescriptor> done) {
-    TableBuilder builder = new TableBuilder(chain, work, options, ports.entropy());
-    for (Entry entry = sieve.next(); entry != null; entry = sieve.next()) {
-      if (builder.endsBefore(entry)) {
-        done.accept(builder.finish());
-        builder = new TableBuilder(chain, work, options, ports.entropy());
-      }
-      builder.add(entry);
-    }
-    if (!builder.isEmpty()) {
-      done.accept(builder.finish());
+  /** Gives up the flush under way, if there is one: it is begun anew, or was done elsewhere. */
+  private void giveUpFlush() {
+    FlushJob job = flushJob;
+    if (job != null) {
+      flushJob = null;
+      job.end();
+      leave(job.work());
     }
   }
 
@@ -1165,6 +1209,7 @@ public final class Tree implements AutoCloseable {
       }
       Manifest next;
       TreeChain.Ref ref;
+      int unsynced = releaser.unsynced();
       try (TreeChain.Appender appender = chain.begin()) {
         // Nobody writes blocks now: what is unfinished is all that is before this manifest.
         leftovers.addAll(appender.unfinished(work));
@@ -1184,6 +1229,7 @@ public final class Tree implements AutoCloseable {
         appender.append(RecordType.CHECKPOINT, List.of(), CheckpointCodec.encode(checkpoint));
         appender.flush();
       }
+      releaser.settled(unsynced);
       work.end();
       manifestRange = new Checkpoint.Range(ref.writer(), ref.sequence(), ref.sequence());
       releaser.release(sorted);
@@ -1262,12 +1308,14 @@ public final class Tree implements AutoCloseable {
 
   private void checkpoint(Hash32 manifest, Hash32 root, List<Checkpoint.Range> released) {
     List<Checkpoint.Range> sorted = boundedRanges(released);
+    int unsynced = releaser.unsynced();
     try (TreeChain.Appender appender = chain.begin()) {
       Checkpoint checkpoint =
           new Checkpoint(manifest, root, view.manifest().coveredTime(), withPending(sorted));
       appender.append(RecordType.CHECKPOINT, List.of(), CheckpointCodec.encode(checkpoint));
       appender.flush();
     }
+    releaser.settled(unsynced);
     releaser.release(sorted);
   }
 
