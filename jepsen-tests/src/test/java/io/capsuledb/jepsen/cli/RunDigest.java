@@ -23,7 +23,7 @@ final class RunDigest {
 
   private static final int MAX_FINDINGS = 24;
   private static final int MAX_GAPS = 12;
-  private static final int MAX_LAST = 6;
+  private static final int MAX_LAST = 3;
   private static final int MAX_OF_A_LOG = 3;
 
   private static final Pattern FINDING =

@@ -1,6 +1,8 @@
 package io.capsuledb.jepsen.fuzz;
 
 import io.capsuledb.core.sim.FuzzTarget;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
@@ -55,6 +57,19 @@ final class BrokenFuzzTargets {
                 HOARD.add(new byte[HOARDED_BYTES]);
               }
             }),
-        broken(DIES, bytes -> Runtime.getRuntime().halt(9)));
+        broken(DIES, bytes -> die()));
+  }
+
+  /** As by the kernel when memory is short: nothing in the process can do anything about it. */
+  private static void die() {
+    try {
+      new ProcessBuilder("kill", "-9", Long.toString(ProcessHandle.current().pid()))
+          .start()
+          .waitFor();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
   }
 }

@@ -39,6 +39,8 @@ final class FuzzProcesses {
   /** What is between decoders, and an input that is slow but no hang, may take this long. */
   private static final int GRACE_SECONDS = 60;
 
+  private static final int LAST_WORDS_SECONDS = 10;
+
   private static final Pattern RUNS = Pattern.compile("Done (\\d+) runs in (\\d+) second");
 
   private final List<String> names;
@@ -111,6 +113,9 @@ final class FuzzProcesses {
         } else if (line.startsWith(mark + Jazzed.END)) {
           tell.accept(log.clean(left.get(ended)));
           ended++;
+        } else if (line.startsWith(mark + Jazzed.STUCK)) {
+          // A JVM in which nothing goes on may not be able to say where, nor to end.
+          deadline.in(LAST_WORDS_SECONDS);
         } else {
           log.line(line);
         }
@@ -121,10 +126,9 @@ final class FuzzProcesses {
         Path directory = Files.createDirectories(corpus.resolve(name));
         String input = keepInput(directory, current);
         keepReproducers(reproducers, directory);
+        String seen = log.finding();
         String what =
-            deadline.isOver()
-                ? "does not end"
-                : log.finding != null ? log.finding : "exit code " + code;
+            !seen.isEmpty() ? seen : deadline.isOver() ? "does not end" : "exit code " + code;
         tell.accept(
             new Outcome(
                 name, false, "FOUND " + what + input + "; see " + directory.resolve(Log.NAME)));
@@ -193,7 +197,7 @@ final class FuzzProcesses {
 
     private @Nullable PrintWriter file;
     private String runs = "";
-    private @Nullable String finding;
+    private String finding = "";
 
     void open(String name) throws IOException {
       close();
@@ -202,7 +206,7 @@ final class FuzzProcesses {
           new PrintWriter(
               Files.newBufferedWriter(directory.resolve(NAME), StandardCharsets.ISO_8859_1));
       runs = "";
-      finding = null;
+      finding = "";
     }
 
     void line(String line) {
@@ -213,9 +217,14 @@ final class FuzzProcesses {
       if (matcher.find()) {
         runs = matcher.group(1) + " inputs in " + matcher.group(2) + " s";
       }
-      if (finding == null && (line.startsWith("== Java Exception") || line.contains("ERROR"))) {
+      if (finding.isEmpty() && (line.startsWith("== Java Exception") || line.contains("ERROR"))) {
         finding = line;
       }
+    }
+
+    /** The first line that tells of something, or nothing. */
+    String finding() {
+      return finding;
     }
 
     /** A run that ended as it should: with a count. */

@@ -33,6 +33,9 @@ public final class Jazzed {
 
   static final String END = " end ";
 
+  /** After the mark: the process stands still, and is about to say where, and to end itself. */
+  static final String STUCK = " stuck";
+
   /** Longer inputs find nothing that shorter ones do not, but for lengths, which are fields. */
   static final int MAX_INPUT_BYTES = 4096;
 
@@ -108,6 +111,12 @@ public final class Jazzed {
                 "-max_len=" + MAX_INPUT_BYTES,
                 "-rss_limit_mb=3000",
                 "-max_total_time=" + seconds,
+                // The JVM has handlers of its own. Beginning a second run, libFuzzer would take its
+                // own one of the first for what was there before it, and call itself for ever.
+                "-handle_segv=0",
+                "-handle_bus=0",
+                "-handle_fpe=0",
+                "-handle_ill=0",
                 inputs.toString()));
     Optional.ofNullable(System.getProperty(PROPERTIES + "kept"))
         .map(kept -> Path.of(kept, name))
@@ -155,6 +164,7 @@ public final class Jazzed {
         seen = steps;
         since = now;
       } else if (now - since > limitNs) {
+        System.err.println(told("mark") + STUCK);
         System.err.println("ERROR: an input takes more than " + limitNs / 1_000_000_000 + " s");
         for (StackTraceElement element : fuzzer.getStackTrace()) {
           System.err.println("\tat " + element);

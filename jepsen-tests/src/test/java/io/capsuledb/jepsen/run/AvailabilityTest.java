@@ -102,8 +102,8 @@ final class AvailabilityTest {
                 .notes())
         .filteredOn(note -> note.startsWith("gap of "))
         .satisfiesExactly(
-            first -> assertThat(first).contains("7000.0 ms from 19.1 s", "in kill of 20.0 s"),
+            first -> assertThat(first).contains("8000.0 ms from 19.1 s", "in kill of 20.0 s"),
             second -> assertThat(second).contains("4000.0 ms", "in pause of 40.0 s to 41.0 s"),
-            third -> assertThat(third).contains("1100.0 ms", "without a fault"));
+            third -> assertThat(third).contains("1000.0 ms", "without a fault"));
   }
 }
