@@ -1,5 +1,7 @@
 package io.capsuledb.jepsen.cli;
 
+import java.io.PrintStream;
+import java.io.PrintWriter;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 
@@ -23,7 +25,18 @@ public final class Main {
 
   /** Runs it and returns the exit code. */
   static int execute(String... arguments) {
+    return execute(writer(System.out), writer(System.err), arguments);
+  }
+
+  private static PrintWriter writer(PrintStream stream) {
+    return new PrintWriter(stream, true, stream.charset());
+  }
+
+  /** Runs it with other writers than the process's own, and returns the exit code. */
+  static int execute(PrintWriter out, PrintWriter err, String... arguments) {
     return new CommandLine(new Root())
+        .setOut(out)
+        .setErr(err)
         .setExecutionExceptionHandler(
             (failure, line, _) -> {
               line.getErr()

@@ -4,8 +4,12 @@ import io.capsuledb.jepsen.history.Completed;
 import io.capsuledb.jepsen.history.Op;
 import io.capsuledb.jepsen.nemesis.FaultWindow;
 import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 
 /**
  * Whether clients were served. While a majority lives writes are acknowledged, with gaps no longer
@@ -13,6 +17,9 @@ import java.util.Locale;
  * every operation is answered, be it with an error, before its client gives up.
  */
 final class Availability {
+
+  /** Of the phases of a run, each with another fault, the worst are told with their longest gap. */
+  private static final int PHASES_TOLD = 5;
 
   private final long maxGapNs;
   private final List<FaultWindow> windows;
@@ -66,11 +73,27 @@ final class Availability {
     long longest = 0;
     long longestAt = 0;
     long last = 0;
+    Map<String, String> worst = new LinkedHashMap<>();
+    Map<String, Long> worstNs = new HashMap<>();
     for (long write : writes) {
       if (write > endNs) {
         break;
       }
       long gap = blamable(last, write);
+      String phase = phaseOf(last, write);
+      if (gap > worstNs.getOrDefault(phase, 0L)) {
+        worstNs.put(phase, gap);
+        worst.put(
+            phase,
+            "gap of "
+                + ms(gap)
+                + " from "
+                + seconds(last)
+                + " on, "
+                + phase
+                + "; allowed are "
+                + ms(maxGapNs));
+      }
       if (gap > longest) {
         longest = gap;
         longestAt = last;
@@ -82,6 +105,12 @@ final class Availability {
             + ms(longest)
             + ", from "
             + seconds(longestAt));
+    worst.entrySet().stream()
+        .sorted(
+            Comparator.comparingLong(
+                (Map.Entry<String, String> entry) -> -worstNs.getOrDefault(entry.getKey(), 0L)))
+        .limit(PHASES_TOLD)
+        .forEach(entry -> notes.add(entry.getValue()));
     if (longest > maxGapNs) {
       problems.add(
           "no write was acknowledged for "
@@ -96,6 +125,23 @@ final class Availability {
         recovery(window, writes, endNs);
       }
     }
+  }
+
+  /** Which faults there were meanwhile. */
+  private String phaseOf(long from, long to) {
+    StringBuilder faults = new StringBuilder();
+    for (FaultWindow window : windows) {
+      if (window.beginNs() < to && window.endNs() > from) {
+        faults
+            .append(faults.isEmpty() ? "in " : " and ")
+            .append(window.name())
+            .append(" of ")
+            .append(seconds(window.beginNs()))
+            .append(" to ")
+            .append(seconds(window.endNs()));
+      }
+    }
+    return faults.isEmpty() ? "without a fault" : faults.toString();
   }
 
   private void recovery(FaultWindow window, List<Long> writes, long endNs) {

@@ -1,12 +1,17 @@
 package io.capsuledb.jepsen.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.fail;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.capsuledb.jepsen.system.CapsuleSystem;
 import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.Writer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
@@ -95,8 +100,51 @@ final class NemesisRunTest {
                 command.stream().skip(1),
                 Stream.of("--time", Integer.toString(seconds), "--out", directory.toString()))
             .toArray(String[]::new);
-    int code = Main.execute(arguments);
-    assertThat(code).as(String.join(" ", command)).isEqualTo(JepsenCommand.CLEAN);
+    List<String> said = Collections.synchronizedList(new ArrayList<>());
+    PrintWriter teller = new PrintWriter(new Tee(said), true);
+    int code = Main.execute(teller, teller, arguments);
+    teller.flush();
+    if (code != JepsenCommand.CLEAN) {
+      // Whoever reads of this has the message only, and that may be cut after its first line.
+      fail(
+          "%sexit code %d of %s",
+          RunDigest.of(List.copyOf(said), directory), code, String.join(" ", command));
+    }
     assertThat(directory.resolve("report.html")).content().contains("Clean.");
+  }
+
+  /** Keeps the lines of what is written, and passes it on to the standard output. */
+  private static final class Tee extends Writer {
+    private final List<String> lines;
+    private final StringBuilder line = new StringBuilder();
+
+    Tee(List<String> lines) {
+      this.lines = lines;
+    }
+
+    @Override
+    public void write(char[] characters, int offset, int length) {
+      String text = new String(characters, offset, length);
+      System.out.print(text);
+      for (int i = 0; i < length; i++) {
+        char c = text.charAt(i);
+        if (c == '\n') {
+          lines.add(line.toString());
+          line.setLength(0);
+        } else {
+          line.append(c);
+        }
+      }
+    }
+
+    @Override
+    public void flush() {
+      System.out.flush();
+    }
+
+    @Override
+    public void close() {
+      flush();
+    }
   }
 }

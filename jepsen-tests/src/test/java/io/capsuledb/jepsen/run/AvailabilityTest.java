@@ -86,4 +86,24 @@ final class AvailabilityTest {
     assertThat(judge(window("pause-serve", 29, 31, true))).isEmpty();
     assertThat(judge(window("majority-cut", 29, 31, true))).hasSize(1);
   }
+
+  @Test
+  void theLongestGapOfEachPhaseIsTold() {
+    writesFromTo(0, 20);
+    writesFromTo(27, 40);
+    writesFromTo(43, 60);
+
+    assertThat(
+            Availability.judge(
+                    List.of(ops),
+                    List.of(window("kill", 20, 25, false), window("pause", 40, 41, false)),
+                    60 * S,
+                    10 * S)
+                .notes())
+        .filteredOn(note -> note.startsWith("gap of "))
+        .satisfiesExactly(
+            first -> assertThat(first).contains("8000.0 ms from 19.1 s", "in kill of 20.0 s"),
+            second -> assertThat(second).contains("4000.0 ms", "in pause of 40.0 s to 41.0 s"),
+            third -> assertThat(third).contains("1000.0 ms", "without a fault"));
+  }
 }

@@ -28,8 +28,8 @@ class ReplicaSeedTest {
   /** A copy of what a replica of a cluster holds; leaves a record out if told to. */
   private SimRecordStore copy(SimCluster cluster, int without) {
     heads.clear();
-    SimCluster.Replica replica = cluster.replicas.getFirst();
-    HeldCapsule held = replica.core.capsule(cluster.capsule.name);
+    SimReplicas.Replica replica = cluster.replicas.all().getFirst();
+    HeldCapsule held = replica.core().capsule(cluster.capsule.name);
     SimRecordStore copy = SimRecordStore.create();
     copy.initialize(cluster.capsule.signedMetadata);
     int record = 0;
@@ -41,7 +41,7 @@ class ReplicaSeedTest {
       }
       SignedHeader last = null;
       for (long sequence = 1; sequence <= length; sequence++) {
-        byte[] bytes = replica.log.read(cluster.capsule.name, writer, sequence);
+        byte[] bytes = replica.log().read(cluster.capsule.name, writer, sequence);
         last = RecordCodec.decodeStored(cluster.capsule.name, bytes).orThrow();
         stubs += RecordCodec.isStub(bytes) ? 1 : 0;
         if (record++ == without) {
@@ -80,7 +80,7 @@ class ReplicaSeedTest {
       try (SimReplicaLog log = disk.open()) {
         ReplicaLog.Capsule capsule = log.recovered().capsules().getFirst();
         assertThat(capsule.rebuilding()).as("it hears the others before it speaks").isTrue();
-        HeldCapsule theirs = cluster.replicas.getFirst().core.capsule(cluster.capsule.name);
+        HeldCapsule theirs = cluster.replicas.all().getFirst().core().capsule(cluster.capsule.name);
         for (ReplicaLog.Chain chain : capsule.chains()) {
           HeldChain original = theirs.chain(chain.entry().writer());
           assertThat(chain.head()).as("seed %d", seed).isEqualTo(original.durable);

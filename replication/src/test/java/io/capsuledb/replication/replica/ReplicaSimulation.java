@@ -72,7 +72,7 @@ public final class ReplicaSimulation implements Simulation {
   public Set<String> reachable() {
     Set<String> names = Coverage.names(Message.class);
     names.addAll(SimCluster.FAULTS);
-    names.addAll(SimCluster.STATES);
+    names.addAll(SimReplicas.STATES);
     names.addAll(SimCluster.PROPERTIES);
     return names;
   }

@@ -20,6 +20,7 @@ import io.capsuledb.core.seal.SealOrderCodec;
 import io.capsuledb.core.sim.Coverage;
 import io.capsuledb.core.sim.Knobs;
 import io.capsuledb.core.sim.SampleCapsule;
+import io.capsuledb.core.sim.SimRun;
 import io.capsuledb.core.sim.SimEntropy;
 import io.capsuledb.core.sim.Violation;
 import io.capsuledb.core.sim.WorkBudget;
@@ -44,6 +45,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.PriorityQueue;
 import java.util.Set;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
@@ -56,18 +59,18 @@ import java.util.concurrent.TimeUnit;
  * again. An oracle sees every statement at the moment it is sent and knows from that alone what is
  * durable; what it checks after every event is written at {@link #check}.
  */
-final class SimCluster {
+final class SimCluster extends SimRun {
 
-  private static final long MS = TimeUnit.MILLISECONDS.toNanos(1);
+  private static final long MS = SimRun.MS;
   private static final long TICK = 50 * MS;
 
   // Properties, as docs/testbed.md names them.
   private static final String CONVERGENCE = "convergence";
   private static final String NOTHING_LOST = "no acknowledged write lost";
-  private static final String NOT_FORGED = "no forged or foreign value";
-  private static final String SEALS = "seal safety";
+  private static final String NOT_FORGED = StatementOracle.NOT_FORGED;
+  private static final String SEALS = StatementOracle.SEALS;
   private static final String CHAINS = "chain integrity";
-  private static final String NO_CONTRADICTION = "a replica never contradicts itself";
+  private static final String NO_CONTRADICTION = StatementOracle.NO_CONTRADICTION;
   static final List<String> PROPERTIES =
       List.of(
           CONVERGENCE,
@@ -78,49 +81,14 @@ final class SimCluster {
           NO_CONTRADICTION,
           WorkBudget.PROPERTY);
 
-  // States.
-  private static final String OPEN = "state: chain stated, open or promised";
-  private static final String SEALED = "state: chain stated, sealed";
-  private static final String DAMAGED = "state: replica with a damaged record";
-  private static final String RESTARTED = "state: replica started again";
-  static final List<String> STATES = List.of(OPEN, SEALED, DAMAGED, RESTARTED);
-
   // Faults.
-  private static final String LOST = "fault: message lost";
-  private static final String REPEATED = "fault: message repeated";
-  private static final String CRASH = "fault: replica crashed";
-  private static final String POWER_CUT = "fault: power cut at a commit";
-  private static final String WIPED = "fault: disk lost";
-  private static final String ROT = "fault: byte of a record flipped";
-  private static final String RECORD_LOST = "fault: record lost by a disk";
-  private static final String IO_ERROR = "fault: disk error in a commit";
-  private static final String SPACE = "fault: disk full in the middle of a commit";
-  private static final String FULL = "fault: disk full";
-  private static final String CUT = "fault: replica cut off";
-  private static final String COMMIT_FAILED = "fault: commit failed";
   private static final String FORGERY = "fault: forged record sent";
   private static final String FALSE_RELEASE = "fault: release that no CHECKPOINT names";
   static final List<String> FAULTS =
-      List.of(
-          LOST,
-          REPEATED,
-          CRASH,
-          POWER_CUT,
-          WIPED,
-          ROT,
-          RECORD_LOST,
-          IO_ERROR,
-          SPACE,
-          FULL,
-          CUT,
-          COMMIT_FAILED,
-          FORGERY,
-          FALSE_RELEASE);
+      Stream.concat(SimReplicas.FAULTS.stream(), Stream.of(FORGERY, FALSE_RELEASE)).toList();
 
-  /** How many promises to sealers there are for each disk that is lost just after one. */
-  private static final int PROMISES_PER_LOSS = 6;
-
-  private static final int MOST_LOST_AFTER_PROMISE = 3;
+  /** Most between two things that happen to replicas. */
+  private static final int MAX_PAUSE_MS = 800;
 
   // A run has some ten thousand events, and hundreds that wait.
   private static final long MAX_EVENTS = 3_000_000;
@@ -157,42 +125,33 @@ final class SimCluster {
           1 + random.nextInt(random.nextInt(3) == 0 ? 300 : 3),
           random.nextInt(2) == 0);
     }
-  }
 
-  private record Event(long at, long order, Runnable action) implements Comparable<Event> {
-    @Override
-    public int compareTo(Event other) {
-      int byTime = Long.compare(at, other.at);
-      return byTime != 0 ? byTime : Long.compare(order, other.order);
+    SimReplicas.Faults ofReplicas() {
+      return new SimReplicas.Faults(
+          lose,
+          repeat,
+          maxDelayMs,
+          crashes,
+          loseDisks,
+          rot,
+          partitions,
+          full,
+          maxCommitMs,
+          MAX_PAUSE_MS);
     }
   }
 
-  final SplittableRandom random;
   final Faults faults;
-  final Coverage coverage = new Coverage();
   final int quorum;
   final SampleCapsule capsule;
-  final Membership membership;
-  final List<Replica> replicas = new ArrayList<>();
+  final SimReplicas replicas;
+  final StatementOracle oracle;
   final List<Writer> writers = new ArrayList<>();
   final List<Sealer> sealers = new ArrayList<>();
 
-  private final PriorityQueue<Event> events = new PriorityQueue<>();
-  private final WorkBudget budget = new WorkBudget(MAX_EVENTS, MAX_PENDING);
-  private long order;
-  private long now = 1;
-  private long trace = 1;
-  private boolean calm;
-  private long nextIndex = 1000;
-  private long heard;
-  private int lostAfterPromise;
-
-  // The oracle.
-  private final Map<Long, Map<PublicKey, Statement.Entry>> stated = new HashMap<>();
-  private final Map<Long, Long> durable = new HashMap<>();
   private final Map<Long, Hash32[]> hashes = new HashMap<>();
-  private final Map<Long, ChainHead> sealedAt = new HashMap<>();
   private final Set<Checkpoint.Range> released = new HashSet<>();
+  private long nextIndex = 1000;
 
   SimCluster(long seed, int size) {
     this(seed, size, Map.of());
@@ -200,18 +159,15 @@ final class SimCluster {
 
   /** With some knobs set instead of drawn. */
   SimCluster(long seed, int size, Map<String, String> given) {
-    this.random = new SplittableRandom(seed);
+    super(seed, MAX_EVENTS, MAX_PENDING);
     this.faults = Knobs.with(Faults.of(random), given);
-    this.quorum = size / 2 + 1;
-    List<PublicKey> keys = new ArrayList<>();
-    for (int i = 0; i < size; i++) {
-      Replica replica = new Replica(i);
-      replicas.add(replica);
-      keys.add(replica.identity.key());
-    }
-    capsule = new SampleCapsule(seed, keys, quorum);
-    membership = Membership.initial(capsule.name, capsule.metadata);
-    replicas.forEach(Replica::start);
+    replicas = new SimReplicas(this, faults.ofReplicas(), size);
+    quorum = replicas.quorum();
+    capsule = new SampleCapsule(seed, replicas.keys(), quorum);
+    oracle =
+        new StatementOracle(
+            coverage, Membership.initial(capsule.name, capsule.metadata), this::hash);
+    replicas.start(oracle);
     for (int i = 0; i < 2 + random.nextInt(3); i++) {
       writers.add(new Writer(i % 3 == 2 ? Role.COMPACTOR : Role.WORKER));
     }
@@ -225,314 +181,32 @@ final class SimCluster {
     }
   }
 
-  // ------------------------------------------------------------------ time
-
-  private void at(long delay, Runnable action) {
-    events.add(new Event(now + delay, order++, action));
-  }
-
   /** Runs until a time, with faults or without. */
   void run(long untilMs, boolean withFaults) {
     calm = !withFaults;
-    while (!events.isEmpty() && events.peek().at <= untilMs * MS) {
-      Event next = events.poll();
-      now = next.at;
-      budget.spend(events.size());
-      next.action.run();
-      check();
-    }
-  }
-
-  long nowMs() {
-    return now / MS;
-  }
-
-  long trace() {
-    return trace;
-  }
-
-  private void note(long what) {
-    trace = trace * 31 + what + now;
-  }
-
-  // ------------------------------------------------------------------ network
-
-  private interface Receiver {
-    void receive(int from, Message message);
-  }
-
-  private void deliver(int from, int to, Message message, Receiver receiver) {
-    byte[] bytes = MessageCodec.encode(message);
-    note(Arrays.hashCode(bytes));
-    boolean cut =
-        (from < replicas.size() && replicas.get(from).cutOff)
-            || (to < replicas.size() && to >= 0 && replicas.get(to).cutOff);
-    coverage.hit(message.getClass());
-    if (!calm && (cut || random.nextDouble() < faults.lose)) {
-      coverage.hit(LOST);
-      return;
-    }
-    int copies = !calm && random.nextDouble() < faults.repeat ? 2 : 1;
-    if (copies > 1) {
-      coverage.hit(REPEATED);
-    }
-    for (int i = 0; i < copies; i++) {
-      at(
-          1 + random.nextLong(calm ? MS : faults.maxDelayMs * MS),
-          () -> receiver.receive(from, MessageCodec.decode(bytes).orThrow()));
-    }
-  }
-
-  // ------------------------------------------------------------------ replicas
-
-  /** Links are numbered by who is at the other end: replica i is i + 1, client j is 100 + j. */
-  final class Replica implements ReplicaOutbox {
-    final int index;
-    final ReplicaIdentity identity;
-    final SimReplicaDisk disk;
-    SimReplicaLog log;
-    ReplicaCore core;
-    ReplicaReader reader;
-    boolean running;
-    boolean cutOff;
-    int life;
-    final ArrayDeque<SignedStatement> said = new ArrayDeque<>();
-
-    Replica(int index) {
-      this.index = index;
-      byte[] key = new byte[32];
-      new SimEntropy(random.nextLong()).fill(key);
-      key[0] &= 0x7f;
-      this.identity = new ReplicaIdentity(SampleCapsule.CURVE, SecretBytes.own(key));
-      this.disk = new SimReplicaDisk(random.nextLong());
-    }
-
-    void start() {
-      if (life > 0) {
-        coverage.hit(RESTARTED);
-      }
-      life++;
-      log = disk.open();
-      running = true;
-      core =
-          new ReplicaCore(
-              ReplicaOptions.builder().gossipMs(100).pullTimeoutMs(1000).build(),
-              identity,
-              SampleCapsule.CURVE,
-              log,
-              this,
-              Telemetry.NONE,
-              random.nextLong());
-      reader = new ReplicaReader(log, core::damaged);
-      for (Replica other : replicas) {
-        if (other != this && other.running) {
-          core.up(other.index + 1, other.identity.key());
-          other.core.up(index + 1, identity.key());
-        }
-      }
-      for (int client = 100; client < 100 + 64; client++) {
-        core.up(client, identity.key());
-      }
-      int born = life;
-      at(random.nextLong(TICK), () -> tick(born));
-      core.endStep();
-    }
-
-    void stop() {
-      running = false;
-      disk.powerCut();
-      for (Replica other : replicas) {
-        if (other != this && other.running) {
-          other.core.down(index + 1);
-        }
-      }
-    }
-
-    private void tick(int born) {
-      if (born != life || !running) {
-        return;
-      }
-      if (core.failure() != null) {
-        stop();
-        at(TICK, this::startIfDown);
-        return;
-      }
-      step(
-          () -> {
-            for (SimReplicaDisk.Place place : disk.damaged()) {
-              coverage.hit(DAMAGED);
-              core.damaged(place.capsule(), place.writer(), place.sequence());
-            }
-            core.tick(now);
-          });
-      at(TICK, () -> tick(born));
-    }
-
-    /** As the shell does it: a replica whose disk fails under it is started again. */
-    private void step(Runnable input) {
-      try {
-        input.run();
-        core.endStep();
-      } catch (StorageException dead) {
-        stop();
-        at(TICK, this::startIfDown);
-      }
-    }
-
-    void startIfDown() {
-      if (!running) {
-        start();
-      }
-    }
-
-    void receive(int from, Message message) {
-      if (running) {
-        step(() -> core.receive(now, from < replicas.size() ? from + 1 : from, message));
-      }
-    }
-
-    @Override
-    public void send(long link, Message message) {
-      if (message instanceof Message.Held held) {
-        heard(held.statement());
-      } else if (message instanceof Message.Frontier frontier) {
-        heard(frontier.statement());
-      } else if (message instanceof Message.Sealed sealed) {
-        heard(sealed.statement());
-        if (faults.loseDisks
-            && !calm
-            && lostAfterPromise < MOST_LOST_AFTER_PROMISE
-            && random.nextInt(PROMISES_PER_LOSS) == 0) {
-          at(random.nextLong(20 * MS), this::loseDiskIfItMay);
-        }
-      }
-      if (link >= 100) {
-        int client = (int) link;
-        Client to = client(client);
-        deliver(index, -1, message, (from, m) -> to.receive(this, m));
-      } else {
-        Replica to = replicas.get((int) link - 1);
-        deliver(index, to.index, message, to::receive);
-      }
-    }
-
-    /** The oracle hears everything that is stated. */
-    private void heard(SignedStatement statement) {
-      // Each is verified by somebody in a real cluster; here some are, to save time.
-      if (++heard % 16 == 0 && !StatementCodec.verify(statement, SampleCapsule.CURVE)) {
-        throw new Violation(NOT_FORGED, "a statement that does not verify: ", statement);
-      }
-      coverage.hit(NO_CONTRADICTION);
-      for (SignedStatement before : said) {
-        if (ContradictionProof.of(before, statement, SampleCapsule.CURVE) != null) {
-          throw new Violation(
-              NO_CONTRADICTION,
-              "an honest replica contradicts itself:\n" + before + "\n" + statement);
-        }
-      }
-      said.add(statement);
-      if (said.size() > 12) {
-        said.remove();
-      }
-      for (Statement.Entry entry : statement.statement().entries()) {
-        ChainHead head = entry.head();
-        coverage.checked(
-            NOT_FORGED,
-            head.sequence() == 0 || hash(entry.writer(), head.sequence()).equals(head.hash()),
-            "a head that nobody wrote: ",
-            entry);
-        coverage.hit(entry.seal().accepted().equals(Ballot.NONE) ? OPEN : SEALED);
-        Map<PublicKey, Statement.Entry> entries =
-            stated.computeIfAbsent(entry.writer(), w -> new HashMap<>());
-        entries.put(identity.key(), entry);
-        long most = 0;
-        for (Statement.Entry of : entries.values()) {
-          long sequence = of.head().sequence();
-          if (sequence > most && Durability.isDurable(membership, entries, sequence)) {
-            most = sequence;
-          }
-        }
-        long now = most;
-        durable.merge(entry.writer(), now, Math::max);
-      }
-    }
-
-    @Override
-    public void commit(ReplicaLog.Batch batch) {
-      int born = life;
-      at(
-          1 + random.nextLong(calm ? MS : faults.maxCommitMs * MS),
-          () -> {
-            if (born != life || !running) {
-              return;
-            }
-            CapsuleException failed = null;
-            try {
-              log.commit(batch);
-            } catch (CapsuleException e) {
-              failed = e;
-              coverage.hit(COMMIT_FAILED);
-            }
-            note(batch.size());
-            CapsuleException outcome = failed;
-            step(() -> core.committed(outcome));
-          });
-    }
-
-    @Override
-    public void answer(long link, Message.Request read) {
-      send(link, reader.answer(read));
-    }
-
-    /** A promise is lost when nobody else needs to have heard of it yet. */
-    private void loseDiskIfItMay() {
-      if (running && replicas.stream().allMatch(r -> r.running) && othersHoldAll(this)) {
-        lostAfterPromise++;
-        stop();
-        loseDisk();
-        at(random.nextLong(100 * MS), this::startIfDown);
-      }
-    }
-
-    private void loseDisk() {
-      coverage.hit(WIPED);
-      disk.wipe();
-      stated.values().forEach(entries -> entries.remove(identity.key()));
-      said.clear();
-    }
+    run(untilMs);
   }
 
   // ------------------------------------------------------------------ clients
 
-  abstract class Client {
-    final int link = 100 + clients.size();
+  abstract class Client implements SimReplicas.Client {
+    private final long link = replicas.connect(capsule.owner.ownerPublicKey(), this);
 
-    Client() {
-      clients.add(this);
+    final void ask(SimReplicas.Replica replica, Message message) {
+      replicas.send(link, replica, message);
     }
-
-    final void ask(Replica replica, Message message) {
-      deliver(link, replica.index, message, replica::receive);
-    }
-
-    abstract void receive(Replica from, Message message);
   }
 
-  private final List<Client> clients = new ArrayList<>();
-
-  private Client client(int link) {
-    return clients.get(link - 100);
-  }
-
-  private Hash32 hash(long writer, long sequence) {
-    return hashes.get(writer)[(int) sequence - 1];
+  private @Nullable Hash32 hash(long writer, long sequence) {
+    Hash32[] known = hashes.get(writer);
+    return known == null || sequence > known.length ? null : known[(int) sequence - 1];
   }
 
   /** A chain that is sent to every replica until it is acknowledged. */
   abstract class Sender extends Client {
     final SampleCapsule.Chain chain;
     final List<CapsuleRecord> records = new ArrayList<>();
-    final long[] acknowledged = new long[replicas.size()];
+    final long[] acknowledged = new long[replicas.all().size()];
     long requests;
 
     Sender(Role role) {
@@ -548,7 +222,7 @@ final class SimCluster {
 
     private void tick() {
       act();
-      for (Replica replica : replicas) {
+      for (SimReplicas.Replica replica : replicas.all()) {
         long from = acknowledged[replica.index];
         int count = Math.min(records.size() - (int) from, 1 + random.nextInt(20));
         if (count > 0) {
@@ -566,11 +240,11 @@ final class SimCluster {
     abstract void act();
 
     long durableUpTo() {
-      return durable.getOrDefault(chain.writer(), 0L);
+      return oracle.durable(chain.writer());
     }
 
     @Override
-    void receive(Replica from, Message message) {
+    public void receive(SimReplicas.Replica from, Message message) {
       if (message instanceof Message.Held held) {
         Statement.Entry entry = held.statement().statement().entry(chain.writer());
         if (entry != null) {
@@ -637,7 +311,7 @@ final class SimCluster {
           .forEach(
               (sequence, range) -> {
                 released.add(range);
-                Replica any = replicas.get(random.nextInt(replicas.size()));
+                SimReplicas.Replica any = anyReplica();
                 ask(
                     any,
                     new Message.Release(
@@ -662,7 +336,7 @@ final class SimCluster {
     private final TreeMap<Long, Checkpoint.Range> releases = new TreeMap<>();
 
     @Override
-    void receive(Replica from, Message message) {
+    public void receive(SimReplicas.Replica from, Message message) {
       if (message instanceof Message.Refused refused
           && refused.code() == io.capsuledb.replication.protocol.Refusal.INVALID
           && refused.detail().contains("CHECKPOINT")) {
@@ -684,10 +358,10 @@ final class SimCluster {
       if (calm) {
         return;
       }
-      Replica victim = replicas.get(random.nextInt(replicas.size()));
+      SimReplicas.Replica victim = anyReplica();
       List<Sender> all = senders();
       Sender sender = all.get(random.nextInt(all.size()));
-      int next = (int) holds(victim, sender.chain.writer()) + random.nextInt(2);
+      int next = (int) oracle.holds(victim.key(), sender.chain.writer()) + random.nextInt(2);
       if (next < sender.records.size()) {
         coverage.hit(FORGERY);
         Blob forged = Blob.of(forge(sender.records.get(next)));
@@ -697,7 +371,7 @@ final class SimCluster {
     }
 
     @Override
-    void receive(Replica from, Message message) {
+    public void receive(SimReplicas.Replica from, Message message) {
       // Whatever is said to it: what counts is what replicas then say they hold.
     }
   }
@@ -752,7 +426,7 @@ final class SimCluster {
         order(SealOrder.Kind.PREPARE, ChainHead.NONE);
       } else if (target != 0) {
         // What is sent again is answered again, also when everything was acknowledged.
-        for (Replica replica : replicas) {
+        for (SimReplicas.Replica replica : replicas.all()) {
           if (acknowledged[replica.index] == records.size()) {
             ask(
                 replica,
@@ -770,13 +444,13 @@ final class SimCluster {
     }
 
     @Override
-    void receive(Replica from, Message message) {
+    public void receive(SimReplicas.Replica from, Message message) {
       super.receive(from, message);
       if (message instanceof Message.Sealed sealed && target != 0) {
         Statement.Entry entry = sealed.statement().statement().entry(target);
         if (entry == null
             || !entry.seal().promised().equals(ballot())
-            || sealed.statement().statement().incarnation() != from.log.recovered().incarnation()) {
+            || sealed.statement().statement().incarnation() != from.log().recovered().incarnation()) {
           return;
         }
         if (finishing) {
@@ -831,16 +505,7 @@ final class SimCluster {
 
     private void complete(ChainHead last) {
       note(last.sequence());
-      ChainHead before = sealedAt.putIfAbsent(target, last);
-      coverage.checked(
-          SEALS,
-          before == null || before.equals(last),
-          "writer ",
-          target,
-          " is sealed at ",
-          before,
-          " and at ",
-          last);
+      oracle.sealed(target, last);
       target = 0;
       answers.clear();
       finishing = false;
@@ -851,179 +516,49 @@ final class SimCluster {
 
   /** Lets faults happen from now on. */
   void startNemesis() {
-    at(random.nextLong(500 * MS), this::nemesis);
-  }
-
-  private void nemesis() {
-    if (calm) {
-      return;
-    }
-    Replica victim = replicas.get(random.nextInt(replicas.size()));
-    long down = replicas.stream().filter(r -> !r.running).count();
-    switch (random.nextInt(6)) {
-      case 0 -> {
-        if (faults.crashes && victim.running) {
-          coverage.hit(CRASH);
-          victim.stop();
-          at(random.nextLong(3000 * MS), victim::startIfDown);
-        }
-      }
-      case 1 -> {
-        if (faults.loseDisks && down == 0 && othersHoldAll(victim)) {
-          victim.stop();
-          victim.loseDisk();
-          at(random.nextLong(1000 * MS), victim::startIfDown);
-        }
-      }
-      case 2 -> {
-        if (faults.rot && victim.running && othersHoldAll(victim)) {
-          List<SimReplicaDisk.Place> places = victim.disk.places();
-          if (!places.isEmpty()) {
-            int which = random.nextInt(places.size());
-            if (random.nextInt(3) == 0 && hasNext(places, which)) {
-              coverage.hit(RECORD_LOST);
-              victim.disk.lose(places.get(which));
-            } else {
-              coverage.hit(ROT);
-              victim.disk.flipByte(places.get(which), random.nextInt(100));
-            }
-          }
-        }
-      }
-      case 3 -> {
-        if (faults.partitions) {
-          coverage.hit(CUT);
-          victim.cutOff = true;
-          at(random.nextLong(2000 * MS), () -> victim.cutOff = false);
-        }
-      }
-      case 4 -> {
-        if (faults.full) {
-          coverage.hit(FULL);
-          victim.disk.capacityBytes(random.nextLong(20_000));
-          at(random.nextLong(2000 * MS), () -> victim.disk.capacityBytes(Long.MAX_VALUE));
-        }
-      }
-      default -> {
-        if (faults.crashes && victim.running) {
-          SimReplicaDisk.Fault fault = COMMIT_FAULTS.get(random.nextInt(COMMIT_FAULTS.size()));
-          coverage.hit(
-              switch (fault) {
-                case POWER_CUT_BEFORE, POWER_CUT_AFTER -> POWER_CUT;
-                case ERROR_BEFORE, ERROR_AFTER -> IO_ERROR;
-                case OUT_OF_SPACE -> SPACE;
-              });
-          victim.disk.onNextCommit(fault);
-        }
-      }
-    }
-    at(random.nextLong(800 * MS), this::nemesis);
-  }
-
-  private static final List<SimReplicaDisk.Fault> COMMIT_FAULTS =
-      List.of(SimReplicaDisk.Fault.values());
-
-  /** Whether a record is not the newest of its chain, without which a disk cannot be opened. */
-  private static boolean hasNext(List<SimReplicaDisk.Place> places, int which) {
-    return which + 1 < places.size()
-        && places.get(which + 1).capsule().equals(places.get(which).capsule())
-        && places.get(which + 1).writer() == places.get(which).writer();
-  }
-
-  private long holds(Replica replica, long writer) {
-    Statement.Entry entry = stated.getOrDefault(writer, Map.of()).get(replica.identity.key());
-    return entry == null ? 0 : entry.head().sequence();
-  }
-
-  /** Whether everything durable is on a quorum of the other disks: one more may go wrong. */
-  private boolean othersHoldAll(Replica victim) {
-    for (Map.Entry<Long, Long> head : durable.entrySet()) {
-      int holders = 0;
-      for (Replica other : replicas) {
-        if (other != victim
-            && other.disk.damaged().isEmpty()
-            && holds(other, head.getKey()) >= head.getValue()) {
-          holders++;
-        }
-      }
-      if (holders < quorum) {
-        return false;
-      }
-    }
-    return true;
+    replicas.startNemesis();
   }
 
   /** Ends all faults and starts what is down. */
   void heal() {
     calm = true;
-    for (Replica replica : replicas) {
-      replica.cutOff = false;
-      replica.disk.capacityBytes(Long.MAX_VALUE);
-      replica.startIfDown();
-    }
+    replicas.heal();
+  }
+
+  private SimReplicas.Replica anyReplica() {
+    return replicas.all().get(random.nextInt(replicas.all().size()));
   }
 
   // ------------------------------------------------------------------ checks
-
-  /**
-   * What holds after every event: nothing beyond a final head is durable, and nothing that is
-   * durable is beyond it; a writer is sealed at one head only (checked when it is), a replica never
-   * contradicts itself and never names a head nobody wrote (checked when it speaks).
-   */
-  private void check() {
-    sealedAt.forEach(
-        (writer, last) -> {
-          if (durable.getOrDefault(writer, 0L) > last.sequence()) {
-            throw new Violation(
-                SEALS,
-                "writer ",
-                writer,
-                " is sealed at ",
-                last.sequence(),
-                " and durable up to ",
-                durable.get(writer));
-          }
-        });
-  }
 
   /** What holds at the end: all replicas hold the same, and all that was ever durable. */
   void checkConverged() {
     PROPERTIES.forEach(coverage::hit);
     CapsuleName name = capsule.name;
-    for (Replica replica : replicas) {
-      ReplicaCore core = replica.core;
-      if (!replica.disk.damaged().isEmpty()) {
-        throw new Violation(CONVERGENCE, core + " is damaged: " + replica.disk.damaged());
-      }
-      HeldCapsule held = core.capsule(name);
-      if (held == null || !held.canSpeak()) {
-        throw new Violation(CONVERGENCE, core + " has not joined");
+    for (SimReplicas.Replica replica : replicas.all()) {
+      String ailment = replicas.ailment(replica, name);
+      if (ailment != null) {
+        throw new Violation(CONVERGENCE, replica.index + " " + ailment);
       }
       for (Sender sender : senders()) {
         long writer = sender.chain.writer();
-        HeldChain chain = held == null ? null : held.chain(writer);
-        ChainHead head = chain == null ? ChainHead.NONE : held.held(chain);
-        ChainHead last = sealedAt.get(writer);
+        ChainHead head = replicas.held(replica, name, writer);
+        ChainHead last = oracle.sealedAt(writer);
         long most = last == null ? sender.records.size() : last.sequence();
-        if (head.sequence() > most || head.sequence() < durable.getOrDefault(writer, 0L)) {
+        if (head.sequence() > most || head.sequence() < oracle.durable(writer)) {
           throw new Violation(
               head.sequence() > most ? SEALS : NOTHING_LOST,
-              core
+              replica.index
                   + " holds writer "
                   + writer
                   + " up to "
                   + head
                   + ", durable is "
-                  + durable.get(writer)
+                  + oracle.durable(writer)
                   + ", sealed at "
                   + last);
         }
-        ChainHead first =
-            replicas
-                .getFirst()
-                .core
-                .capsule(name)
-                .held(replicas.getFirst().core.capsule(name).chain(writer));
+        ChainHead first = replicas.held(replicas.all().getFirst(), name, writer);
         if (!head.equals(first)) {
           throw new Violation(
               CONVERGENCE,
@@ -1036,10 +571,10 @@ final class SimCluster {
                   + " in another");
         }
         for (long at = 1; at <= head.sequence(); at++) {
-          byte[] bytes = replica.log.read(name, writer, at);
+          byte[] bytes = replicas.stored(replica, name, writer, at);
           byte[] written = sender.records.get((int) at - 1).bytes();
           if (!Arrays.equals(bytes, written) && !isReleased(writer, at)) {
-            throw new Violation(CHAINS, core + ": writer " + writer + " sequence " + at);
+            throw new Violation(CHAINS, replica.index + ": writer " + writer + " sequence " + at);
           }
         }
       }
@@ -1066,15 +601,11 @@ final class SimCluster {
     }
   }
 
-  long events() {
-    return budget.events();
-  }
-
   long durableRecords() {
-    return durable.values().stream().mapToLong(Long::longValue).sum();
+    return oracle.durable().values().stream().mapToLong(Long::longValue).sum();
   }
 
   int seals() {
-    return sealedAt.size();
+    return oracle.seals();
   }
 }

@@ -14,7 +14,7 @@ import io.capsuledb.core.seal.Ballot;
 import io.capsuledb.core.seal.ChainHead;
 import io.capsuledb.core.seal.SealOrder;
 import io.capsuledb.core.seal.SealOrderCodec;
-import io.capsuledb.core.sim.Coverage;
+import io.capsuledb.core.sim.SimRun;
 import io.capsuledb.core.sim.Violation;
 import io.capsuledb.core.sim.WorkBudget;
 import io.capsuledb.engine.merge.MergeOperator;
@@ -40,12 +40,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.NavigableMap;
 import java.util.Objects;
-import java.util.PriorityQueue;
 import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
 import java.util.TreeSet;
-import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -54,9 +52,8 @@ import org.jspecify.annotations.Nullable;
  * that loses, delays, repeats and reorders. What is checked is written at {@link #checkLocks},
  * {@link #checkEstablished}, {@link SimEngine} and {@link #checkAtEnd}.
  */
-final class SclSim {
+class SclSim extends SimRun {
 
-  static final long MS = TimeUnit.MILLISECONDS.toNanos(1);
   // Properties, as docs/testbed.md names them.
   static final String CONVERGENCE = "convergence";
   static final String NOTHING_LOST = "no acknowledged write lost";
@@ -203,17 +200,7 @@ final class SclSim {
     }
   }
 
-  private record Event(long at, long order, Runnable action) implements Comparable<Event> {
-    @Override
-    public int compareTo(Event other) {
-      int byTime = Long.compare(at, other.at);
-      return byTime != 0 ? byTime : Long.compare(order, other.order);
-    }
-  }
-
-  final SplittableRandom random;
   final Faults faults;
-  final Coverage coverage = new Coverage();
   final SimStore store;
   final SimRecords records = new SimRecords();
   final SimEngine.Contents contents = new SimEngine.Contents();
@@ -221,12 +208,6 @@ final class SclSim {
   final List<Slot> slots = new ArrayList<>();
   final Set<Long> usedWriters = new HashSet<>();
 
-  private final PriorityQueue<Event> events = new PriorityQueue<>();
-  private final WorkBudget budget = new WorkBudget(MAX_EVENTS, MAX_PENDING);
-  private long order;
-  long now = 1;
-  private long trace = 1;
-  private boolean calm;
   private boolean workload = true;
 
   // What happened, for the checks.
@@ -251,7 +232,7 @@ final class SclSim {
   long mergedOperands;
 
   SclSim(long seed, @Nullable Faults given) {
-    this.random = new SplittableRandom(seed);
+    super(seed, MAX_EVENTS, MAX_PENDING);
     Faults drawn = Faults.of(random);
     this.faults = given == null ? drawn : given;
     this.store = new SimStore(faults.replicas(), coverage);
@@ -276,36 +257,6 @@ final class SclSim {
   }
 
   // ------------------------------------------------------------------ time
-
-  private void at(long delay, Runnable action) {
-    events.add(new Event(now + delay, order++, action));
-  }
-
-  void run(long untilMs) {
-    while (!events.isEmpty() && events.peek().at <= untilMs * MS) {
-      Event next = events.poll();
-      now = next.at;
-      budget.spend(events.size());
-      next.action.run();
-    }
-    now = Math.max(now, untilMs * MS);
-  }
-
-  long nowMs() {
-    return now / MS;
-  }
-
-  long trace() {
-    return trace;
-  }
-
-  private void note(long what) {
-    trace = (trace ^ what) * 0x100000001B3L + now;
-  }
-
-  private boolean chance(double probability) {
-    return probability > 0 && random.nextDouble() < probability;
-  }
 
   private long netDelay() {
     return 50_000 + random.nextLong(calm ? 2 * MS : faults.maxDelayMs() * MS);
@@ -1588,10 +1539,6 @@ final class SclSim {
 
   // ------------------------------------------------------------------ checks
 
-  private void check(String property, boolean holds, Object... broken) {
-    coverage.checked(property, holds, broken);
-  }
-
   /** Nothing is merged that a quorum does not hold. */
   private void checkDurable(CapsuleRecord record) {
     check(ONLY_DURABLE, store.isHeld(record), record, " is merged and not durable");
@@ -1706,11 +1653,6 @@ final class SclSim {
       }
     }
     return null;
-  }
-
-  /** How many events there were. */
-  long events() {
-    return budget.events();
   }
 
   /** Why it is not converged, for a failure's message. */
