@@ -245,6 +245,8 @@ final class SclSim {
   long lastSyncAt;
   long longestSyncGap;
   long longestTakeover;
+  long longestWithoutLocks;
+  long longestHandover;
   long lastCommitAt;
   long longestCommitGap;
   long lockFrames;
