@@ -124,6 +124,10 @@ public final class CoordinatorCore {
     long echo = -1;
     long leaseOver;
     boolean condemned;
+
+    /** Known to a quorum when the term was established: it may hold locks from before. */
+    boolean inherited;
+
     boolean leaving;
     boolean pending;
     boolean freed;
@@ -549,6 +553,7 @@ public final class CoordinatorCore {
         }
         raise(claim.writer(), last == null ? claim.durable().sequence() : last.sequence());
       }
+      members.values().forEach(member -> member.inherited = true);
       succeed(now);
       for (long writer : departing) {
         Member member = members.get(writer);
@@ -613,12 +618,7 @@ public final class CoordinatorCore {
       }
       Member member =
           members.computeIfAbsent(worker, w -> new Member(now, now + options.silenceNanos()));
-      if (entry.getValue().join().locks().isEmpty()) {
-        joined(worker, member, entry.getValue().join());
-      } else {
-        // It holds what no coordinator that counts can have granted.
-        condemn(now, worker, member);
-      }
+      joined(now, worker, member, entry.getValue().join());
     }
   }
 
@@ -664,7 +664,7 @@ public final class CoordinatorCore {
     if (member != null) {
       if (!member.joined && !member.condemned) {
         member.receivedAt = now;
-        joined(worker, member, join);
+        joined(now, worker, member, join);
       }
     } else if (merge.last(worker) == null
         && (candidates.size() < MAX_CANDIDATES || candidates.containsKey(worker))) {
@@ -676,7 +676,12 @@ public final class CoordinatorCore {
     }
   }
 
-  private void joined(long worker, Member member, SclMessage.Join join) {
+  private void joined(long now, long worker, Member member, SclMessage.Join join) {
+    if (!member.inherited && !join.locks().isEmpty()) {
+      // It holds what no coordinator that counts can have granted.
+      condemn(now, worker, member);
+      return;
+    }
     member.joined = true;
     wasAlone &= worker == own;
     raise(worker, join.head().sequence());
@@ -741,7 +746,8 @@ public final class CoordinatorCore {
     }
     if (!table.isOpen()
         && membersKnown
-        && members.values().stream().allMatch(m -> m.freed || (m.joined && !m.condemned))) {
+        && members.values().stream()
+            .allMatch(m -> !m.inherited || m.freed || (m.joined && !m.condemned))) {
       table.open();
       beat(now);
     }

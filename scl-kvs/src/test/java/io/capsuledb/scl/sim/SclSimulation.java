@@ -148,6 +148,7 @@ public final class SclSimulation implements Simulation {
       return;
     }
     sim.coverage.hit(loss);
+    sim.takeAllLists(dead);
     long before = sim.takeovers;
     long from = sim.nowMs();
     // By the slowest clock.
@@ -182,6 +183,7 @@ public final class SclSimulation implements Simulation {
       if (sim.nowMs() > from + limit) {
         throw new Violation(SclSim.LIVENESS, "no successor within ", limit, " ms of ", loss);
       }
+      contend(sim, dead);
       sim.run(sim.nowMs() + 10);
     }
     sim.longestTakeover = Math.max(sim.longestTakeover, sim.nowMs() - from);
@@ -190,6 +192,7 @@ public final class SclSimulation implements Simulation {
         throw new Violation(
             SclSim.LIVENESS, "no new locks within ", locksLimit, " ms of ", loss, " ", dead.writer);
       }
+      contend(sim, dead);
       sim.run(sim.nowMs() + 10);
     }
     if (loss == Loss.LEFT) {
@@ -200,6 +203,14 @@ public final class SclSimulation implements Simulation {
     // The lost one comes back, and finds out.
     sim.run(from + whole / SclSim.MS + 10);
     dead.slot.start();
+  }
+
+  /** Somebody else wants a lock that the lost one had. */
+  private static void contend(SclSim sim, SclSim.Node dead) {
+    SclSim.Node node = sim.slots.get(sim.random.nextInt(sim.slots.size())).node;
+    if (node != null && node != dead && node.core.isReady() && !node.leaving) {
+      sim.append(node, 1 + sim.random.nextInt(SclSim.LIST_KEYS), () -> {});
+    }
   }
 
   /** Whether somebody else grants locks. */
