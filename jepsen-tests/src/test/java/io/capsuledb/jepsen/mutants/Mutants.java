@@ -313,8 +313,7 @@ public final class Mutants {
             "stale lease",
             "a worker believes in its lease for long after it is over",
             new Mutation(
-                    WORKER_CORE, "heard", skipCall("WorkerOptions", "leaseNanos", 10_000_000_000L))
-                .times(2),
+                WORKER_CORE, "heard", skipCall("WorkerOptions", "leaseNanos", 10_000_000_000L)),
             WORKERS,
             1_000),
         new Mutant(

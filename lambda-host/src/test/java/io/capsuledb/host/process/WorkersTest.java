@@ -261,6 +261,11 @@ class WorkersTest {
                   assertThat(values.elements().stream().map(Reply::text))
                       .containsExactly("0.5", "" + (count - 1), "" + count * (count + 1) / 2));
       assertThat(count(ask(client, "SCARD", "all"))).isEqualTo(count);
+      // What another worker wrote is no less of the wrong kind.
+      ask(client, "RPUSH", "queue", "a");
+      carry(client, other);
+      assertThatThrownBy(() -> ask(other, "CAPSULE.MERGE", "queue", "min", "1"))
+          .hasMessageContaining("WRONGTYPE");
       // Conditions hold among all workers.
       assertThat(count(ask(client, "SETNX", "once", "a"))).isEqualTo(1);
       assertThat(count(ask(other, "SETNX", "once", "b"))).isZero();

@@ -48,7 +48,10 @@ import org.jspecify.annotations.Nullable;
  *   <li>it renews leases only from beats that it had received when a frontier read began that
  *       showed its own chain not sealed, and admits newcomers likewise;
  *   <li>whoever is condemned (silent, late with an EOE, or leaving) is not echoed any more, and its
- *       locks are free when it is sealed and its lease over.
+ *       locks are free when it is sealed, and its lease over, and a frontier read that began after
+ *       both was known showed this chain not sealed;
+ *   <li>the lease of the predecessor's own worker is over a short coordinator's lease after the
+ *       predecessor was sealed, if no coordinator was established between the two.
  * </ul>
  *
  * <p>{@code now} is monotonic nanoseconds. One thread at a time. Nothing it keeps outlives it.
@@ -108,6 +111,9 @@ public final class CoordinatorCore {
   private static final int MAX_CANDIDATES = 4096;
   private static final int LEAST_OTHERS = 2;
 
+  /** A worker whose coordinator was replaced says within so many beats that it lives. */
+  private static final int REPLACED_BEATS = 2;
+
   private static final class Member {
     long since;
     boolean joined;
@@ -116,18 +122,22 @@ public final class CoordinatorCore {
     long noted;
     long notedAt;
     long echo = -1;
-    long echoAt;
+    long leaseOver;
     boolean condemned;
+
+    /** Known to a quorum when the term was established: it may hold locks from before. */
+    boolean inherited;
+
     boolean leaving;
     boolean pending;
     boolean freed;
     long wantsEpoch;
 
-    Member(long now) {
+    Member(long now, long leaseOver) {
       this.since = now;
       this.receivedAt = now;
       this.notedAt = now;
-      this.echoAt = now;
+      this.leaseOver = leaseOver;
     }
   }
 
@@ -173,12 +183,20 @@ public final class CoordinatorCore {
   private boolean wasAlone;
   private boolean rivalHeard;
   private long rivalAt;
+
+  // The coordinator of the largest term that was heard of, and its worker.
+  private long heardTerm;
+  private long heardChain;
+  private long heardNode;
+  private long heardNodeAt;
+  private long latestTerm;
   private final Set<Long> predecessors = new LinkedHashSet<>();
   private final Set<Long> compactors = new LinkedHashSet<>();
   private final Map<Long, Sealing> sealing = new LinkedHashMap<>();
   private final Map<Long, Member> members = new TreeMap<>();
   private final Map<Long, Candidate> candidates = new LinkedHashMap<>();
   private final Set<Long> left = new LinkedHashSet<>();
+  private final Set<Long> departing = new LinkedHashSet<>();
   private final Set<Long> changed = new TreeSet<>();
   private final Map<Long, Long> released = new TreeMap<>();
   private LockTable table = new LockTable();
@@ -193,6 +211,7 @@ public final class CoordinatorCore {
   private long appendSince;
   private ChainHead head = ChainHead.NONE;
   private long checkBegan;
+  private boolean checked;
   private long nextBeat;
   private long clock;
   private boolean ticked;
@@ -308,8 +327,25 @@ public final class CoordinatorCore {
     }
   }
 
-  /** Somebody says that it is the coordinator of a term. */
-  public void heard(long now, long otherTerm, long coordinator) {
+  /** There is a sign of life of a worker. */
+  public void lives(long now, long worker) {
+    if (worker == heardNode) {
+      heardNodeAt = now;
+    }
+  }
+
+  /**
+   * Somebody says that it is the coordinator of a term.
+   *
+   * @param node the worker in whose process it is
+   */
+  public void heard(long now, long otherTerm, long coordinator, long node) {
+    if (otherTerm > heardTerm) {
+      heardTerm = otherTerm;
+      heardChain = coordinator;
+      heardNode = node;
+      heardNodeAt = now;
+    }
     if (phase == Phase.OFF || coordinator == chain) {
       return;
     }
@@ -400,7 +436,8 @@ public final class CoordinatorCore {
         return;
       }
     }
-    term = Math.max(term, epochs.maxTerm() + 1);
+    latestTerm = epochs.maxTerm();
+    term = Math.max(term, latestTerm + 1);
     phase = Phase.PROCLAIMING;
     callForEnd(now);
   }
@@ -409,6 +446,7 @@ public final class CoordinatorCore {
     phase = Phase.ESTABLISHED;
     establishedAt = now;
     checkBegan = now;
+    checked = false;
     nextBeat = now;
     for (long writer : merge.writers()) {
       if (isWorker(writer) && !isCovered(writer, merge.head(writer).sequence())) {
@@ -455,6 +493,7 @@ public final class CoordinatorCore {
       return;
     }
     checkBegan = Math.max(checkBegan, began);
+    checked = true;
     for (Map.Entry<Long, Member> entry : members.entrySet()) {
       Member member = entry.getValue();
       if (merge.last(entry.getKey()) != null) {
@@ -462,7 +501,7 @@ public final class CoordinatorCore {
       }
       if (member.joined && !member.condemned && member.noted > member.echo) {
         member.echo = member.noted;
-        member.echoAt = member.notedAt;
+        member.leaseOver = member.notedAt + options.silenceNanos();
       }
     }
     admit(now, began);
@@ -503,7 +542,7 @@ public final class CoordinatorCore {
       current.expected = expected;
     }
     for (long writer : expected) {
-      members.computeIfAbsent(writer, w -> new Member(now));
+      members.computeIfAbsent(writer, w -> new Member(now, now + options.silenceNanos()));
     }
     if (!membersKnown) {
       membersKnown = true;
@@ -514,7 +553,39 @@ public final class CoordinatorCore {
         }
         raise(claim.writer(), last == null ? claim.durable().sequence() : last.sequence());
       }
+      members.values().forEach(member -> member.inherited = true);
+      succeed(now);
+      for (long writer : departing) {
+        Member member = members.get(writer);
+        if (member != null) {
+          leaves(now, writer, member);
+        }
+      }
+      departing.clear();
     }
+  }
+
+  /**
+   * The worker in whose process the predecessor was: it has not long lived, or it says so soon, and
+   * its lease counts from the seal of the predecessor. Where others were coordinators between the
+   * two, or the predecessor was not heard of, nothing is known of it.
+   */
+  private void succeed(long now) {
+    Member member = members.get(heardNode);
+    if (member == null
+        || heardNode == own
+        || member.joined
+        || heardTerm == 0
+        || heardTerm != latestTerm
+        || merge.last(heardChain) == null) {
+      return;
+    }
+    long over = merge.sealKnownSince(heardChain) + options.coordinatorSilenceNanos();
+    if (over - member.leaseOver < 0) {
+      member.leaseOver = over;
+    }
+    long least = now - options.silenceNanos() + REPLACED_BEATS * options.beatNanos();
+    member.receivedAt = heardNodeAt - least > 0 ? heardNodeAt : least;
   }
 
   /**
@@ -522,11 +593,11 @@ public final class CoordinatorCore {
    * that; but it may last, and the predecessor does not wait for its end any more.
    */
   private void waitForLease(long now, long worker) {
-    long since = merge.lastKnownSince(worker);
+    long since = merge.sealKnownSince(worker);
     if (now - since < options.silenceNanos()) {
-      Member member = members.computeIfAbsent(worker, w -> new Member(now));
+      long over = since + options.silenceNanos();
+      Member member = members.computeIfAbsent(worker, w -> new Member(now, over));
       member.condemned = true;
-      member.echoAt = since;
     }
   }
 
@@ -545,13 +616,9 @@ public final class CoordinatorCore {
       if (known.role() != Role.WORKER || merge.last(worker) != null) {
         continue;
       }
-      Member member = members.computeIfAbsent(worker, w -> new Member(now));
-      if (entry.getValue().join().locks().isEmpty()) {
-        joined(worker, member, entry.getValue().join());
-      } else {
-        // It holds what no coordinator that counts can have granted.
-        condemn(now, worker, member);
-      }
+      Member member =
+          members.computeIfAbsent(worker, w -> new Member(now, now + options.silenceNanos()));
+      joined(now, worker, member, entry.getValue().join());
     }
   }
 
@@ -561,6 +628,9 @@ public final class CoordinatorCore {
   public void received(long now, long worker, SclMessage.Beat beat) {
     Member member = members.get(worker);
     if (member == null || phase != Phase.ESTABLISHED) {
+      if (beat.leaving() && departing.size() < MAX_CANDIDATES && merge.last(worker) == null) {
+        departing.add(worker);
+      }
       return;
     }
     if (beat.number() > member.received) {
@@ -571,7 +641,14 @@ public final class CoordinatorCore {
         member.receivedAt = now;
       }
     }
-    if (beat.leaving() && member.joined && !member.leaving) {
+    if (beat.leaving()) {
+      leaves(now, worker, member);
+    }
+  }
+
+  /** It holds no lock and never will again, whomever it obeyed. */
+  private void leaves(long now, long worker, Member member) {
+    if (!member.leaving) {
       member.leaving = true;
       left.add(worker);
       condemn(now, worker, member);
@@ -587,7 +664,7 @@ public final class CoordinatorCore {
     if (member != null) {
       if (!member.joined && !member.condemned) {
         member.receivedAt = now;
-        joined(worker, member, join);
+        joined(now, worker, member, join);
       }
     } else if (merge.last(worker) == null
         && (candidates.size() < MAX_CANDIDATES || candidates.containsKey(worker))) {
@@ -599,7 +676,12 @@ public final class CoordinatorCore {
     }
   }
 
-  private void joined(long worker, Member member, SclMessage.Join join) {
+  private void joined(long now, long worker, Member member, SclMessage.Join join) {
+    if (!member.inherited && !join.locks().isEmpty()) {
+      // It holds what no coordinator that counts can have granted.
+      condemn(now, worker, member);
+      return;
+    }
     member.joined = true;
     wasAlone &= worker == own;
     raise(worker, join.head().sequence());
@@ -655,7 +737,7 @@ public final class CoordinatorCore {
       ChainHead last = merge.last(worker);
       if (last != null
           && !member.freed
-          && (member.leaving || now - member.echoAt >= options.silenceNanos())) {
+          && (member.leaving || (now - member.leaseOver >= 0 && isConfirmed(worker)))) {
         member.freed = true;
         raise(worker, last.sequence());
         table.gone(worker);
@@ -664,11 +746,20 @@ public final class CoordinatorCore {
     }
     if (!table.isOpen()
         && membersKnown
-        && members.values().stream().allMatch(m -> m.freed || (m.joined && !m.condemned))) {
+        && members.values().stream()
+            .allMatch(m -> !m.inherited || m.freed || (m.joined && !m.condemned))) {
       table.open();
       beat(now);
     }
     members.entrySet().removeIf(e -> e.getValue().freed && isPast(e.getKey()));
+  }
+
+  /**
+   * Whether this coordinator was not sealed when a worker was: a successor sees that seal, then,
+   * before it could renew the worker's lease.
+   */
+  private boolean isConfirmed(long worker) {
+    return checked && checkBegan - merge.sealKnownSince(worker) >= 0;
   }
 
   /** Whether the newest SYNC says all there is to be said of a sealed writer. */
@@ -711,6 +802,7 @@ public final class CoordinatorCore {
     }
     if (phase == Phase.ESTABLISHED) {
       changed.add(writer);
+      read();
       progress(now);
     }
   }

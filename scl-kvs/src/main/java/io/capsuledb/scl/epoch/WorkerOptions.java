@@ -15,6 +15,9 @@ public final class WorkerOptions {
   private static final int BEATS_PER_LEASE = 8;
   private static final int TICKS_PER_BEAT = 8;
 
+  // Its reads renew its own worker's lease each beat: two of them may fail or take a beat longer.
+  private static final int COORDINATOR_LEASE_BEATS = 3;
+
   private final long leaseNanos;
   private final long epochNanos;
   private final long epochDeadlineNanos;
@@ -67,6 +70,19 @@ public final class WorkerOptions {
    */
   public long silenceNanos() {
     return leaseNanos + leaseNanos / 4;
+  }
+
+  /**
+   * The lease of the worker in whose process the coordinator is: its beats and their echoes go
+   * through no network, and a successor has to wait for it to be over.
+   */
+  public long coordinatorLeaseNanos() {
+    return COORDINATOR_LEASE_BEATS * beatNanos();
+  }
+
+  /** That, and a quarter more, by another clock. */
+  public long coordinatorSilenceNanos() {
+    return coordinatorLeaseNanos() + coordinatorLeaseNanos() / 4;
   }
 
   /** From one RTS to the next, while there is something to join. */

@@ -89,7 +89,8 @@ public final class MergeCore {
     long lamport;
     long durable;
     @Nullable ChainHead last;
-    long lastKnownSince;
+    boolean sealKnown;
+    long sealKnownSince;
     boolean introductionWanted;
     final TreeMap<Long, Parked> parked = new TreeMap<>();
     long parkedBytes;
@@ -225,7 +226,7 @@ public final class MergeCore {
           "merged beyond the final head " + last + " of " + Long.toHexString(writer));
     }
     chain.last = last;
-    chain.lastKnownSince = now;
+    sealKnown(now, chain);
     for (Parked beyond : chain.parked.tailMap(last.sequence(), false).values()) {
       forget(chain, beyond);
     }
@@ -233,6 +234,21 @@ public final class MergeCore {
     touch(chain);
     drain();
     wants(now, chain);
+  }
+
+  /** A chain was sealed, at a head that may not be known here. */
+  public void sealed(long now, long writer) {
+    Chain chain = chain(writer);
+    if (chain != null) {
+      sealKnown(now, chain);
+    }
+  }
+
+  private static void sealKnown(long now, Chain chain) {
+    if (!chain.sealKnown) {
+      chain.sealKnown = true;
+      chain.sealKnownSince = now;
+    }
   }
 
   /** Who writes this chain should be learnt, even if nothing of it is durable. */
@@ -737,10 +753,10 @@ public final class MergeCore {
     return chain == null ? null : chain.last;
   }
 
-  /** Since when {@link #last} is known; 0 if it is not. */
-  public long lastKnownSince(long writer) {
+  /** Since when it is known that a chain was sealed; 0 if it is not. */
+  public long sealKnownSince(long writer) {
     Chain chain = chains.get(writer);
-    return chain == null ? 0 : chain.lastKnownSince;
+    return chain == null ? 0 : chain.sealKnownSince;
   }
 
   /** Every chain anything is known of. */

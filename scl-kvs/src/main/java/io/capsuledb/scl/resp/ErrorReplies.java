@@ -35,13 +35,19 @@ final class ErrorReplies {
   /** What a client is told of an engine's failure. */
   static String of(CapsuleException failure) {
     return switch (failure) {
-      case InvalidRequestException e -> "ERR " + e.getMessage();
+      case InvalidRequestException e ->
+          isWrongType(e) ? Refusals.WRONG_TYPE : "ERR " + e.getMessage();
       case UnavailableException e -> "ERR UNAVAILABLE " + e.getMessage();
       case OutcomeUnknownException e -> "UNKNOWN " + e.getMessage();
       case IntegrityException e -> "INTEGRITY " + e.getMessage();
       case StorageException e -> "STORAGE " + e.getMessage();
       case DeniedException e -> "NOPERM " + e.getMessage();
     };
+  }
+
+  /** Whether a key turned out to have a value that what was asked for does not apply to. */
+  static boolean isWrongType(InvalidRequestException failure) {
+    return String.valueOf(failure.getMessage()).startsWith("WRONGTYPE");
   }
 
   /** What a client is told when the engine stopped before its last replies could leave. */

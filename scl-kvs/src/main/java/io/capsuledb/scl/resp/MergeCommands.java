@@ -45,8 +45,12 @@ final class MergeCommands {
     try {
       now = context.merge(key, operator, operand(context, operator));
     } catch (InvalidRequestException e) {
-      String message = String.valueOf(e.getMessage());
-      throw new CommandException(message.startsWith("WRONGTYPE") ? message : "ERR " + message);
+      if (ErrorReplies.isWrongType(e)) {
+        // What it tells of the key waits, as every reply does, until that is durable.
+        context.get(key);
+        throw Refusals.wrongType();
+      }
+      throw new CommandException("ERR " + e.getMessage());
     }
     switch (operator) {
       case MIN, MAX -> context.reply().bulk(now.value());

@@ -12,6 +12,10 @@ final class Refusals {
   /** Longest piece of a request an error repeats, in bytes: enough for any real option's name. */
   private static final int MAX_ECHO_BYTES = 128;
 
+  /** In the words of Redis. */
+  static final String WRONG_TYPE =
+      "WRONGTYPE Operation against a key holding the wrong kind of value";
+
   private Refusals() {}
 
   static CommandException syntax() {
@@ -19,8 +23,7 @@ final class Refusals {
   }
 
   static CommandException wrongType() {
-    return new CommandException(
-        "WRONGTYPE Operation against a key holding the wrong kind of value");
+    return new CommandException(WRONG_TYPE);
   }
 
   static CommandException notAnInteger() {

@@ -49,6 +49,7 @@ import org.jspecify.annotations.Nullable;
  *       members is behind it then;
  *   <li>it obeys one coordinator at a time, that of the largest established term it has heard of;
  *       its lease lasts from the sending of a beat that this or an earlier coordinator has echoed;
+ *       a worker that has proclaimed a term keeps a short lease until it obeys a larger one;
  *   <li>once it is sealed, named gone by a SYNC, or has left, it does nothing more: {@link
  *       WorkerOutput.Stopped} is its last word.
  * </ul>
@@ -111,6 +112,9 @@ public final class WorkerCore {
   private long signAt;
   private long claimNotBefore;
   private boolean anyCoordinator;
+  private long vacantTerm;
+  private long vacantAt;
+  private long proclaimed;
   private long leaseUntil;
   private long beats;
   private long nextBeat;
@@ -277,6 +281,7 @@ public final class WorkerCore {
           flushBurst();
           epochRecord(record);
           sign(now, record);
+          noteSealed(now, record);
           if (epochs.isGone()) {
             stop(now, new UnavailableException("a SYNC names this worker as gone; it was sealed"));
             return;
@@ -290,6 +295,18 @@ public final class WorkerCore {
     coordinator.mergedAll(now);
     progressSessions();
     checkReady(now);
+  }
+
+  /** Whom a SYNC names as gone or ended was sealed before it. */
+  private void noteSealed(long now, CapsuleRecord record) {
+    EpochCore.Merged newest = epochs.lastSync();
+    if (newest != null && newest.record() == record) {
+      for (Sync.Position position : newest.sync().positions()) {
+        if (position.state() != Sync.State.LIVE && position.writer() != own) {
+          merge.sealed(now, position.writer());
+        }
+      }
+    }
   }
 
   /** What a coordinator writes is a sign of its life, for who hears nobody at all. */
@@ -438,6 +455,10 @@ public final class WorkerCore {
     readBegan = now;
     readAgain = false;
     nextPoll = now + options.pollNanos();
+    if (coordinator.phase() == CoordinatorCore.Phase.ESTABLISHED && !leaving) {
+      // Of its own worker the coordinator needs no frame to know that it lives, and how recently.
+      coordinator.received(now, own, nextBeatOf(now, false));
+    }
     coordinator.readBegins(now);
     outputs.add(new WorkerOutput.ReadFrontier(readTicket));
   }
@@ -516,6 +537,7 @@ public final class WorkerCore {
   private void received(long now, long sender, SclMessage message) {
     if (sender != own) {
       framesAt = now;
+      coordinator.lives(now, sender);
     }
     switch (message) {
       case SclMessage.Records(long writer, long from, long to, List<CapsuleRecord> records) -> {
@@ -527,6 +549,11 @@ public final class WorkerCore {
       case SclMessage.Beat beat -> {
         if (sender != own) {
           merge.durable(now, sender, beat.head().sequence());
+          if (beat.leaving() && sender == coordinatorNode && vacantTerm != term) {
+            // Its coordinator has stepped down: nobody has to wait until that is missed.
+            vacantTerm = term;
+            vacantAt = now;
+          }
         }
         coordinator.received(now, sender, beat);
       }
@@ -556,7 +583,7 @@ public final class WorkerCore {
   }
 
   private void heard(long now, long sender, SclMessage.CoordinatorBeat beat) {
-    coordinator.heard(now, beat.term(), beat.coordinator());
+    coordinator.heard(now, beat.term(), beat.coordinator(), sender);
     if (sender != own) {
       merge.durable(now, beat.coordinator(), beat.head().sequence());
     }
@@ -584,8 +611,10 @@ public final class WorkerCore {
         locks.remind();
       }
       Long sent = beatTimes.get(echo.number());
-      if (sent != null && sent + options.leaseNanos() - leaseUntil > 0) {
-        leaseUntil = sent + options.leaseNanos();
+      long lease =
+          beat.term() > proclaimed ? options.leaseNanos() : options.coordinatorLeaseNanos();
+      if (sent != null && sent + lease - leaseUntil > 0) {
+        leaseUntil = sent + lease;
         outputs.add(new WorkerOutput.Lease(leaseUntil));
       }
     }
@@ -619,8 +648,10 @@ public final class WorkerCore {
     switch (act) {
       case CoordinatorCore.Act.Send(long receiver, SclMessage message) -> send(receiver, message);
       case CoordinatorCore.Act.Introduce() -> outputs.add(new WorkerOutput.IntroduceCoordinator());
-      case CoordinatorCore.Act.AppendRts(long chain, Rts rts, var parents) ->
-          outputs.add(new WorkerOutput.AppendRts(chain, rts, parents));
+      case CoordinatorCore.Act.AppendRts(long chain, Rts rts, var parents) -> {
+        proclaim(now, rts.term());
+        outputs.add(new WorkerOutput.AppendRts(chain, rts, parents));
+      }
       case CoordinatorCore.Act.AppendSync(long chain, Sync sync, var parents) ->
           outputs.add(new WorkerOutput.AppendSync(chain, sync, parents));
       case CoordinatorCore.Act.Seal(long chain, long writer, long ballot) ->
@@ -630,6 +661,22 @@ public final class WorkerCore {
         claimNotBefore = now + CLAIM_PAUSE_BEATS * options.beatNanos() + spread();
       }
       case CoordinatorCore.Act.Read() -> read(now);
+    }
+  }
+
+  /**
+   * A successor of this coordinator counts on a short lease of its worker from the first record
+   * that names the term: so what an earlier coordinator gave is cut down before that record is
+   * written.
+   */
+  private void proclaim(long now, long ofTerm) {
+    if (ofTerm > proclaimed) {
+      proclaimed = ofTerm;
+      long most = now + options.coordinatorLeaseNanos();
+      if (leaseUntil - most > 0) {
+        leaseUntil = most;
+        outputs.add(new WorkerOutput.Lease(leaseUntil));
+      }
     }
   }
 
@@ -653,11 +700,11 @@ public final class WorkerCore {
     living.remove(Long.valueOf(coordinatorNode));
     int rank = living.contains(own) ? living.indexOf(own) : living.size();
     living.remove(Long.valueOf(own));
-    long wait =
-        (ready ? 1 : LEASES_UNREADY) * options.leaseNanos()
-            + Math.min(rank, MAX_RANK) * (options.leaseNanos() / RANKS_PER_LEASE);
+    long turn = Math.min(rank, MAX_RANK) * (options.leaseNanos() / RANKS_PER_LEASE);
+    long wait = (ready ? 1 : LEASES_UNREADY) * options.leaseNanos() + turn;
+    boolean vacant = ready && term > 0 && vacantTerm == term && now - vacantAt >= turn;
     if (now - claimNotBefore >= 0
-        && (fresh || now - coordinatorSeenAt(now, living.size()) >= wait)) {
+        && (fresh || vacant || now - coordinatorSeenAt(now, living.size()) >= wait)) {
       claimNotBefore = now + CLAIM_PAUSE_BEATS * options.beatNanos() + spread();
       coordinator.claim(now);
     }
@@ -802,17 +849,21 @@ public final class WorkerCore {
         return;
       }
     }
-    long wants = forced.values().stream().mapToLong(Forced::leastEpoch).max().orElse(0);
-    beats++;
-    beatTimes.put(beats, now);
     if (!joined) {
       join();
     }
-    send(0, new SclMessage.Beat(beats, head, term, wants, pending, farewell));
+    send(0, nextBeatOf(now, farewell));
     answerEpoch();
     if (joined) {
       locks.remind();
     }
+  }
+
+  private SclMessage.Beat nextBeatOf(long now, boolean farewell) {
+    long wants = forced.values().stream().mapToLong(Forced::leastEpoch).max().orElse(0);
+    beats++;
+    beatTimes.put(beats, now);
+    return new SclMessage.Beat(beats, head, term, wants, pending, farewell);
   }
 
   private void stop(long now, @Nullable CapsuleException failure) {

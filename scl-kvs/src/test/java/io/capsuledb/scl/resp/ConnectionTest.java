@@ -95,18 +95,22 @@ class ConnectionTest {
   void aRefusalWaitsForWhatItTells() {
     Wire.Client writer = wire.connect();
     Wire.Client reader = wire.connect();
+    Wire.Client merger = wire.connect();
     Wire.Client watcher = wire.connect();
     watcher.ask("SET w 1", "WATCH w");
 
     writer.command("LPUSH list x", "SET w 2");
     reader.command("GET list");
+    merger.command("CAPSULE.MERGE list min 1");
     watcher.command("MULTI", "PING", "EXEC");
     wire.pump();
     assertThat(reader.received()).isEmpty();
+    assertThat(merger.received()).isEmpty();
     assertThat(watcher.received()).isEqualTo("+OK\r\n+QUEUED\r\n");
 
     wire.settle();
     assertThat(reader.received()).startsWith("-WRONGTYPE ");
+    assertThat(merger.received()).startsWith("-WRONGTYPE ");
     assertThat(watcher.received()).isEqualTo("*-1\r\n");
   }
 

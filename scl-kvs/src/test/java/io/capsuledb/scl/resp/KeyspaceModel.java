@@ -17,7 +17,7 @@ import java.util.stream.Collectors;
  */
 final class KeyspaceModel {
 
-  private static final String WRONG_TYPE =
+  static final String WRONG_TYPE =
       "-WRONGTYPE Operation against a key holding the wrong kind of value";
   private static final String NOT_AN_INTEGER = "-ERR value is not an integer or out of range";
 

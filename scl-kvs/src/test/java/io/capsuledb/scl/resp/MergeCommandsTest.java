@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
 import java.util.TreeSet;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
@@ -60,6 +62,41 @@ class MergeCommandsTest {
     assertThat(run("GET", "sum")).isEqualTo("\"" + sum + "\"");
     assertThat(run("SCARD", "set")).isEqualTo(":" + all.size());
     assertThat(run("CAPSULE.MERGE", "least", "min", "1e300")).isEqualTo("\"" + least + "\"");
+  }
+
+  /** Whatever a key holds, what does not apply to it is refused as every command refuses it. */
+  @Test
+  void aValueOfAnotherKindIsRefusedByEveryOperator() {
+    Map<String, List<String>> held =
+        Map.of(
+            "text", List.of("SET", "text", "abc"),
+            "none", List.of("SET", "none", ""),
+            "half", List.of("SET", "half", "1.5"),
+            "list", List.of("RPUSH", "list", "1"),
+            "members", List.of("SADD", "members", "1"),
+            "merged", List.of("CAPSULE.MERGE", "merged", "set", "1"),
+            "number", List.of("CAPSULE.MERGE", "number", "counter", "1"));
+    held.values().forEach(words -> run(words.toArray(String[]::new)));
+    Map<String, Set<String>> fits =
+        Map.of(
+            "half", Set.of("min", "max"),
+            "members", Set.of("set"),
+            "merged", Set.of("set"),
+            "number", Set.of("min", "max", "counter"));
+    held.keySet()
+        .forEach(
+            key -> {
+              for (String operator : List.of("counter", "set", "min", "max")) {
+                String before = run("TYPE", key);
+                String reply = run("CAPSULE.MERGE", key, operator, "1");
+                if (fits.getOrDefault(key, Set.of()).contains(operator)) {
+                  assertThat(reply).as("%s %s", key, operator).doesNotStartWith("-");
+                } else {
+                  assertThat(reply).as("%s %s", key, operator).isEqualTo(KeyspaceModel.WRONG_TYPE);
+                }
+                assertThat(run("TYPE", key)).isEqualTo(before);
+              }
+            });
   }
 
   @Test

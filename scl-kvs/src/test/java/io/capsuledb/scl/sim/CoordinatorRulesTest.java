@@ -39,6 +39,8 @@ class CoordinatorRulesTest {
   private static final long NEWCOMER = 44;
   private static final long TERM = 1;
   private static final long KEY = 5;
+  private static final long PREDECESSOR = 600;
+  private static final long BETWEEN = 700;
 
   private final SimRecords records = new SimRecords();
   private final WorkerOptions options = WorkerOptions.builder().build();
@@ -291,5 +293,234 @@ class CoordinatorRulesTest {
     assertThat(said).doesNotHaveAnyElementsOfTypes(WorkerOutput.Granted.class);
     show(3, 4);
     only(WorkerOutput.Granted.class);
+  }
+
+  // ------------------------------------------------------------------ after another coordinator
+
+  private final List<CapsuleRecord> coordinators = new ArrayList<>();
+  private long predecessorSealedAt;
+  private long answered;
+
+  /** The coordinator of a term, in the process of the other worker: its chain, as it is held. */
+  private void coordinated(long chain, long term) {
+    CapsuleRecord introduction = records.roster(chain, Role.COORDINATOR, 2);
+    Rts rts = new Rts(term, 1, term, 100 * term, 1_000);
+    CapsuleRecord call =
+        records.make(
+            RecordType.RTS,
+            chain,
+            at(introduction),
+            rts.epoch(),
+            3,
+            List.of(),
+            RtsCodec.encode(rts));
+    claim(call);
+    receive(OTHER, new SclMessage.Records(chain, 1, 2, List.of(introduction, call)));
+    step(new WorkerInput.CutMade(rts.epoch(), WorkerInput.Cut.IDLE, ChainHead.NONE, 100 * term));
+    coordinators.add(call);
+  }
+
+  /** Obeys the other worker's coordinator. */
+  private void obey() {
+    write();
+    CapsuleRecord newest = write();
+    claim(newest);
+    CapsuleRecord own = records.roster(OWN, Role.WORKER, 1);
+    claim(own);
+    step(new WorkerInput.OwnDurable(List.of(own)));
+    show(1, 2);
+    coordinated(PREDECESSOR, TERM);
+    answerReads();
+    assertThat(core.isReady()).isTrue();
+    receive(
+        OTHER,
+        new SclMessage.CoordinatorBeat(
+            TERM, PREDECESSOR, at(coordinators.getFirst()), true, 0, List.of()));
+    receive(OTHER, new SclMessage.Beat(1, at(newest), TERM, 0, false, false));
+  }
+
+  /** Answers the frontier read that is under way, and what begins with its end, if there is one. */
+  private void answerReads() {
+    while (lastRead() != answered) {
+      answered = lastRead();
+      step(new WorkerInput.FrontierRead(answered, List.copyOf(claims.values())));
+    }
+  }
+
+  private long lastRead() {
+    long last = 0;
+    for (WorkerOutput output : log) {
+      if (output instanceof WorkerOutput.ReadFrontier(long ticket)) {
+        last = ticket;
+      }
+    }
+    return last;
+  }
+
+  private void tickUntil(Class<? extends WorkerOutput> kind, long withinNanos) {
+    for (long from = now; now - from <= withinNanos; ) {
+      now += 10 * MS;
+      int before = log.size();
+      step(new WorkerInput.Tick(1, false));
+      answerReads();
+      if (log.subList(before, log.size()).stream().anyMatch(kind::isInstance)) {
+        return;
+      }
+    }
+    throw new AssertionError("no " + kind);
+  }
+
+  /** Claims the next term, seals what coordinators there are, and is established. */
+  private void succeed() {
+    tickUntil(WorkerOutput.IntroduceCoordinator.class, 2 * options.leaseNanos());
+    step(new WorkerInput.CoordinatorIntroduced(CHAIN));
+    CapsuleRecord introduction = records.roster(CHAIN, Role.COORDINATOR, 5);
+    claim(introduction);
+    step(new WorkerInput.CoordinatorDurable(List.of(introduction)));
+    answerReads();
+    for (CapsuleRecord newest : coordinators) {
+      long writer = newest.header().writer();
+      assertThat(log)
+          .anyMatch(o -> o instanceof WorkerOutput.SealWriter(long _, long of, _) && of == writer);
+    }
+    predecessorSealedAt = now;
+    for (CapsuleRecord newest : coordinators) {
+      long writer = newest.header().writer();
+      claims.put(writer, new ChainClaim(writer, at(newest), 2, true, at(newest)));
+      step(new WorkerInput.Sealed(writer, at(newest)));
+    }
+    answerReads();
+    WorkerOutput.AppendRts append =
+        log.stream()
+            .filter(WorkerOutput.AppendRts.class::isInstance)
+            .map(WorkerOutput.AppendRts.class::cast)
+            .findFirst()
+            .orElseThrow();
+    Rts rts = append.rts();
+    CapsuleRecord call =
+        records.make(
+            RecordType.RTS,
+            CHAIN,
+            at(introduction),
+            rts.epoch(),
+            6,
+            append.parents(),
+            RtsCodec.encode(rts));
+    claim(call);
+    step(new WorkerInput.CoordinatorDurable(List.of(call)));
+    step(new WorkerInput.CutMade(rts.epoch(), WorkerInput.Cut.IDLE, ChainHead.NONE, 900));
+    answerReads();
+    assertThat(core.coordinator().members()).contains(OWN, OTHER);
+  }
+
+  private boolean isSealWanted() {
+    return log.stream()
+        .anyMatch(o -> o instanceof WorkerOutput.SealWriter(long _, long of, _) && of == OTHER);
+  }
+
+  /** Until locks are granted; the other worker says nothing, and is sealed as soon as wanted. */
+  private long openAt() {
+    boolean sealed = false;
+    for (long from = now; now - from < 4 * options.silenceNanos(); ) {
+      if (core.coordinator().isOpen()) {
+        return now;
+      }
+      now += 10 * MS;
+      step(new WorkerInput.Tick(1, false));
+      if (!sealed && isSealWanted()) {
+        step(new WorkerInput.Sealed(OTHER, at(others.get(1))));
+        sealed = true;
+      }
+      answerReads();
+    }
+    throw new AssertionError("locks are not granted");
+  }
+
+  @Test
+  void theShortLeaseOfThePredecessorsWorkerIsWaitedFor() {
+    CoordinatorRulesTest after = new CoordinatorRulesTest();
+    after.obey();
+    long heard = after.now;
+    after.succeed();
+    long open = after.openAt();
+    assertThat(open - after.predecessorSealedAt)
+        .isGreaterThanOrEqualTo(options.coordinatorSilenceNanos());
+    assertThat(open - heard).isLessThan(7 * options.leaseNanos() / 4);
+  }
+
+  @Test
+  void whoSharedAProcessWithAnEarlierCoordinatorMayHaveALongLease() {
+    CoordinatorRulesTest after = new CoordinatorRulesTest();
+    after.obey();
+    // Of this one nothing was heard but its chain.
+    after.coordinated(BETWEEN, TERM + 1);
+    after.succeed();
+    long established = after.now;
+    assertThat(after.openAt() - established).isGreaterThanOrEqualTo(options.silenceNanos());
+  }
+
+  @Test
+  void locksOfASealedWorkerAreFreeOnlyAfterAReadThatBeganAfterTheSeal() {
+    CoordinatorRulesTest after = new CoordinatorRulesTest();
+    after.obey();
+    after.succeed();
+    while (!after.isSealWanted()) {
+      after.tickUntil(WorkerOutput.ReadFrontier.class, 2 * options.beatNanos());
+    }
+    after.untilRead();
+    // That read goes on for long: the worker's lease is over, and its seal comes before its end.
+    after.now += 2 * options.silenceNanos();
+    after.step(new WorkerInput.Sealed(OTHER, at(after.others.get(1))));
+    after.step(new WorkerInput.FrontierRead(after.lastRead(), List.copyOf(after.claims.values())));
+    after.answered = after.lastRead() - 1;
+    after.now += MS;
+    after.step(new WorkerInput.Tick(1, false));
+    assertThat(after.core.coordinator().isOpen()).isFalse();
+    after.answerReads();
+    after.step(new WorkerInput.Tick(1, false));
+    assertThat(after.core.coordinator().isOpen()).isTrue();
+  }
+
+  /** What an earlier coordinator gave is cut down before the term is written. */
+  @Test
+  void whoProclaimsATermKeepsAShortLease() {
+    CoordinatorRulesTest after = new CoordinatorRulesTest();
+    after.obey();
+    // The newest beat is echoed, so the lease begins when the predecessor is heard last.
+    after.tickUntil(WorkerOutput.Send.class, options.beatNanos() * 2);
+    CapsuleRecord call = after.coordinators.getFirst();
+    long beat = 0;
+    for (WorkerOutput output : after.log) {
+      if (output instanceof WorkerOutput.Send(long _, SclMessage.Beat sent)) {
+        beat = sent.number();
+      }
+    }
+    after.receive(
+        OTHER,
+        new SclMessage.CoordinatorBeat(
+            TERM, PREDECESSOR, at(call), true, 0, List.of(new SclMessage.Echo(OWN, beat))));
+    assertThat(after.core.leaseUntilNanos() - after.now)
+        .isGreaterThan(options.leaseNanos() - options.beatNanos());
+    // It leaves, which is why it is succeeded while that lease lasts.
+    after.receive(OTHER, new SclMessage.Beat(2, at(after.others.get(1)), TERM, 0, false, true));
+    long left = after.now;
+    after.succeed();
+    assertThat(after.now - left).isLessThan(options.beatNanos());
+    assertThat(after.core.leaseUntilNanos() - after.now)
+        .isLessThanOrEqualTo(options.coordinatorLeaseNanos());
+    int lease = -1;
+    int append = -1;
+    for (int i = 0; i < after.log.size(); i++) {
+      if (after.log.get(i) instanceof WorkerOutput.Lease) {
+        lease = i;
+      } else if (after.log.get(i) instanceof WorkerOutput.AppendRts && append < 0) {
+        append = i;
+        assertThat(lease).isEqualTo(append - 1);
+      }
+    }
+    assertThat(append).isPositive();
+    // And of whom left nothing is waited for but its seal.
+    after.openAt();
+    assertThat(after.now - left).isLessThan(2 * options.beatNanos());
   }
 }

@@ -145,8 +145,9 @@ class SclSim extends SimRun {
   /** A monotonic clock begins anywhere. */
   private static final long MAX_CLOCK_OFFSET = 1L << 39;
 
-  private static final int LIST_KEYS = 5;
+  static final int LIST_KEYS = 5;
   private static final int BLIND_KEYS = 12;
+  private static final long LOCK_PATIENCE_MS = 400;
 
   /** What goes wrong, and how often: drawn from the seed. */
   record Faults(
@@ -226,6 +227,8 @@ class SclSim extends SimRun {
   long lastSyncAt;
   long longestSyncGap;
   long longestTakeover;
+  long longestWithoutLocks;
+  long longestHandover;
   long lastCommitAt;
   long longestCommitGap;
   long lockFrames;
@@ -839,7 +842,7 @@ class SclSim extends SimRun {
       long ticket = ++lastTicket;
       granted.put(ticket, onGranted);
       denied.put(ticket, onDenied);
-      input(new WorkerInput.Acquire(ticket, wishes, 400 * MS));
+      input(new WorkerInput.Acquire(ticket, wishes, LOCK_PATIENCE_MS * MS));
       return ticket;
     }
 
@@ -1332,6 +1335,18 @@ class SclSim extends SimRun {
       keys.put(1 + random.nextInt(LIST_KEYS), !readOnly && random.nextBoolean());
     }
     transaction(node, keys, all, () -> {});
+  }
+
+  /** A worker appends to every list, so that it has all their locks, if it gets them in time. */
+  void takeAllLists(Node node) {
+    int[] granted = {0};
+    for (int key = 1; key <= LIST_KEYS; key++) {
+      append(node, key, () -> granted[0]++);
+    }
+    long until = nowMs() + LOCK_PATIENCE_MS;
+    while (granted[0] < LIST_KEYS && nowMs() < until) {
+      run(nowMs() + 1);
+    }
   }
 
   /** Appends to one list under its lock. */

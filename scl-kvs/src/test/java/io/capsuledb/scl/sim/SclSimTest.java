@@ -35,6 +35,8 @@ class SclSimTest {
     long forcedSyncs;
     long mergedOperands;
     long longestTakeoverMs;
+    long longestWithoutLocksMs;
+    long longestHandoverMs;
 
     synchronized void add(SclSim sim) {
       transactions += sim.committedTransactions();
@@ -46,6 +48,8 @@ class SclSimTest {
       forcedSyncs += sim.forcedSyncs;
       mergedOperands += sim.mergedOperands;
       longestTakeoverMs = Math.max(longestTakeoverMs, sim.longestTakeover);
+      longestWithoutLocksMs = Math.max(longestWithoutLocksMs, sim.longestWithoutLocks);
+      longestHandoverMs = Math.max(longestHandoverMs, sim.longestHandover);
     }
 
     @Override
@@ -67,7 +71,11 @@ class SclSimTest {
           + " merged operands "
           + mergedOperands
           + " longest takeover ms "
-          + longestTakeoverMs;
+          + longestTakeoverMs
+          + ", until locks are granted "
+          + longestWithoutLocksMs
+          + ", if the coordinator left "
+          + longestHandoverMs;
     }
   }
 

@@ -122,22 +122,39 @@ public final class SclSimulation implements Simulation {
     /** Replicas are, others are not. */
     CUT_OFF_FROM_WORKERS,
     /** Others are, replicas are not. */
-    CUT_OFF_FROM_REPLICAS
+    CUT_OFF_FROM_REPLICAS,
+    /** It leaves in good order. */
+    LEFT
   }
 
   private static final List<Loss> LOSSES = List.of(Loss.values());
 
-  /** The coordinator is lost in one way or another: within two leases there is another one. */
+  /** How many leases after the loss of a coordinator, and of nobody else, locks are granted. */
+  private static final double LEASES_TO_LOCKS = 1.75;
+
+  /** The same after one that leaves has stepped down, since nothing held it any more. */
+  private static final double LEASES_TO_LOCKS_LEFT = 0.5;
+
+  /** The slowest clock; beside it time does not stand still. */
+  private static final double SLOWEST = 0.9;
+
+  /**
+   * The coordinator is lost in one way or another: within two leases there is another one, and new
+   * locks are granted not long after.
+   */
   static void takeOver(SclSim sim, Loss loss) {
     SclSim.Node dead = sim.established();
     if (dead == null || sim.slots.size() < 2) {
       return;
     }
     sim.coverage.hit(loss);
+    sim.takeAllLists(dead);
     long before = sim.takeovers;
     long from = sim.nowMs();
     // By the slowest clock.
-    long limit = (long) (2 * sim.options.leaseNanos() / (0.9 * SclSim.MS));
+    long limit = (long) (2 * sim.options.leaseNanos() / (SLOWEST * SclSim.MS));
+    double leases = loss == Loss.LEFT ? LEASES_TO_LOCKS_LEFT : LEASES_TO_LOCKS;
+    long locksLimit = (long) (leases * sim.options.leaseNanos() / (SLOWEST * SclSim.MS));
     long whole = 3 * sim.options.leaseNanos();
     switch (loss) {
       case KILLED -> dead.slot.crash();
@@ -145,6 +162,17 @@ public final class SclSimulation implements Simulation {
       case CUT_OFF -> sim.cut(dead.slot, true, true, true, whole);
       case CUT_OFF_FROM_WORKERS -> sim.cut(dead.slot, true, true, false, whole);
       case CUT_OFF_FROM_REPLICAS -> sim.cut(dead.slot, false, false, true, whole);
+      case LEFT -> {
+        dead.leaving = true;
+        dead.input(new WorkerInput.Leave());
+        while (dead.core.coordinator().phase() != CoordinatorCore.Phase.OFF) {
+          if (sim.nowMs() > from + limit) {
+            throw new Violation(SclSim.LIVENESS, "it does not leave");
+          }
+          sim.run(sim.nowMs() + 1);
+        }
+        from = sim.nowMs();
+      }
     }
     if (loss == Loss.CUT_OFF_FROM_WORKERS && sim.slots.size() == 2) {
       // Of two that do not hear each other, and reach replicas, one is as good as the other.
@@ -155,11 +183,41 @@ public final class SclSimulation implements Simulation {
       if (sim.nowMs() > from + limit) {
         throw new Violation(SclSim.LIVENESS, "no successor within ", limit, " ms of ", loss);
       }
+      contend(sim, dead);
       sim.run(sim.nowMs() + 10);
     }
     sim.longestTakeover = Math.max(sim.longestTakeover, sim.nowMs() - from);
+    while (!isSucceeded(sim, dead)) {
+      if (sim.nowMs() > from + locksLimit) {
+        throw new Violation(
+            SclSim.LIVENESS, "no new locks within ", locksLimit, " ms of ", loss, " ", dead.writer);
+      }
+      contend(sim, dead);
+      sim.run(sim.nowMs() + 10);
+    }
+    if (loss == Loss.LEFT) {
+      sim.longestHandover = Math.max(sim.longestHandover, sim.nowMs() - from);
+    } else {
+      sim.longestWithoutLocks = Math.max(sim.longestWithoutLocks, sim.nowMs() - from);
+    }
     // The lost one comes back, and finds out.
     sim.run(from + whole / SclSim.MS + 10);
     dead.slot.start();
+  }
+
+  /** Somebody else wants a lock that the lost one had. */
+  private static void contend(SclSim sim, SclSim.Node dead) {
+    SclSim.Node node = sim.slots.get(sim.random.nextInt(sim.slots.size())).node;
+    if (node != null && node != dead && node.core.isReady() && !node.leaving) {
+      sim.append(node, 1 + sim.random.nextInt(SclSim.LIST_KEYS), () -> {});
+    }
+  }
+
+  /** Whether somebody else grants locks. */
+  private static boolean isSucceeded(SclSim sim, SclSim.Node dead) {
+    return sim.slots.stream()
+        .anyMatch(
+            slot ->
+                slot.node != null && slot.node != dead && slot.node.core.coordinator().isOpen());
   }
 }
