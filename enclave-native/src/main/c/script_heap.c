@@ -99,11 +99,14 @@ static int next_step(const script_heap *heap) {
 int capsule_on_interrupt(void *udata) {
   script_heap *heap = udata;
   capsule_poll();
-  heap->executed += heap->step;
-  /* Counted: what end() finds in the engine's counter belongs to no step. */
-  heap->step = 0;
+  int64_t since = capsule_engine_take_count(heap->ctx);
+  heap->executed += since;
   if (heap->executed >= heap->limits.instructions) {
     script_stop(heap, SCRIPT_INSTRUCTIONS);
+  }
+  if (since == 0) {
+    /* The engine was entered from outside: nothing has run yet, so there is no time to look at. */
+    return next_step(heap);
   }
   /* CPU time is never more than time, and costs ten times as much to ask for. */
   int64_t elapsed = script_clock_ns(CLOCK_MONOTONIC) - heap->started_ns;
@@ -114,8 +117,7 @@ int capsule_on_interrupt(void *udata) {
       && script_clock_ns(CLOCK_THREAD_CPUTIME_ID) - heap->started_cpu_ns >= heap->limits.cpu_ns) {
     script_stop(heap, SCRIPT_CPU_TIME);
   }
-  heap->step = next_step(heap);
-  return heap->step;
+  return next_step(heap);
 }
 
 void capsule_fatal(void *udata, const char *message) {
@@ -307,8 +309,7 @@ static int begin(script_heap *heap, const script_limits *limits, script_host hos
 static void end(script_heap *heap) {
   heap->window = WINDOW_CLOSED;
   if (heap->ctx != NULL) {
-    int64_t since = capsule_engine_since_interrupt(heap->ctx);
-    heap->executed += since > 0 && since <= heap->step ? since : 0;
+    heap->executed += capsule_engine_take_count(heap->ctx);
   }
   heap->peak_bytes = heap->memory->high_water;
   capsule_current = heap->outer;
@@ -372,11 +373,6 @@ static int run(script_heap *heap, duk_safe_call_function step) {
   if (_setjmp(heap->boundary) != 0) {
     return heap->outcome;
   }
-  heap->step = next_step(heap);
-  if (heap->step <= 0) {
-    return SCRIPT_INSTRUCTIONS;
-  }
-  capsule_engine_set_interrupt(heap->ctx, heap->step);
   open_window(heap);
   /* A step works on this stack, not on one of its own: it is empty before and after. */
   if (duk_safe_call(heap->ctx, step, heap, 0, 1) == DUK_EXEC_SUCCESS) {
@@ -384,6 +380,8 @@ static int run(script_heap *heap, duk_safe_call_function step) {
     close_window(heap);
     return SCRIPT_OK;
   }
+  /* The engine is entered anew, and forgets what it has counted. */
+  heap->executed += capsule_engine_take_count(heap->ctx);
   /* The thrown value is the script's: looking at it may run code of it, and throw again. */
   if (duk_safe_call(heap->ctx, write_thrown, heap, 1, 1) != DUK_EXEC_SUCCESS) {
     heap->result_bytes = 0;

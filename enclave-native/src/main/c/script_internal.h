@@ -61,7 +61,6 @@ struct script_heap {
   script_host host;
   void *host_context;
   int64_t executed;
-  int step;
   uint32_t host_calls;
   uint32_t failed_bytes;  /* size of the allocation that failed last */
   uint32_t failed_rounds; /* how often in a row */

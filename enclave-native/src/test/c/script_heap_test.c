@@ -240,6 +240,55 @@ static void test_instructions(void) {
   script_heap_destroy(heap);
 }
 
+/* What a call needs is what it is charged, whatever else the engine does at its entry. */
+static void test_instructions_suffice(void) {
+  static const char *const sources[] = {
+      "1", "for (var i = 0; i < 10; i++);", "for (var i = 0; i < 30000; i++);",
+      "transaction(function () { for (var i = 0; i < 10; i++); })",
+      "[3, 1, 2].sort(function (a, b) { return a - b })",
+      "eval('for (var i = 0; i < 10; i++);')"};
+  for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++) {
+    int outcome;
+    script_limits l = limits();
+    script_stats stats;
+    script_heap *heap = program(sources[i], &outcome);
+    l.cpu_ns = INT64_C(10000000000);
+    CHECK(call(heap, SCRIPT_WHOLE_PROGRAM, &l) == SCRIPT_OK, "%s", sources[i]);
+    script_heap_stats(heap, &stats);
+    int64_t needed = stats.instructions;
+    int64_t most = i == 2 ? 30000 * 10 : 500;
+    CHECK(needed > 0 && needed < most, "%s: %ld instructions", sources[i], (long) needed);
+    for (int64_t more = -1; more <= 1; more++) {
+      l.instructions = needed + more;
+      if (l.instructions == 0) {
+        continue;
+      }
+      outcome = call(heap, SCRIPT_WHOLE_PROGRAM, &l);
+      script_heap_stats(heap, &stats);
+      CHECK(outcome == (more < 0 ? SCRIPT_INSTRUCTIONS : SCRIPT_OK), "%s with %ld of %ld: %d",
+            sources[i], (long) l.instructions, (long) needed, outcome);
+      CHECK(stats.instructions == (more < 0 ? l.instructions : needed), "%s: %ld", sources[i],
+            (long) stats.instructions);
+    }
+    script_heap_destroy(heap);
+  }
+  /* What a script that looks at its own error does counts on, and does not begin again. */
+  int outcome;
+  script_limits l = limits();
+  script_heap *heap = program("for (var i = 0; i < 1000; i++);"
+                              "throw Object.create(Error.prototype, {message: {get: function () {"
+                              "  for (var j = 0; j < 1000; j++); return 'm' }}})",
+                              &outcome);
+  script_stats stats;
+  CHECK(call(heap, SCRIPT_WHOLE_PROGRAM, &l) == SCRIPT_THREW, "throws");
+  script_heap_stats(heap, &stats);
+  int64_t needed = stats.instructions;
+  CHECK(needed > 6000, "%ld", (long) needed);
+  l.instructions = needed - 100;
+  CHECK(call(heap, SCRIPT_WHOLE_PROGRAM, &l) == SCRIPT_INSTRUCTIONS, "stopped in its own error");
+  script_heap_destroy(heap);
+}
+
 static void *cancel_soon(void *heap) {
   struct timespec pause = {0, 5000000};
   for (int i = 0; i < 20; i++) {
@@ -401,6 +450,7 @@ int main(void) {
   test_values();
   test_outcomes();
   test_instructions();
+  test_instructions_suffice();
   test_cancel();
   test_isolation();
   test_bytecode();
