@@ -223,14 +223,14 @@ static void wipe(uint8_t *from, size_t bytes) {
 void script_heap_reset(script_heap *heap) {
   uint8_t *base = (uint8_t *) heap->memory;
   size_t high = heap->memory->high_water;
-  if (heap->snapshot == NULL) {
+  if (heap->snapshot.copy == NULL) {
     return;
   }
   arena_unpoison_all(heap->memory, heap->memory_bytes);
-  if (high > heap->snapshot_bytes) {
-    wipe(base + heap->snapshot_bytes, high - heap->snapshot_bytes);
+  if (high > heap->snapshot.bytes) {
+    wipe(base + heap->snapshot.bytes, high - heap->snapshot.bytes);
   }
-  memcpy(base, heap->snapshot, heap->snapshot_bytes);
+  snapshot_restore(&heap->snapshot);
   if (heap->exchange_used > WIPE_BYTES) {
     wipe(heap->exchange, heap->exchange_used);
     heap->exchange_used = 0;
@@ -238,17 +238,13 @@ void script_heap_reset(script_heap *heap) {
 }
 
 static int take_snapshot(script_heap *heap) {
+  /* Calls write to fewer pages so. */
+  arena_seal(heap->memory);
   size_t bytes = heap->memory->top;
   arena_unpoison_all(heap->memory, heap->memory_bytes);
   wipe((uint8_t *) heap->memory + bytes, heap->memory->high_water - bytes);
   heap->memory->high_water = heap->memory->top;
-  heap->snapshot = malloc(bytes);
-  if (heap->snapshot == NULL) {
-    return SCRIPT_OUT_OF_MEMORY;
-  }
-  heap->snapshot_bytes = bytes;
-  memcpy(heap->snapshot, heap->memory, bytes);
-  return SCRIPT_OK;
+  return snapshot_take(&heap->snapshot, heap->memory, bytes) ? SCRIPT_OK : SCRIPT_OUT_OF_MEMORY;
 }
 
 /* ---- A run ---- */
@@ -558,10 +554,7 @@ script_heap *script_heap_create(uint32_t heap_bytes, uint32_t exchange_bytes, in
 
 void script_heap_destroy(script_heap *heap) {
   watchdog_remove(heap);
-  if (heap->snapshot != NULL) {
-    memset(heap->snapshot, 0, heap->snapshot_bytes);
-    free(heap->snapshot);
-  }
+  snapshot_drop(&heap->snapshot);
   arena_unpoison_all(heap->memory, heap->memory_bytes);
   munmap(heap->mapping, heap->mapping_bytes);
   free(heap);
@@ -573,7 +566,7 @@ uint8_t *script_heap_exchange(script_heap *heap) {
 
 int script_heap_load(script_heap *heap, int mode, const script_limits *limits, script_host host,
                      void *context) {
-  if (heap->snapshot != NULL) {
+  if (heap->snapshot.copy != NULL) {
     return SCRIPT_BUSY;
   }
   int outcome = begin(heap, limits, host, context);
@@ -592,7 +585,7 @@ int script_heap_load(script_heap *heap, int mode, const script_limits *limits, s
 
 int script_heap_call(script_heap *heap, int function, uint32_t length, const script_limits *limits,
                      script_host host, void *context) {
-  if (heap->snapshot == NULL || length > heap->exchange_bytes
+  if (heap->snapshot.copy == NULL || length > heap->exchange_bytes
       || limits->result_bytes > heap->exchange_bytes
       || (function != SCRIPT_WHOLE_PROGRAM
           && (function < 0 || (uint32_t) function >= heap->function_count))) {
@@ -631,13 +624,17 @@ void script_heap_clear_cancel(script_heap *heap) {
 void script_heap_stats(const script_heap *heap, script_stats *stats) {
   stats->instructions = heap->executed;
   stats->peak_bytes = heap->peak_bytes;
-  stats->base_bytes = (uint32_t) heap->snapshot_bytes;
+  stats->base_bytes = (uint32_t) heap->snapshot.bytes;
   stats->host_calls = heap->host_calls;
   stats->result_bytes = heap->result_bytes;
 }
 
 uint32_t script_heap_check(const script_heap *heap) {
-  return arena_check(heap->memory);
+  uint32_t broken = arena_check(heap->memory);
+  if (broken == 0 && heap->snapshot.copy != NULL && !snapshot_is_restored(&heap->snapshot)) {
+    broken = (uint32_t) heap->snapshot.bytes;
+  }
+  return broken;
 }
 
 script_heap *script_heap_of(duk_context *ctx) {

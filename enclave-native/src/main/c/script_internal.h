@@ -11,6 +11,7 @@
 #include "arena.h"
 #include "duktape.h"
 #include "script_heap.h"
+#include "snapshot.h"
 
 #define SCRIPT_MAX_FUNCTIONS 1024
 /* How deep values may be nested that go in or out. */
@@ -47,8 +48,7 @@ struct script_heap {
   size_t exchange_used; /* highest extent since it was last wiped */
   void *mapping;
   size_t mapping_bytes;
-  void *snapshot;
-  size_t snapshot_bytes;
+  struct snapshot snapshot;
   int loading;
   int mode;
   void *functions[SCRIPT_MAX_FUNCTIONS];

@@ -4,14 +4,18 @@
  * allocator on its own. Prints what failed and ends with 1 if anything did.
  */
 #include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "../../main/c/arena.h"
 #include "../../main/c/script_heap.h"
+#include "../../main/c/snapshot.h"
 
 static int failures;
 static int checks;
@@ -350,6 +354,108 @@ static void test_isolation(void) {
   script_heap_destroy(heap);
 }
 
+/* Whatever a call writes, near or far, much or little, is undone: of a heap that is watched or not. */
+static void test_restores(void) {
+  /* 2 MB of strings and objects of which calls write every page, or one in three, or few. */
+  static const char source[] =
+      "var all = []; for (var i = 0; i < 4000; i++) all.push({n: i, s: new Uint8Array(300)});"
+      "register_function('every', function () { for (var i = 0; i < all.length; i++) all[i].s[7] = 1;"
+      "  return all.length });"
+      "register_function('third', function () {"
+      "  for (var i = 0; i < all.length; i += 40) all[i].s[9] = 1; return all[40].s[9] });"
+      "register_function('clean', function () { var n = 0;"
+      "  for (var i = 0; i < all.length; i++) n += all[i].s[7] + all[i].s[9]; return n });"
+      "register_function('drop', function () { all = null; delete Array.prototype.push;"
+      "  var b = []; for (var i = 0; i < 3000; i++) b[i] = {i: i}; return 1 });"
+      "register_function('spin', function () { for (var i = 0; ; i++) all[i % 4000].s[9] = 2 })";
+  static const int order[] = {2, 1, 2, 3, 2, 4, 2, 0, 2, 1, 4, 3, 2};
+  for (int round = 0; round < 3; round++) {
+    int outcome;
+    script_heap *heap = script_heap_create(HEAP_BYTES, EXCHANGE_BYTES, &outcome);
+    outcome = load(heap, SCRIPT_LIBRARY, source);
+    CHECK(outcome == SCRIPT_OK, "outcome %d", outcome);
+    for (size_t i = 0; outcome == SCRIPT_OK && i < sizeof(order) / sizeof(order[0]); i++) {
+      script_limits l = limits();
+      l.cpu_ns = order[i] == 4 ? 2000000 : INT64_C(5000000000);
+      int got = call(heap, order[i], &l);
+      double result;
+      memcpy(&result, script_heap_exchange(heap) + 1, sizeof(result));
+      CHECK(got == (order[i] == 4 ? SCRIPT_CPU_TIME : SCRIPT_OK), "call %zu: %d", i, got);
+      CHECK(order[i] != 2 || result == 0, "call %zu finds %f of earlier ones", i, result);
+      CHECK(script_heap_check(heap) == 0, "call %zu left something", i);
+    }
+    script_heap_destroy(heap);
+  }
+}
+
+/* More heaps than are watched: the others are restored as well. */
+static void test_many_heaps(void) {
+  enum { HEAPS = SNAPSHOT_MAX_WATCHED + 8, BYTES = 512 << 10 };
+  static script_heap *heaps[HEAPS];
+  script_limits l = limits();
+  l.heap_bytes = BYTES;
+  l.result_bytes = 4096;
+  for (int i = 0; i < HEAPS; i++) {
+    int outcome;
+    heaps[i] = script_heap_create(BYTES, 65536, &outcome);
+    outcome = load(heaps[i], SCRIPT_PROGRAM, "this.leak = (this.leak || 0) + 1; psl_return(leak)");
+    CHECK(outcome == SCRIPT_OK, "heap %d: %d", i, outcome);
+  }
+  for (int i = 0; i < 3 * HEAPS; i++) {
+    script_heap *heap = heaps[i % HEAPS];
+    double result;
+    CHECK(call(heap, SCRIPT_WHOLE_PROGRAM, &l) == SCRIPT_OK, "heap %d", i % HEAPS);
+    memcpy(&result, script_heap_exchange(heap) + 1, sizeof(result));
+    CHECK(result == 1 && script_heap_check(heap) == 0, "heap %d: %f", i % HEAPS, result);
+  }
+  for (int i = 0; i < HEAPS; i++) {
+    script_heap_destroy(heaps[i]);
+  }
+}
+
+static sigjmp_buf after_fault;
+static volatile sig_atomic_t foreign_faults;
+static uint8_t *volatile foreign;
+
+static void on_foreign_fault(int number, siginfo_t *info, void *context) {
+  (void) number;
+  (void) context;
+  if (info->si_addr == (void *) foreign) {
+    foreign_faults++;
+    siglongjmp(after_fault, 1);
+  }
+  _exit(3);
+}
+
+static int32_t faulting_host(void *context, int operation, uint32_t length) {
+  if (sigsetjmp(after_fault, 1) == 0) {
+    *foreign = 1;
+  }
+  return host(context, operation, length);
+}
+
+/* Faults that are not first writes go to whoever had them before, also in the middle of a call. */
+static void test_foreign_faults(void) {
+  int outcome;
+  script_limits l = limits();
+  foreign = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  script_heap *heap = program("for (var i = 0; i < 3; i++) get('k'); psl_return(1)", &outcome);
+  for (int i = 0; i < 3; i++) {
+    if (sigsetjmp(after_fault, 1) == 0) {
+      *foreign = 1;
+    }
+    uint8_t *end = put_count(script_heap_exchange(heap), 7, 0);
+    outcome = script_heap_call(heap, SCRIPT_WHOLE_PROGRAM,
+                               (uint32_t) (end - script_heap_exchange(heap)), &l, faulting_host,
+                               heap);
+    CHECK(outcome == SCRIPT_OK, "outcome %d", outcome);
+    CHECK(script_heap_check(heap) == 0, "left something");
+  }
+  CHECK(foreign_faults == 12, "%d faults", (int) foreign_faults);
+  script_heap_destroy(heap);
+  munmap((void *) foreign, 4096);
+}
+
 /* Bytecode of the first heap makes the second one. */
 static void test_bytecode(void) {
   int outcome;
@@ -446,6 +552,10 @@ static void test_arena(void) {
 }
 
 int main(void) {
+  /* There before the first heap, as the JVM's is. */
+  struct sigaction action = {.sa_sigaction = on_foreign_fault, .sa_flags = SA_SIGINFO};
+  sigemptyset(&action.sa_mask);
+  sigaction(SIGSEGV, &action, NULL);
   test_arena();
   test_values();
   test_outcomes();
@@ -453,6 +563,9 @@ int main(void) {
   test_instructions_suffice();
   test_cancel();
   test_isolation();
+  test_restores();
+  test_many_heaps();
+  test_foreign_faults();
   test_bytecode();
   test_small_heaps();
   printf("%d checks, %d failed\n", checks, failures);
