@@ -18,7 +18,7 @@ cd -- "$(dirname -- "${BASH_SOURCE[0]}")"
 readonly duktape_sums='2fa5f54ae03b574b2e6cacfb412f3a02c7207b7833f75129a234326b48c17496  duktape.c
 6ba93aea92510096c43ddd7c7f9e36f698225c9cd2af788bf414adf7c777deb2  duktape.h
 2644ecf3b1702232957ec98f69432b7cf4f4d3009d50fff0a24899bf449fe4a9  duk_config.h'
-readonly ours=(arena script_values script_heap script_globals watchdog)
+readonly ours=(arena snapshot script_values script_heap script_globals watchdog)
 readonly work=target/native
 
 # Not -Wconversion and the like for the engine's file: it is not ours.

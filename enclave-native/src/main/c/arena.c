@@ -273,6 +273,15 @@ void arena_free(arena *a, void *payload) {
   release(a, (header *) payload - 1);
 }
 
+void arena_seal(arena *a) {
+  for (uint32_t offset = first_offset(); offset < a->top; offset += HEADER + size_of(at(a, offset))) {
+    at(a, offset)->size &= ~(uint32_t) IS_FREE;
+  }
+  a->classes = 0;
+  memset(a->subclasses, 0, sizeof(a->subclasses));
+  memset(a->free, 0, sizeof(a->free));
+}
+
 uint32_t arena_check(const arena *a) {
   uint32_t previous = 0;
   uint32_t offset = first_offset();

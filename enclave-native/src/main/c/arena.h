@@ -43,6 +43,12 @@ void *arena_realloc(arena *a, void *block, size_t bytes);
 /* `block` is not NULL. */
 void arena_free(arena *a, void *block);
 
+/*
+ * Gives up the free blocks there are: what is allocated from now on lies together, above all there
+ * is, until one of those below is given back.
+ */
+void arena_seal(arena *a);
+
 /* Walks all blocks and free lists: 0 if they agree with each other, else the offset of what does not. */
 uint32_t arena_check(const arena *a);
 

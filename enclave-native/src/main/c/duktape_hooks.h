@@ -66,12 +66,10 @@ static inline int capsule_compiler_nesting(void) {
 
 struct duk_hthread;
 
-/* Lets the engine execute that many instructions before the next interrupt. */
-void capsule_engine_set_interrupt(struct duk_hthread *ctx, int instructions)
-    __attribute__((visibility("hidden")));
-
-/* Instructions executed since the last interrupt, or since the counter was set. */
-int64_t capsule_engine_since_interrupt(struct duk_hthread *ctx)
-    __attribute__((visibility("hidden")));
+/*
+ * Instructions executed since this was last asked, or since the engine was entered from outside: the
+ * engine forgets its count then, and interrupts before the first instruction.
+ */
+int64_t capsule_engine_take_count(struct duk_hthread *ctx) __attribute__((visibility("hidden")));
 
 #endif

@@ -77,13 +77,9 @@ ABSENT(duk_bi_cbor_encode)
 ABSENT(duk_bi_cbor_decode)
 ABSENT(duk_bi_performance_now)
 
-void capsule_engine_set_interrupt(struct duk_hthread *ctx, int instructions) {
+int64_t capsule_engine_take_count(struct duk_hthread *ctx) {
   duk_hthread *thread = (duk_hthread *) ctx;
-  thread->interrupt_init = instructions;
-  thread->interrupt_counter = instructions - 1;
-}
-
-int64_t capsule_engine_since_interrupt(struct duk_hthread *ctx) {
-  const duk_hthread *thread = (const duk_hthread *) ctx;
-  return (int64_t) thread->interrupt_init - 1 - thread->interrupt_counter;
+  int64_t executed = (int64_t) thread->interrupt_init - thread->interrupt_counter;
+  thread->interrupt_init = thread->interrupt_counter;
+  return executed;
 }

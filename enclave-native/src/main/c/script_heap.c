@@ -99,11 +99,14 @@ static int next_step(const script_heap *heap) {
 int capsule_on_interrupt(void *udata) {
   script_heap *heap = udata;
   capsule_poll();
-  heap->executed += heap->step;
-  /* Counted: what end() finds in the engine's counter belongs to no step. */
-  heap->step = 0;
+  int64_t since = capsule_engine_take_count(heap->ctx);
+  heap->executed += since;
   if (heap->executed >= heap->limits.instructions) {
     script_stop(heap, SCRIPT_INSTRUCTIONS);
+  }
+  if (since == 0) {
+    /* The engine was entered from outside: nothing has run yet, so there is no time to look at. */
+    return next_step(heap);
   }
   /* CPU time is never more than time, and costs ten times as much to ask for. */
   int64_t elapsed = script_clock_ns(CLOCK_MONOTONIC) - heap->started_ns;
@@ -114,8 +117,7 @@ int capsule_on_interrupt(void *udata) {
       && script_clock_ns(CLOCK_THREAD_CPUTIME_ID) - heap->started_cpu_ns >= heap->limits.cpu_ns) {
     script_stop(heap, SCRIPT_CPU_TIME);
   }
-  heap->step = next_step(heap);
-  return heap->step;
+  return next_step(heap);
 }
 
 void capsule_fatal(void *udata, const char *message) {
@@ -221,14 +223,14 @@ static void wipe(uint8_t *from, size_t bytes) {
 void script_heap_reset(script_heap *heap) {
   uint8_t *base = (uint8_t *) heap->memory;
   size_t high = heap->memory->high_water;
-  if (heap->snapshot == NULL) {
+  if (heap->snapshot.copy == NULL) {
     return;
   }
   arena_unpoison_all(heap->memory, heap->memory_bytes);
-  if (high > heap->snapshot_bytes) {
-    wipe(base + heap->snapshot_bytes, high - heap->snapshot_bytes);
+  if (high > heap->snapshot.bytes) {
+    wipe(base + heap->snapshot.bytes, high - heap->snapshot.bytes);
   }
-  memcpy(base, heap->snapshot, heap->snapshot_bytes);
+  snapshot_restore(&heap->snapshot);
   if (heap->exchange_used > WIPE_BYTES) {
     wipe(heap->exchange, heap->exchange_used);
     heap->exchange_used = 0;
@@ -236,17 +238,13 @@ void script_heap_reset(script_heap *heap) {
 }
 
 static int take_snapshot(script_heap *heap) {
+  /* Calls write to fewer pages so. */
+  arena_seal(heap->memory);
   size_t bytes = heap->memory->top;
   arena_unpoison_all(heap->memory, heap->memory_bytes);
   wipe((uint8_t *) heap->memory + bytes, heap->memory->high_water - bytes);
   heap->memory->high_water = heap->memory->top;
-  heap->snapshot = malloc(bytes);
-  if (heap->snapshot == NULL) {
-    return SCRIPT_OUT_OF_MEMORY;
-  }
-  heap->snapshot_bytes = bytes;
-  memcpy(heap->snapshot, heap->memory, bytes);
-  return SCRIPT_OK;
+  return snapshot_take(&heap->snapshot, heap->memory, bytes) ? SCRIPT_OK : SCRIPT_OUT_OF_MEMORY;
 }
 
 /* ---- A run ---- */
@@ -307,8 +305,7 @@ static int begin(script_heap *heap, const script_limits *limits, script_host hos
 static void end(script_heap *heap) {
   heap->window = WINDOW_CLOSED;
   if (heap->ctx != NULL) {
-    int64_t since = capsule_engine_since_interrupt(heap->ctx);
-    heap->executed += since > 0 && since <= heap->step ? since : 0;
+    heap->executed += capsule_engine_take_count(heap->ctx);
   }
   heap->peak_bytes = heap->memory->high_water;
   capsule_current = heap->outer;
@@ -372,11 +369,6 @@ static int run(script_heap *heap, duk_safe_call_function step) {
   if (_setjmp(heap->boundary) != 0) {
     return heap->outcome;
   }
-  heap->step = next_step(heap);
-  if (heap->step <= 0) {
-    return SCRIPT_INSTRUCTIONS;
-  }
-  capsule_engine_set_interrupt(heap->ctx, heap->step);
   open_window(heap);
   /* A step works on this stack, not on one of its own: it is empty before and after. */
   if (duk_safe_call(heap->ctx, step, heap, 0, 1) == DUK_EXEC_SUCCESS) {
@@ -384,6 +376,8 @@ static int run(script_heap *heap, duk_safe_call_function step) {
     close_window(heap);
     return SCRIPT_OK;
   }
+  /* The engine is entered anew, and forgets what it has counted. */
+  heap->executed += capsule_engine_take_count(heap->ctx);
   /* The thrown value is the script's: looking at it may run code of it, and throw again. */
   if (duk_safe_call(heap->ctx, write_thrown, heap, 1, 1) != DUK_EXEC_SUCCESS) {
     heap->result_bytes = 0;
@@ -560,10 +554,7 @@ script_heap *script_heap_create(uint32_t heap_bytes, uint32_t exchange_bytes, in
 
 void script_heap_destroy(script_heap *heap) {
   watchdog_remove(heap);
-  if (heap->snapshot != NULL) {
-    memset(heap->snapshot, 0, heap->snapshot_bytes);
-    free(heap->snapshot);
-  }
+  snapshot_drop(&heap->snapshot);
   arena_unpoison_all(heap->memory, heap->memory_bytes);
   munmap(heap->mapping, heap->mapping_bytes);
   free(heap);
@@ -575,7 +566,7 @@ uint8_t *script_heap_exchange(script_heap *heap) {
 
 int script_heap_load(script_heap *heap, int mode, const script_limits *limits, script_host host,
                      void *context) {
-  if (heap->snapshot != NULL) {
+  if (heap->snapshot.copy != NULL) {
     return SCRIPT_BUSY;
   }
   int outcome = begin(heap, limits, host, context);
@@ -594,7 +585,7 @@ int script_heap_load(script_heap *heap, int mode, const script_limits *limits, s
 
 int script_heap_call(script_heap *heap, int function, uint32_t length, const script_limits *limits,
                      script_host host, void *context) {
-  if (heap->snapshot == NULL || length > heap->exchange_bytes
+  if (heap->snapshot.copy == NULL || length > heap->exchange_bytes
       || limits->result_bytes > heap->exchange_bytes
       || (function != SCRIPT_WHOLE_PROGRAM
           && (function < 0 || (uint32_t) function >= heap->function_count))) {
@@ -633,13 +624,17 @@ void script_heap_clear_cancel(script_heap *heap) {
 void script_heap_stats(const script_heap *heap, script_stats *stats) {
   stats->instructions = heap->executed;
   stats->peak_bytes = heap->peak_bytes;
-  stats->base_bytes = (uint32_t) heap->snapshot_bytes;
+  stats->base_bytes = (uint32_t) heap->snapshot.bytes;
   stats->host_calls = heap->host_calls;
   stats->result_bytes = heap->result_bytes;
 }
 
 uint32_t script_heap_check(const script_heap *heap) {
-  return arena_check(heap->memory);
+  uint32_t broken = arena_check(heap->memory);
+  if (broken == 0 && heap->snapshot.copy != NULL && !snapshot_is_restored(&heap->snapshot)) {
+    broken = (uint32_t) heap->snapshot.bytes;
+  }
+  return broken;
 }
 
 script_heap *script_heap_of(duk_context *ctx) {

@@ -11,6 +11,7 @@
 #include "arena.h"
 #include "duktape.h"
 #include "script_heap.h"
+#include "snapshot.h"
 
 #define SCRIPT_MAX_FUNCTIONS 1024
 /* How deep values may be nested that go in or out. */
@@ -47,8 +48,7 @@ struct script_heap {
   size_t exchange_used; /* highest extent since it was last wiped */
   void *mapping;
   size_t mapping_bytes;
-  void *snapshot;
-  size_t snapshot_bytes;
+  struct snapshot snapshot;
   int loading;
   int mode;
   void *functions[SCRIPT_MAX_FUNCTIONS];
@@ -61,7 +61,6 @@ struct script_heap {
   script_host host;
   void *host_context;
   int64_t executed;
-  int step;
   uint32_t host_calls;
   uint32_t failed_bytes;  /* size of the allocation that failed last */
   uint32_t failed_rounds; /* how often in a row */

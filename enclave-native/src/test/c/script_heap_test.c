@@ -4,14 +4,18 @@
  * allocator on its own. Prints what failed and ends with 1 if anything did.
  */
 #include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "../../main/c/arena.h"
 #include "../../main/c/script_heap.h"
+#include "../../main/c/snapshot.h"
 
 static int failures;
 static int checks;
@@ -240,6 +244,55 @@ static void test_instructions(void) {
   script_heap_destroy(heap);
 }
 
+/* What a call needs is what it is charged, whatever else the engine does at its entry. */
+static void test_instructions_suffice(void) {
+  static const char *const sources[] = {
+      "1", "for (var i = 0; i < 10; i++);", "for (var i = 0; i < 30000; i++);",
+      "transaction(function () { for (var i = 0; i < 10; i++); })",
+      "[3, 1, 2].sort(function (a, b) { return a - b })",
+      "eval('for (var i = 0; i < 10; i++);')"};
+  for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++) {
+    int outcome;
+    script_limits l = limits();
+    script_stats stats;
+    script_heap *heap = program(sources[i], &outcome);
+    l.cpu_ns = INT64_C(10000000000);
+    CHECK(call(heap, SCRIPT_WHOLE_PROGRAM, &l) == SCRIPT_OK, "%s", sources[i]);
+    script_heap_stats(heap, &stats);
+    int64_t needed = stats.instructions;
+    int64_t most = i == 2 ? 30000 * 10 : 500;
+    CHECK(needed > 0 && needed < most, "%s: %ld instructions", sources[i], (long) needed);
+    for (int64_t more = -1; more <= 1; more++) {
+      l.instructions = needed + more;
+      if (l.instructions == 0) {
+        continue;
+      }
+      outcome = call(heap, SCRIPT_WHOLE_PROGRAM, &l);
+      script_heap_stats(heap, &stats);
+      CHECK(outcome == (more < 0 ? SCRIPT_INSTRUCTIONS : SCRIPT_OK), "%s with %ld of %ld: %d",
+            sources[i], (long) l.instructions, (long) needed, outcome);
+      CHECK(stats.instructions == (more < 0 ? l.instructions : needed), "%s: %ld", sources[i],
+            (long) stats.instructions);
+    }
+    script_heap_destroy(heap);
+  }
+  /* What a script that looks at its own error does counts on, and does not begin again. */
+  int outcome;
+  script_limits l = limits();
+  script_heap *heap = program("for (var i = 0; i < 1000; i++);"
+                              "throw Object.create(Error.prototype, {message: {get: function () {"
+                              "  for (var j = 0; j < 1000; j++); return 'm' }}})",
+                              &outcome);
+  script_stats stats;
+  CHECK(call(heap, SCRIPT_WHOLE_PROGRAM, &l) == SCRIPT_THREW, "throws");
+  script_heap_stats(heap, &stats);
+  int64_t needed = stats.instructions;
+  CHECK(needed > 6000, "%ld", (long) needed);
+  l.instructions = needed - 100;
+  CHECK(call(heap, SCRIPT_WHOLE_PROGRAM, &l) == SCRIPT_INSTRUCTIONS, "stopped in its own error");
+  script_heap_destroy(heap);
+}
+
 static void *cancel_soon(void *heap) {
   struct timespec pause = {0, 5000000};
   for (int i = 0; i < 20; i++) {
@@ -299,6 +352,108 @@ static void test_isolation(void) {
   }
   CHECK(call(heap, 2, &l) == SCRIPT_ENGINE_FAILED, "no such function");
   script_heap_destroy(heap);
+}
+
+/* Whatever a call writes, near or far, much or little, is undone: of a heap that is watched or not. */
+static void test_restores(void) {
+  /* 2 MB of strings and objects of which calls write every page, or one in three, or few. */
+  static const char source[] =
+      "var all = []; for (var i = 0; i < 4000; i++) all.push({n: i, s: new Uint8Array(300)});"
+      "register_function('every', function () { for (var i = 0; i < all.length; i++) all[i].s[7] = 1;"
+      "  return all.length });"
+      "register_function('third', function () {"
+      "  for (var i = 0; i < all.length; i += 40) all[i].s[9] = 1; return all[40].s[9] });"
+      "register_function('clean', function () { var n = 0;"
+      "  for (var i = 0; i < all.length; i++) n += all[i].s[7] + all[i].s[9]; return n });"
+      "register_function('drop', function () { all = null; delete Array.prototype.push;"
+      "  var b = []; for (var i = 0; i < 3000; i++) b[i] = {i: i}; return 1 });"
+      "register_function('spin', function () { for (var i = 0; ; i++) all[i % 4000].s[9] = 2 })";
+  static const int order[] = {2, 1, 2, 3, 2, 4, 2, 0, 2, 1, 4, 3, 2};
+  for (int round = 0; round < 3; round++) {
+    int outcome;
+    script_heap *heap = script_heap_create(HEAP_BYTES, EXCHANGE_BYTES, &outcome);
+    outcome = load(heap, SCRIPT_LIBRARY, source);
+    CHECK(outcome == SCRIPT_OK, "outcome %d", outcome);
+    for (size_t i = 0; outcome == SCRIPT_OK && i < sizeof(order) / sizeof(order[0]); i++) {
+      script_limits l = limits();
+      l.cpu_ns = order[i] == 4 ? 2000000 : INT64_C(5000000000);
+      int got = call(heap, order[i], &l);
+      double result;
+      memcpy(&result, script_heap_exchange(heap) + 1, sizeof(result));
+      CHECK(got == (order[i] == 4 ? SCRIPT_CPU_TIME : SCRIPT_OK), "call %zu: %d", i, got);
+      CHECK(order[i] != 2 || result == 0, "call %zu finds %f of earlier ones", i, result);
+      CHECK(script_heap_check(heap) == 0, "call %zu left something", i);
+    }
+    script_heap_destroy(heap);
+  }
+}
+
+/* More heaps than are watched: the others are restored as well. */
+static void test_many_heaps(void) {
+  enum { HEAPS = SNAPSHOT_MAX_WATCHED + 8, BYTES = 512 << 10 };
+  static script_heap *heaps[HEAPS];
+  script_limits l = limits();
+  l.heap_bytes = BYTES;
+  l.result_bytes = 4096;
+  for (int i = 0; i < HEAPS; i++) {
+    int outcome;
+    heaps[i] = script_heap_create(BYTES, 65536, &outcome);
+    outcome = load(heaps[i], SCRIPT_PROGRAM, "this.leak = (this.leak || 0) + 1; psl_return(leak)");
+    CHECK(outcome == SCRIPT_OK, "heap %d: %d", i, outcome);
+  }
+  for (int i = 0; i < 3 * HEAPS; i++) {
+    script_heap *heap = heaps[i % HEAPS];
+    double result;
+    CHECK(call(heap, SCRIPT_WHOLE_PROGRAM, &l) == SCRIPT_OK, "heap %d", i % HEAPS);
+    memcpy(&result, script_heap_exchange(heap) + 1, sizeof(result));
+    CHECK(result == 1 && script_heap_check(heap) == 0, "heap %d: %f", i % HEAPS, result);
+  }
+  for (int i = 0; i < HEAPS; i++) {
+    script_heap_destroy(heaps[i]);
+  }
+}
+
+static sigjmp_buf after_fault;
+static volatile sig_atomic_t foreign_faults;
+static uint8_t *volatile foreign;
+
+static void on_foreign_fault(int number, siginfo_t *info, void *context) {
+  (void) number;
+  (void) context;
+  if (info->si_addr == (void *) foreign) {
+    foreign_faults++;
+    siglongjmp(after_fault, 1);
+  }
+  _exit(3);
+}
+
+static int32_t faulting_host(void *context, int operation, uint32_t length) {
+  if (sigsetjmp(after_fault, 1) == 0) {
+    *foreign = 1;
+  }
+  return host(context, operation, length);
+}
+
+/* Faults that are not first writes go to whoever had them before, also in the middle of a call. */
+static void test_foreign_faults(void) {
+  int outcome;
+  script_limits l = limits();
+  foreign = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  script_heap *heap = program("for (var i = 0; i < 3; i++) get('k'); psl_return(1)", &outcome);
+  for (int i = 0; i < 3; i++) {
+    if (sigsetjmp(after_fault, 1) == 0) {
+      *foreign = 1;
+    }
+    uint8_t *end = put_count(script_heap_exchange(heap), 7, 0);
+    outcome = script_heap_call(heap, SCRIPT_WHOLE_PROGRAM,
+                               (uint32_t) (end - script_heap_exchange(heap)), &l, faulting_host,
+                               heap);
+    CHECK(outcome == SCRIPT_OK, "outcome %d", outcome);
+    CHECK(script_heap_check(heap) == 0, "left something");
+  }
+  CHECK(foreign_faults == 12, "%d faults", (int) foreign_faults);
+  script_heap_destroy(heap);
+  munmap((void *) foreign, 4096);
 }
 
 /* Bytecode of the first heap makes the second one. */
@@ -397,12 +552,20 @@ static void test_arena(void) {
 }
 
 int main(void) {
+  /* There before the first heap, as the JVM's is. */
+  struct sigaction action = {.sa_sigaction = on_foreign_fault, .sa_flags = SA_SIGINFO};
+  sigemptyset(&action.sa_mask);
+  sigaction(SIGSEGV, &action, NULL);
   test_arena();
   test_values();
   test_outcomes();
   test_instructions();
+  test_instructions_suffice();
   test_cancel();
   test_isolation();
+  test_restores();
+  test_many_heaps();
+  test_foreign_faults();
   test_bytecode();
   test_small_heaps();
   printf("%d checks, %d failed\n", checks, failures);

@@ -4,6 +4,7 @@ import org.jspecify.annotations.NullMarked;
 @NullMarked
 module io.capsuledb.core {
   requires static transitive org.jspecify;
+  requires java.management;
   requires com.amazon.corretto.crypto.provider;
   requires org.bouncycastle.provider;
   requires secp256k1.kmp.jni.common;

@@ -34,11 +34,12 @@ final class CommandContext {
   private long nowMs;
   private long fence;
   private long holdsSinceNanos;
-  private final ShortCalls shortCalls = new ShortCalls();
+  private final ShortCalls shortCalls;
 
   CommandContext(CapsuleDb db, Clock clock) {
     this.db = db;
     this.clock = clock;
+    this.shortCalls = new ShortCalls(clock);
   }
 
   /** How much of this event loop's time procedures may take. */

@@ -8,4 +8,13 @@ public interface Clock {
 
   /** Monotonic nanoseconds from an arbitrary origin: for durations and deadlines. */
   long monotonicNanos();
+
+  /**
+   * CPU time that the calling thread has used, in nanoseconds from an arbitrary origin of that
+   * thread: what others had the processor for meanwhile does not count. Asking costs about as much
+   * as a short command; where it cannot be told, {@link #monotonicNanos}.
+   */
+  default long threadCpuNanos() {
+    return monotonicNanos();
+  }
 }
