@@ -4,11 +4,7 @@ import io.capsuledb.core.capsule.CapsuleName;
 import io.capsuledb.core.capsule.RosterEntry.Role;
 import io.capsuledb.core.crypto.Hash32;
 import io.capsuledb.core.crypto.Hashes;
-import io.capsuledb.core.crypto.PublicKey;
-import io.capsuledb.core.crypto.SecretBytes;
 import io.capsuledb.core.error.CapsuleException;
-import io.capsuledb.core.error.StorageException;
-import io.capsuledb.core.port.Telemetry;
 import io.capsuledb.core.record.CapsuleRecord;
 import io.capsuledb.core.record.Checkpoint;
 import io.capsuledb.core.record.CheckpointCodec;
@@ -17,39 +13,27 @@ import io.capsuledb.core.seal.Ballot;
 import io.capsuledb.core.seal.ChainHead;
 import io.capsuledb.core.seal.SealOrder;
 import io.capsuledb.core.seal.SealOrderCodec;
-import io.capsuledb.core.sim.Coverage;
 import io.capsuledb.core.sim.Knobs;
 import io.capsuledb.core.sim.SampleCapsule;
 import io.capsuledb.core.sim.SimRun;
-import io.capsuledb.core.sim.SimEntropy;
 import io.capsuledb.core.sim.Violation;
 import io.capsuledb.core.sim.WorkBudget;
 import io.capsuledb.replication.protocol.Blob;
-import io.capsuledb.replication.protocol.ContradictionProof;
-import io.capsuledb.replication.protocol.Durability;
 import io.capsuledb.replication.protocol.Membership;
 import io.capsuledb.replication.protocol.Message;
-import io.capsuledb.replication.protocol.MessageCodec;
 import io.capsuledb.replication.protocol.SealState;
-import io.capsuledb.replication.protocol.SignedStatement;
 import io.capsuledb.replication.protocol.Statement;
-import io.capsuledb.replication.protocol.StatementCodec;
-import io.capsuledb.replication.sim.SimReplicaDisk;
-import io.capsuledb.replication.sim.SimReplicaLog;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.PriorityQueue;
 import java.util.Set;
-import java.util.stream.Stream;
-import org.jspecify.annotations.Nullable;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
-import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Replicas, writers and sealers under one seeded scheduler with virtual time: the real {@link
@@ -450,7 +434,8 @@ final class SimCluster extends SimRun {
         Statement.Entry entry = sealed.statement().statement().entry(target);
         if (entry == null
             || !entry.seal().promised().equals(ballot())
-            || sealed.statement().statement().incarnation() != from.log().recovered().incarnation()) {
+            || sealed.statement().statement().incarnation()
+                != from.log().recovered().incarnation()) {
           return;
         }
         if (finishing) {

@@ -37,6 +37,7 @@ public final class SimReplicas {
   // States.
   private static final String DAMAGED = "state: replica with a damaged record";
   private static final String RESTARTED = "state: replica started again";
+
   /** What replicas may come to. */
   public static final List<String> STATES =
       List.of(StatementOracle.OPEN, StatementOracle.SEALED, DAMAGED, RESTARTED);
@@ -54,6 +55,7 @@ public final class SimReplicas {
   private static final String FULL = "fault: disk full";
   private static final String CUT = "fault: replica cut off";
   private static final String COMMIT_FAILED = "fault: commit failed";
+
   /** What may happen to them. */
   public static final List<String> FAULTS =
       List.of(

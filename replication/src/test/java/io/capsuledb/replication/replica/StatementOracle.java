@@ -84,8 +84,7 @@ public final class StatementOracle {
       ChainHead head = entry.head();
       coverage.checked(
           NOT_FORGED,
-          head.sequence() == 0
-              || head.hash().equals(written.hash(entry.writer(), head.sequence())),
+          head.sequence() == 0 || head.hash().equals(written.hash(entry.writer(), head.sequence())),
           "a head that nobody wrote: ",
           entry);
       coverage.hit(entry.seal().accepted().equals(Ballot.NONE) ? OPEN : SEALED);
