@@ -335,8 +335,10 @@ public final class LaunchBench {
               .map(text -> (long) Double.parseDouble(text) - wall)
               .sorted()
               .toList();
-      figure(name + "launch to the first instruction of any share", (double) first.getFirst(), "ms");
-      figure(name + "launch to the first instruction of every share", (double) first.getLast(), "ms");
+      figure(
+          name + "launch to the first instruction of any share", (double) first.getFirst(), "ms");
+      figure(
+          name + "launch to the first instruction of every share", (double) first.getLast(), "ms");
     }
   }
 

@@ -10,16 +10,15 @@ import io.capsuledb.host.client.ClientOptions;
 import io.capsuledb.host.client.Reply;
 import io.capsuledb.host.client.RespClient;
 import io.capsuledb.host.config.HostPort;
+import io.capsuledb.host.files.DirectoryTree;
 import io.capsuledb.host.process.LocalCluster;
 import io.capsuledb.host.process.LocalWorkers;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.net.InetSocketAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Comparator;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
@@ -30,7 +29,6 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
-import java.util.stream.Stream;
 
 /**
  * Measures several workers on one capsule: three replicas, a router and workers, each a process of
@@ -204,17 +202,7 @@ public final class SclBench {
       assert cluster != null;
       part.accept(workers);
     } finally {
-      delete(directory);
-    }
-  }
-
-  private static void delete(Path directory) {
-    try (Stream<Path> files = Files.walk(directory)) {
-      for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
-        Files.deleteIfExists(file);
-      }
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
+      DirectoryTree.remove(directory);
     }
   }
 

@@ -4,6 +4,7 @@ import io.capsuledb.core.error.StorageException;
 import io.capsuledb.enclave.script.ScriptEngine;
 import io.capsuledb.host.config.ServeOptions;
 import io.capsuledb.host.config.ServeSetting;
+import io.capsuledb.host.files.DirectoryTree;
 import io.capsuledb.host.log.EventLog;
 import io.capsuledb.host.node.Node;
 import io.capsuledb.host.terminal.Streams;
@@ -20,10 +21,8 @@ import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Comparator;
 import java.util.List;
 import java.util.concurrent.Callable;
-import java.util.stream.Stream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Parameters;
 
@@ -71,7 +70,7 @@ final class RehearseCommand implements Callable<Integer> {
           rehearseCommands(directory, nowhere);
         }
       } finally {
-        remove(directory);
+        DirectoryTree.remove(directory);
       }
     } catch (IOException e) {
       throw new StorageException("the rehearsal has no directory to work in: " + e, e);
@@ -191,15 +190,5 @@ final class RehearseCommand implements Callable<Integer> {
   private void run(PrintStream nowhere, String input, String... arguments) {
     InputStream in = new ByteArrayInputStream(input.getBytes(StandardCharsets.UTF_8));
     CapsuleCli.run(arguments, new Streams(in, nowhere, nowhere, false), context.environment());
-  }
-
-  private static void remove(Path directory) throws IOException {
-    List<Path> deepestFirst;
-    try (Stream<Path> files = Files.walk(directory)) {
-      deepestFirst = files.sorted(Comparator.reverseOrder()).toList();
-    }
-    for (Path file : deepestFirst) {
-      Files.delete(file);
-    }
   }
 }

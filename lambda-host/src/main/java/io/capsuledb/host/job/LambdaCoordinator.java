@@ -10,6 +10,7 @@ import io.capsuledb.core.port.Clock;
 import io.capsuledb.core.port.Entropy;
 import io.capsuledb.host.channel.EnclaveKeys;
 import io.capsuledb.host.channel.LinkClient;
+import io.capsuledb.host.files.DirectoryTree;
 import io.capsuledb.host.launch.LaunchMessage;
 import io.capsuledb.host.launch.LaunchMessage.Membership;
 import io.capsuledb.host.log.EventLog;
@@ -104,7 +105,7 @@ public final class LambdaCoordinator implements AutoCloseable {
       byte[] signed = membership.metadata().toArray();
       CapsuleMetadata metadata = MetadataCodec.decode(signed, Secp256k1.best()).orThrow();
       CapsuleName capsule = MetadataCodec.nameOf(signed);
-      Scratch.remove(scratch);
+      DirectoryTree.remove(scratch);
       LambdaWorker.Options own =
           new LambdaWorker.Options(
               options.scheduler(), options.leader(), scratch, options.leaseMs(), options.links());
@@ -139,7 +140,7 @@ public final class LambdaCoordinator implements AutoCloseable {
       leader.close("done");
       open.remove(leader);
       places.release();
-      Scratch.remove(scratch);
+      DirectoryTree.remove(scratch);
       Wipe.heap();
     }
   }

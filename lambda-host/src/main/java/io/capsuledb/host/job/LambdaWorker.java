@@ -33,6 +33,7 @@ import io.capsuledb.host.channel.LinkClient;
 import io.capsuledb.host.channel.PeerRules;
 import io.capsuledb.host.config.HostPort;
 import io.capsuledb.host.config.LinkSecurity;
+import io.capsuledb.host.files.DirectoryTree;
 import io.capsuledb.host.launch.LaunchCodec;
 import io.capsuledb.host.launch.LaunchMessage;
 import io.capsuledb.host.launch.LaunchMessage.Grant;
@@ -394,7 +395,7 @@ public final class LambdaWorker implements AutoCloseable {
         byte[] signed = membership.metadata().toArray();
         CapsuleMetadata metadata = MetadataCodec.decode(signed, Secp256k1.best()).orThrow();
         CapsuleName capsule = MetadataCodec.nameOf(signed);
-        Scratch.remove(options.scratch());
+        DirectoryTree.remove(options.scratch());
         long granted = clock.monotonicNanos();
         WriterSource writers = remembering(leader.writers(capsule, metadata));
         try (MemberSeat seat =
@@ -428,7 +429,7 @@ public final class LambdaWorker implements AutoCloseable {
         if (key != null) {
           key.close();
         }
-        Scratch.remove(options.scratch());
+        DirectoryTree.remove(options.scratch());
       }
     }
 

@@ -5,6 +5,7 @@ import io.capsuledb.core.keys.ApplicationKey;
 import io.capsuledb.core.port.Clock;
 import io.capsuledb.core.port.Entropy;
 import io.capsuledb.host.config.LinkSecurity;
+import io.capsuledb.host.files.DirectoryTree;
 import io.capsuledb.host.launch.CapsuleAccess;
 import io.capsuledb.host.launch.LaunchMessage.Place;
 import io.capsuledb.host.node.CapsuleVisit;
@@ -48,13 +49,13 @@ public final class ReplicatedCapsules implements CapsuleAccess {
   private Generations visit(
       CapsuleName capsule, Place place, Function<CapsuleVisit, CapsuleVisit.Generations> task) {
     Path directory = scratch.resolve("visit-" + visits.incrementAndGet());
-    Scratch.remove(directory);
+    DirectoryTree.remove(directory);
     try (CapsuleVisit visit =
         CapsuleVisit.open(directory, place.replicas(), links, capsule, clock, entropy)) {
       CapsuleVisit.Generations found = task.apply(visit);
       return new Generations(found.inForce(), found.newest(), found.roots());
     } finally {
-      Scratch.remove(directory);
+      DirectoryTree.remove(directory);
     }
   }
 }

@@ -11,6 +11,7 @@ import io.capsuledb.core.port.RecordStore;
 import io.capsuledb.core.record.ChainVerifier;
 import io.capsuledb.core.system.SystemEntropy;
 import io.capsuledb.engine.CapsuleCopy;
+import io.capsuledb.host.files.DirectoryTree;
 import io.capsuledb.replication.replica.ReplicaSeed;
 import io.capsuledb.replication.store.RocksReplicaLog;
 import io.capsuledb.replication.store.RocksStorage;
@@ -22,7 +23,6 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Set;
 import java.util.stream.Collectors;
@@ -200,7 +200,7 @@ public final class Backup {
     CapsuleDirectory directory = new CapsuleDirectory(data);
     directory.create();
     Path part = data.resolve(RESTORING);
-    remove(part);
+    DirectoryTree.remove(part);
     long records;
     try (RocksStorage source =
             RocksStorage.openReadOnly(from.resolve(STORE), RocksStorageOptions.defaults());
@@ -226,19 +226,6 @@ public final class Backup {
           "cannot move " + part + " to " + directory.store() + " (" + e + ")", e);
     }
     return records;
-  }
-
-  private static void remove(Path directory) {
-    if (!Files.exists(directory)) {
-      return;
-    }
-    try (Stream<Path> files = Files.walk(directory)) {
-      for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
-        Files.delete(file);
-      }
-    } catch (IOException e) {
-      throw new StorageException("cannot remove " + directory + " (" + e + ")", e);
-    }
   }
 
   /** The mark of a backup that can be restored. */

@@ -2,12 +2,12 @@ package io.capsuledb.host.bench.engine;
 
 import io.capsuledb.core.error.StorageException;
 import io.capsuledb.core.port.Clock;
+import io.capsuledb.host.files.DirectoryTree;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
@@ -217,15 +217,15 @@ public final class EngineBench {
   private void pair(String name, Pair pair) {
     Path ours = options.directory.resolve("bench-engine-capsule-" + name);
     Path theirs = options.directory.resolve("bench-engine-rocksdb-" + name);
-    delete(ours);
-    delete(theirs);
+    DirectoryTree.remove(ours);
+    DirectoryTree.remove(theirs);
     Sizes sizes = new Sizes(options.memtableBytes, options.cacheBytes);
     try (BenchStore capsule = new CapsuleStore(ours, sizes);
         BenchStore rocksdb = new RocksStore(theirs, sizes)) {
       pair.use(capsule, rocksdb);
     } finally {
-      delete(ours);
-      delete(theirs);
+      DirectoryTree.remove(ours);
+      DirectoryTree.remove(theirs);
     }
   }
 
@@ -441,19 +441,6 @@ public final class EngineBench {
       return files.filter(Files::isRegularFile).mapToLong(f -> f.toFile().length()).sum();
     } catch (IOException e) {
       throw new UncheckedIOException(e);
-    }
-  }
-
-  private static void delete(Path directory) {
-    if (!Files.exists(directory)) {
-      return;
-    }
-    try (Stream<Path> files = Files.walk(directory)) {
-      for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
-        Files.delete(file);
-      }
-    } catch (IOException e) {
-      throw new UncheckedIOException("cleaning up " + directory, e);
     }
   }
 

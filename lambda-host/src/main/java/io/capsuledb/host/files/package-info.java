@@ -1,0 +1,3 @@
+/** What several parts of the host process do with files. */
+@org.jspecify.annotations.NullMarked
+package io.capsuledb.host.files;
