@@ -47,6 +47,7 @@ import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Replicas, writers and sealers under one seeded scheduler with virtual time: the real {@link
@@ -100,6 +101,7 @@ final class SimCluster {
   private static final String COMMIT_FAILED = "fault: commit failed";
   private static final String FORGERY = "fault: forged record sent";
   private static final String FALSE_RELEASE = "fault: release that no CHECKPOINT names";
+  private static final String FORK = "fault: writer with two chains";
   static final List<String> FAULTS =
       List.of(
           LOST,
@@ -115,7 +117,8 @@ final class SimCluster {
           CUT,
           COMMIT_FAILED,
           FORGERY,
-          FALSE_RELEASE);
+          FALSE_RELEASE,
+          FORK);
 
   /** How many promises to sealers there are for each disk that is lost just after one. */
   private static final int PROMISES_PER_LOSS = 6;
@@ -142,7 +145,8 @@ final class SimCluster {
       boolean seals,
       boolean full,
       int maxCommitMs,
-      boolean forgery) {
+      boolean forgery,
+      boolean equivocation) {
     static Faults of(SplittableRandom random) {
       return new Faults(
           random.nextInt(3) == 0 ? 0 : random.nextDouble() * 0.3,
@@ -155,7 +159,8 @@ final class SimCluster {
           random.nextInt(3) > 0,
           random.nextInt(4) == 0,
           1 + random.nextInt(random.nextInt(3) == 0 ? 300 : 3),
-          random.nextInt(2) == 0);
+          random.nextInt(2) == 0,
+          random.nextInt(3) == 0);
     }
   }
 
@@ -176,6 +181,8 @@ final class SimCluster {
   final List<Replica> replicas = new ArrayList<>();
   final List<Writer> writers = new ArrayList<>();
   final List<Sealer> sealers = new ArrayList<>();
+  final List<Equivocator> equivocators = new ArrayList<>();
+  private final Map<Long, Sender> byWriter = new HashMap<>();
 
   private final PriorityQueue<Event> events = new PriorityQueue<>();
   private final WorkBudget budget = new WorkBudget(MAX_EVENTS, MAX_PENDING);
@@ -189,8 +196,7 @@ final class SimCluster {
 
   // The oracle.
   private final Map<Long, Map<PublicKey, Statement.Entry>> stated = new HashMap<>();
-  private final Map<Long, Long> durable = new HashMap<>();
-  private final Map<Long, Hash32[]> hashes = new HashMap<>();
+  private final Map<Long, ChainHead> durable = new HashMap<>();
   private final Map<Long, ChainHead> sealedAt = new HashMap<>();
   private final Set<Checkpoint.Range> released = new HashSet<>();
 
@@ -219,6 +225,11 @@ final class SimCluster {
     for (int i = 0; i < 2; i++) {
       Sealer sealer = new Sealer();
       sealers.add(sealer);
+    }
+    if (faults.equivocation()) {
+      for (int i = 0; i <= random.nextInt(2); i++) {
+        equivocators.add(new Equivocator());
+      }
     }
     if (faults.forgery()) {
       new Forger();
@@ -438,22 +449,14 @@ final class SimCluster {
         ChainHead head = entry.head();
         coverage.checked(
             NOT_FORGED,
-            head.sequence() == 0 || hash(entry.writer(), head.sequence()).equals(head.hash()),
+            byWriter.get(entry.writer()).isWritten(head),
             "a head that nobody wrote: ",
             entry);
         coverage.hit(entry.seal().accepted().equals(Ballot.NONE) ? OPEN : SEALED);
         Map<PublicKey, Statement.Entry> entries =
             stated.computeIfAbsent(entry.writer(), w -> new HashMap<>());
         entries.put(identity.key(), entry);
-        long most = 0;
-        for (Statement.Entry of : entries.values()) {
-          long sequence = of.head().sequence();
-          if (sequence > most && Durability.isDurable(membership, entries, sequence)) {
-            most = sequence;
-          }
-        }
-        long now = most;
-        durable.merge(entry.writer(), now, Math::max);
+        count(entry.writer(), entries);
       }
     }
 
@@ -524,31 +527,121 @@ final class SimCluster {
     return clients.get(link - 100);
   }
 
-  private Hash32 hash(long writer, long sequence) {
-    return hashes.get(writer)[(int) sequence - 1];
+  /** The oracle finds out what is durable: what it finds once stays so. */
+  private void count(long writer, Map<PublicKey, Statement.Entry> entries) {
+    Sender sender = byWriter.get(writer);
+    List<ChainHead> heads = entries.values().stream().map(Statement.Entry::head).toList();
+    for (ChainHead candidate : sender.placesOf(heads)) {
+      Map<PublicKey, Statement.Entry> holders = new HashMap<>();
+      entries.forEach(
+          (replica, entry) -> {
+            if (sender.leadsTo(candidate, entry.head())) {
+              holders.put(replica, entry);
+            }
+          });
+      ChainHead before = durable.getOrDefault(writer, ChainHead.NONE);
+      if (!sender.leadsTo(candidate, before)
+          && Durability.isDurable(membership, holders, candidate.sequence())) {
+        coverage.checked(
+            SEALS,
+            sender.leadsTo(before, candidate),
+            "two branches of writer ",
+            writer,
+            " are durable: ",
+            before,
+            " and ",
+            candidate);
+        durable.put(writer, candidate);
+      }
+    }
+  }
+
+  private ChainHead durableOf(long writer) {
+    return durable.getOrDefault(writer, ChainHead.NONE);
+  }
+
+  private static ChainHead at(CapsuleRecord record) {
+    return new ChainHead(record.header().sequence(), record.hash());
   }
 
   /** A chain that is sent to every replica until it is acknowledged. */
   abstract class Sender extends Client {
     final SampleCapsule.Chain chain;
     final List<CapsuleRecord> records = new ArrayList<>();
+
+    /** All that its writer ever signed: one chain, unless it equivocates. */
+    final List<List<CapsuleRecord>> branches = new ArrayList<>(List.of(records));
+
     final long[] acknowledged = new long[replicas.size()];
     long requests;
 
     Sender(Role role) {
       chain = capsule.chain(nextIndex++, role);
+      byWriter.put(chain.writer(), this);
       add(chain.first());
       at(random.nextLong(TICK), this::tick);
     }
 
     final void add(CapsuleRecord record) {
       records.add(record);
-      hashes.put(chain.writer(), records.stream().map(CapsuleRecord::hash).toArray(Hash32[]::new));
+    }
+
+    private static boolean isOn(ChainHead head, List<CapsuleRecord> branch) {
+      return head.sequence() == 0
+          || (head.sequence() <= branch.size()
+              && branch.get((int) head.sequence() - 1).hash().equals(head.hash()));
+    }
+
+    final boolean isWritten(ChainHead head) {
+      return branches.stream().anyMatch(branch -> isOn(head, branch));
+    }
+
+    /** Whether a record is on the chain that ends with a head. */
+    final boolean leadsTo(ChainHead record, ChainHead head) {
+      return record.sequence() <= head.sequence()
+          && branches.stream().anyMatch(branch -> isOn(head, branch) && isOn(record, branch));
+    }
+
+    /** The chain that ends with a head. */
+    final List<CapsuleRecord> chainOf(ChainHead head) {
+      return branches.stream()
+          .filter(branch -> isOn(head, branch))
+          .findFirst()
+          .orElseThrow()
+          .subList(0, (int) head.sequence());
+    }
+
+    /** Heads, and the last records before their chains part. */
+    final List<ChainHead> placesOf(List<ChainHead> heads) {
+      List<ChainHead> places = new ArrayList<>(heads);
+      for (int i = 0; branches.size() > 1 && i < heads.size(); i++) {
+        for (int j = 0; j < i; j++) {
+          places.add(common(heads.get(i), heads.get(j)));
+        }
+      }
+      places.removeIf(place -> place.sequence() == 0);
+      return places;
+    }
+
+    private ChainHead common(ChainHead one, ChainHead other) {
+      List<CapsuleRecord> a = chainOf(one);
+      List<CapsuleRecord> b = chainOf(other);
+      int same = 0;
+      while (same < a.size() && same < b.size() && a.get(same).hash().equals(b.get(same).hash())) {
+        same++;
+      }
+      return same == 0 ? ChainHead.NONE : at(a.get(same - 1));
+    }
+
+    /** What is sent to a replica. */
+    List<CapsuleRecord> recordsFor(Replica replica) {
+      return records;
     }
 
     private void tick() {
       act();
       for (Replica replica : replicas) {
+        List<CapsuleRecord> records = recordsFor(replica);
         long from = acknowledged[replica.index];
         int count = Math.min(records.size() - (int) from, 1 + random.nextInt(20));
         if (count > 0) {
@@ -566,7 +659,7 @@ final class SimCluster {
     abstract void act();
 
     long durableUpTo() {
-      return durable.getOrDefault(chain.writer(), 0L);
+      return durableOf(chain.writer()).sequence();
     }
 
     @Override
@@ -588,13 +681,77 @@ final class SimCluster {
             }
           }
           case SEALED, BUSY, FULL, DAMAGED, JOINING -> refused(refused);
-          case INVALID, EQUIVOCATION, NOT_A_MEMBER, STALE_MEMBERSHIP, DENIED ->
+          case INVALID, EQUIVOCATION -> {
+            if (branches.size() == 1) {
+              throw new AssertionError("refused: " + refused);
+            }
+          }
+          case NOT_A_MEMBER, STALE_MEMBERSHIP, DENIED ->
               throw new AssertionError("refused: " + refused);
         }
       }
     }
 
     void refused(Message.Refused refused) {}
+  }
+
+  /** A writer that signs two records at one place, or more, and sends each to some. */
+  final class Equivocator extends Sender {
+    private final List<SampleCapsule.Chain> others = new ArrayList<>();
+    private final int[] branchOf = new int[replicas.size()];
+    private final int forkAt = 1 + random.nextInt(30);
+    private final int most = 40 + random.nextInt(60);
+
+    Equivocator() {
+      super(Role.WORKER);
+      for (int i = 0; i <= random.nextInt(2); i++) {
+        SampleCapsule.Chain other = capsule.chain(chain.writer(), Role.WORKER);
+        List<CapsuleRecord> same = new ArrayList<>(List.of(other.first()));
+        if (!same.getFirst().hash().equals(records.getFirst().hash())) {
+          throw new AssertionError("a chain that does not begin alike");
+        }
+        others.add(other);
+        branches.add(same);
+      }
+      for (int i = 0; i < branchOf.length; i++) {
+        branchOf[i] = random.nextInt(branches.size());
+      }
+    }
+
+    @Override
+    List<CapsuleRecord> recordsFor(Replica replica) {
+      return branches.get(branchOf[replica.index]);
+    }
+
+    @Override
+    void act() {
+      if (calm) {
+        return;
+      }
+      for (int i = random.nextInt(4); i > 0 && records.size() < most; i--) {
+        byte[] payload = new byte[16 + random.nextInt(100)];
+        boolean forks = records.size() >= forkAt;
+        add(chain.next(RecordType.DATA, payload));
+        for (int b = 0; b < others.size(); b++) {
+          if (forks) {
+            coverage.hit(FORK);
+            if (random.nextInt(4) == 0) {
+              // One branch is longer than the other.
+              continue;
+            }
+            payload = payload.clone();
+            payload[0] = (byte) (b + 1);
+          }
+          branches.get(b + 1).add(others.get(b).next(RecordType.DATA, payload));
+        }
+      }
+      if (random.nextInt(50) == 0) {
+        // It tells somebody the other thing.
+        int which = random.nextInt(branchOf.length);
+        branchOf[which] = random.nextInt(branches.size());
+        acknowledged[which] = 0;
+      }
+    }
   }
 
   final class Writer extends Sender {
@@ -687,7 +844,7 @@ final class SimCluster {
       Replica victim = replicas.get(random.nextInt(replicas.size()));
       List<Sender> all = senders();
       Sender sender = all.get(random.nextInt(all.size()));
-      int next = (int) holds(victim, sender.chain.writer()) + random.nextInt(2);
+      int next = (int) holds(victim, sender.chain.writer()).sequence() + random.nextInt(2);
       if (next < sender.records.size()) {
         coverage.hit(FORGERY);
         Blob forged = Blob.of(forge(sender.records.get(next)));
@@ -719,6 +876,24 @@ final class SimCluster {
     private boolean finishing;
     private final Map<Integer, SealState> answers = new TreeMap<>();
 
+    /** Whom to seal next: in the end, when nothing keeps anybody from it, those that equivocate. */
+    private @Nullable Sender victim() {
+      if (calm) {
+        return equivocators.stream()
+            .filter(one -> !sealedAt.containsKey(one.chain.writer()))
+            .findFirst()
+            .orElse(null);
+      }
+      if (random.nextInt(40) > 0) {
+        return null;
+      }
+      List<Sender> all = new ArrayList<>(equivocators);
+      if (faults.seals) {
+        all.addAll(writers);
+      }
+      return all.isEmpty() ? null : all.get(random.nextInt(all.size()));
+    }
+
     Sealer() {
       super(Role.LEADER);
     }
@@ -730,13 +905,10 @@ final class SimCluster {
     @Override
     void act() {
       boolean stuck = random.nextInt(20) == 0;
-      if ((target == 0 || stuck) && (faults.seals || target != 0)) {
+      if (target == 0 || stuck) {
         if (target == 0) {
-          if (calm || random.nextInt(40) > 0) {
-            return;
-          }
-          Writer writer = writers.get(random.nextInt(writers.size()));
-          if (writer.durableUpTo() == 0) {
+          Sender writer = victim();
+          if (writer == null || (writer.durableUpTo() == 0 && writer instanceof Writer)) {
             return;
           }
           target = writer.chain.writer();
@@ -790,6 +962,10 @@ final class SimCluster {
           answers.put(from.index, entry.seal());
           if (answers.size() >= quorum) {
             ChainHead value = value();
+            if (value == null) {
+              // Two branches may each be durable: those who have not answered know.
+              return;
+            }
             finishing = true;
             answers.clear();
             if (random.nextInt(4) == 0) {
@@ -810,7 +986,7 @@ final class SimCluster {
       }
     }
 
-    private ChainHead value() {
+    private @Nullable ChainHead value() {
       Ballot highest = Ballot.NONE;
       ChainHead value = ChainHead.NONE;
       for (SealState answer : answers.values()) {
@@ -819,14 +995,30 @@ final class SimCluster {
           value = answer.last();
         }
       }
-      if (highest.equals(Ballot.NONE)) {
-        for (SealState answer : answers.values()) {
-          if (answer.head().sequence() > value.sequence()) {
-            value = answer.head();
-          }
+      return highest.equals(Ballot.NONE) ? longest() : value;
+    }
+
+    /**
+     * The longest head that has all that may be durable on its chain; null if two branches may be.
+     */
+    private @Nullable ChainHead longest() {
+      Sender of = byWriter.get(target);
+      List<ChainHead> heads = answers.values().stream().map(SealState::head).toList();
+      List<ChainHead> kept = new ArrayList<>();
+      for (ChainHead place : of.placesOf(heads)) {
+        long holders = heads.stream().filter(head -> of.leadsTo(place, head)).count();
+        if (holders + replicas.size() - answers.size() >= quorum) {
+          kept.add(place);
         }
       }
-      return value;
+      ChainHead longest = null;
+      for (ChainHead head : heads) {
+        if ((longest == null || head.sequence() > longest.sequence())
+            && kept.stream().allMatch(place -> of.leadsTo(place, head))) {
+          longest = head;
+        }
+      }
+      return longest;
     }
 
     private void complete(ChainHead last) {
@@ -930,19 +1122,19 @@ final class SimCluster {
         && places.get(which + 1).writer() == places.get(which).writer();
   }
 
-  private long holds(Replica replica, long writer) {
+  private ChainHead holds(Replica replica, long writer) {
     Statement.Entry entry = stated.getOrDefault(writer, Map.of()).get(replica.identity.key());
-    return entry == null ? 0 : entry.head().sequence();
+    return entry == null ? ChainHead.NONE : entry.head();
   }
 
   /** Whether everything durable is on a quorum of the other disks: one more may go wrong. */
   private boolean othersHoldAll(Replica victim) {
-    for (Map.Entry<Long, Long> head : durable.entrySet()) {
+    for (Map.Entry<Long, ChainHead> head : durable.entrySet()) {
       int holders = 0;
       for (Replica other : replicas) {
         if (other != victim
             && other.disk.damaged().isEmpty()
-            && holds(other, head.getKey()) >= head.getValue()) {
+            && byWriter.get(head.getKey()).leadsTo(head.getValue(), holds(other, head.getKey()))) {
           holders++;
         }
       }
@@ -973,13 +1165,13 @@ final class SimCluster {
   private void check() {
     sealedAt.forEach(
         (writer, last) -> {
-          if (durable.getOrDefault(writer, 0L) > last.sequence()) {
+          if (!byWriter.get(writer).leadsTo(durableOf(writer), last)) {
             throw new Violation(
                 SEALS,
                 "writer ",
                 writer,
                 " is sealed at ",
-                last.sequence(),
+                last,
                 " and durable up to ",
                 durable.get(writer));
           }
@@ -1004,10 +1196,13 @@ final class SimCluster {
         HeldChain chain = held == null ? null : held.chain(writer);
         ChainHead head = chain == null ? ChainHead.NONE : held.held(chain);
         ChainHead last = sealedAt.get(writer);
-        long most = last == null ? sender.records.size() : last.sequence();
-        if (head.sequence() > most || head.sequence() < durable.getOrDefault(writer, 0L)) {
+        boolean whole = last == null ? sender.isWritten(head) : sender.leadsTo(head, last);
+        if (sender instanceof Equivocator && last == null) {
+          throw new Violation(CONVERGENCE, "writer " + writer + " equivocates and is not sealed");
+        }
+        if (!whole || !sender.leadsTo(durableOf(writer), head)) {
           throw new Violation(
-              head.sequence() > most ? SEALS : NOTHING_LOST,
+              whole ? NOTHING_LOST : SEALS,
               core
                   + " holds writer "
                   + writer
@@ -1037,7 +1232,7 @@ final class SimCluster {
         }
         for (long at = 1; at <= head.sequence(); at++) {
           byte[] bytes = replica.log.read(name, writer, at);
-          byte[] written = sender.records.get((int) at - 1).bytes();
+          byte[] written = sender.chainOf(head).get((int) at - 1).bytes();
           if (!Arrays.equals(bytes, written) && !isReleased(writer, at)) {
             throw new Violation(CHAINS, core + ": writer " + writer + " sequence " + at);
           }
@@ -1053,6 +1248,7 @@ final class SimCluster {
   private List<Sender> senders() {
     List<Sender> all = new ArrayList<>(writers);
     all.addAll(sealers);
+    all.addAll(equivocators);
     return all;
   }
 
@@ -1071,7 +1267,7 @@ final class SimCluster {
   }
 
   long durableRecords() {
-    return durable.values().stream().mapToLong(Long::longValue).sum();
+    return durable.values().stream().mapToLong(ChainHead::sequence).sum();
   }
 
   int seals() {
