@@ -44,7 +44,9 @@ public final class ReplicaSimulation implements Simulation {
           break;
         }
       }
-      cluster.checkConverged();
+      if (!cluster.isUndecidable()) {
+        cluster.checkConverged();
+      }
       return cluster;
     } catch (RuntimeException | AssertionError e) {
       throw new AssertionError("seed " + seed + ": " + e.getMessage(), e);

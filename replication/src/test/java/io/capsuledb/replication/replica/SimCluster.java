@@ -84,7 +84,10 @@ final class SimCluster {
   private static final String SEALED = "state: chain stated, sealed";
   private static final String DAMAGED = "state: replica with a damaged record";
   private static final String RESTARTED = "state: replica started again";
-  static final List<String> STATES = List.of(OPEN, SEALED, DAMAGED, RESTARTED);
+  private static final String FORK_SEALED = "state: writer with two chains sealed";
+  private static final String FORK_OPEN = "state: writer with two chains, and a replica that joins";
+  static final List<String> STATES =
+      List.of(OPEN, SEALED, DAMAGED, RESTARTED, FORK_SEALED, FORK_OPEN);
 
   // Faults.
   private static final String LOST = "fault: message lost";
@@ -1033,6 +1036,9 @@ final class SimCluster {
           before,
           " and at ",
           last);
+      if (byWriter.get(target) instanceof Equivocator) {
+        coverage.hit(FORK_SEALED);
+      }
       target = 0;
       answers.clear();
       finishing = false;
@@ -1239,6 +1245,24 @@ final class SimCluster {
         }
       }
     }
+  }
+
+  /**
+   * Whether a writer that equivocates cannot be sealed, because a replica has lost its disk, or is
+   * new, and waits for the end of that seal: what its last word was of the branches nobody knows.
+   * docs/consistency.md, Equivocation.
+   */
+  boolean isUndecidable() {
+    boolean open =
+        equivocators.stream().anyMatch(one -> !sealedAt.containsKey(one.chain.writer()));
+    boolean joining =
+        replicas.stream()
+            .map(replica -> replica.core.capsule(capsule.name))
+            .anyMatch(held -> held == null || !held.canSpeak());
+    if (open && joining) {
+      coverage.hit(FORK_OPEN);
+    }
+    return open && joining;
   }
 
   private boolean isReleased(long writer, long sequence) {
