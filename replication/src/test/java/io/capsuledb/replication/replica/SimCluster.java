@@ -200,6 +200,7 @@ final class SimCluster {
   // The oracle.
   private final Map<Long, Map<PublicKey, Statement.Entry>> stated = new HashMap<>();
   private final Map<Long, ChainHead> durable = new HashMap<>();
+  private final Map<Long, Map<Ballot, Set<PublicKey>>> acceptances = new HashMap<>();
   private final Map<Long, ChainHead> sealedAt = new HashMap<>();
   private final Set<Checkpoint.Range> released = new HashSet<>();
 
@@ -444,6 +445,7 @@ final class SimCluster {
               "an honest replica contradicts itself:\n" + before + "\n" + statement);
         }
       }
+      statement.statement().entries().forEach(this::checkAcceptance);
       said.add(statement);
       if (said.size() > 12) {
         said.remove();
@@ -461,6 +463,34 @@ final class SimCluster {
         entries.put(identity.key(), entry);
         count(entry.writer(), entries);
       }
+    }
+
+    /** What is accepted against a promise was learned: a quorum of others has said it. */
+    private void checkAcceptance(Statement.Entry entry) {
+      Ballot accepted = entry.seal().accepted();
+      if (accepted.equals(Ballot.NONE)) {
+        return;
+      }
+      Set<PublicKey> others =
+          acceptances
+              .computeIfAbsent(entry.writer(), w -> new HashMap<>())
+              .computeIfAbsent(accepted, b -> new HashSet<>());
+      for (SignedStatement before : said) {
+        Statement.Entry was = before.statement().entry(entry.writer());
+        if (was != null
+            && was.seal().accepted().compareTo(accepted) < 0
+            && was.seal().promised().compareTo(accepted) > 0) {
+          coverage.checked(
+              SEALS,
+              others.stream().filter(key -> !key.equals(identity.key())).count() >= quorum,
+              "accepted ",
+              accepted,
+              " after it promised to ",
+              was.seal().promised(),
+              ", and no quorum says it did");
+        }
+      }
+      others.add(identity.key());
     }
 
     @Override
