@@ -184,6 +184,12 @@ public final class Mutants {
             STORM,
             20),
         new Mutant(
+            "part of a final chain counts",
+            "what is held of another branch than the final one counts for the final one",
+            new Mutation(REPLICATION + "protocol.Durability", "isWhole", returns(true)),
+            REPLICAS,
+            500),
+        new Mutant(
             "mixed ballots count",
             "statements that accepted different final heads make a quorum together",
             new Mutation(
@@ -314,6 +320,16 @@ public final class Mutants {
             "a worker believes in its lease for long after it is over",
             new Mutation(
                 WORKER_CORE, "heard", skipCall("WorkerOptions", "leaseNanos", 10_000_000_000L)),
+            WORKERS,
+            1_000),
+        new Mutant(
+            "coordinator's worker with a whole lease",
+            "a worker keeps its lease as long as any, though its coordinator's successor does not"
+                + " count on it",
+            new Mutation(
+                WORKER_CORE,
+                "heard",
+                skipCall("WorkerOptions", "coordinatorLeaseNanos", 600_000_000L)),
             WORKERS,
             1_000),
         new Mutant(

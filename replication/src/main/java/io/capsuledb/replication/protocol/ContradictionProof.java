@@ -28,8 +28,9 @@ import org.jspecify.annotations.Nullable;
  *       or not on the chain of; in the batch that accepts it if they are beyond.
  *   <li>It promises to ever higher ballots, and its promise names the head it holds. From then on
  *       it takes nothing beyond that head, unless it has accepted a final head.
- *   <li>It accepts a final head of a ballot at least as high as promised, and never a second one of
- *       the same ballot that differs.
+ *   <li>It accepts a final head of a ballot at least as high as promised, or one that a quorum has
+ *       told it they accepted; of ever higher ballots, and never a second one of the same ballot
+ *       that differs.
  *   <li>A FRONTIER names every writer of which it holds a record or that it has promised to seal.
  *   <li>If it loses what it has said it holds, by a broken disk or a backup put back, it draws a
  *       new incarnation before it makes another statement.
@@ -197,9 +198,6 @@ public final class ContradictionProof {
     if (accepted == 0 && !is.last().equals(was.last())) {
       return "accepted two final heads of " + is.accepted();
     }
-    if (accepted > 0 && is.accepted().compareTo(was.promised()) < 0) {
-      return "accepted " + is.accepted() + " after it promised to " + was.promised();
-    }
     return is.isFinal() ? afterFinal(before, after) : contradictionOfHeads(before, after);
   }
 
@@ -225,14 +223,16 @@ public final class ContradictionProof {
     return null;
   }
 
-  /** A final head was accepted, perhaps after others that ordered records to be dropped. */
+  /**
+   * A final head was accepted, perhaps after others that ordered records to be dropped; also after
+   * one of a lower ballot than was promised, which a quorum had accepted.
+   */
   private static @Nullable String afterFinal(Statement.Entry before, Statement.Entry after) {
     SealState was = before.seal();
     SealState is = after.seal();
-    boolean noOther =
-        was.accepted().equals(is.accepted())
-            || (!was.isFinal() && was.promised().equals(is.accepted()));
-    return noOther && before.head().equals(is.last()) && !after.head().equals(is.last())
+    return was.accepted().equals(is.accepted())
+            && before.head().equals(is.last())
+            && !after.head().equals(is.last())
         ? "held the final head " + is.last().sequence() + ", then " + after.head().sequence()
         : null;
   }

@@ -16,8 +16,10 @@ import java.util.TreeSet;
  * <ul>
  *   <li>a quorum that held it <i>before accepting any</i> final head: every sealer meets one of
  *       them, so every final head there ever is includes the record;
- *   <li>a quorum that accepted a final head <i>of one ballot</i> that includes it: this final head
- *       is chosen, and no later ballot has another one.
+ *   <li>a quorum that accepted a final head <i>of one ballot</i> and <i>holds all of the chain up
+ *       to it</i>: this final head is chosen, and no later ballot has another one. Who accepted it
+ *       and holds less may hold another branch, of a writer that signed two: it drops it when it
+ *       sees where they part.
  * </ul>
  *
  * <p>A mixture of both, or of several ballots, shows nothing. Example, five replicas, quorum three,
@@ -50,7 +52,13 @@ public final class Durability {
                           Statement.Entry entry = entries.get(replica);
                           return entry != null
                               && entry.head().sequence() >= sequence
-                              && entry.seal().accepted().equals(ballot);
+                              && entry.seal().accepted().equals(ballot)
+                              && isWhole(entry);
                         }));
+  }
+
+  /** Whether what is held is a part of the chain that the accepted final head ends, if one does. */
+  private static boolean isWhole(Statement.Entry entry) {
+    return !entry.seal().isFinal() || entry.head().equals(entry.seal().last());
   }
 }

@@ -61,9 +61,6 @@ public final class ReplicaServer implements Messenger.Events, AutoCloseable {
 
   private static final double NANOS = 1e-9;
 
-  /** A commit that took no longer is followed by one on the thread that reads from links. */
-  private static final long QUICK_COMMIT_NANOS = TimeUnit.MILLISECONDS.toNanos(2);
-
   private static final int MAX_CHANGES_HERE = 64;
 
   private static final System.Logger LOG = System.getLogger(ReplicaServer.class.getName());
@@ -98,7 +95,7 @@ public final class ReplicaServer implements Messenger.Events, AutoCloseable {
   private final ArrayDeque<Input> inbox = new ArrayDeque<>();
   private final ArrayDeque<Read> reads = new ArrayDeque<>();
   private ReplicaLog.@Nullable Batch toCommit;
-  private long lastCommitNanos;
+  private final CommitPace pace = new CommitPace();
   private long inboxBytes;
   private int committing;
   private int reading;
@@ -227,14 +224,14 @@ public final class ReplicaServer implements Messenger.Events, AutoCloseable {
 
   /**
    * Whether a commit is made on the thread that read what is to be committed: if nothing else is
-   * there to be done meanwhile, and the disk is as fast as another thread wakes.
+   * there to be done meanwhile, and the disk has long been as fast as another thread wakes.
    */
   private boolean mayCommitHere() {
     synchronized (monitor) {
       return toCommit != null
           && inbox.isEmpty()
           && toCommit.size() <= MAX_CHANGES_HERE
-          && lastCommitNanos <= QUICK_COMMIT_NANOS;
+          && pace.isQuick(ports.clock().monotonicNanos());
     }
   }
 
@@ -544,7 +541,7 @@ public final class ReplicaServer implements Messenger.Events, AutoCloseable {
     ports.telemetry().count(Counter.RECORDS_DURABLE, failed == null ? batch.size() : 0);
     synchronized (monitor) {
       committing--;
-      lastCommitNanos = nanos;
+      pace.committed(begin + nanos, nanos);
       inbox.addFirst(new Input.Committed(failed));
     }
     // What was committed is answered, and the next commit begun, without another thread's waking.

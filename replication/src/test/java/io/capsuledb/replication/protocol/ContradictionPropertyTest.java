@@ -214,20 +214,13 @@ class ContradictionPropertyTest {
           new Pair("final head changed", THREE, accepted(B1, FIVE), THREE, accepted(B1, SEVEN)),
           new Pair(
               "other final record", THREE, accepted(B1, FIVE), THREE, accepted(B1, OTHER_FIVE)),
-          new Pair(
-              "accepted against its promise",
-              FIVE,
-              promised(B3, FIVE),
-              FIVE,
-              new SealState(B3, FIVE, B2, FIVE)),
           new Pair("final head dropped", FIVE, accepted(B1, FIVE), THREE, accepted(B1, FIVE)),
           new Pair(
               "final head dropped, promised anew",
               FIVE,
               accepted(B1, FIVE),
               THREE,
-              new SealState(B3, THREE, B1, FIVE)),
-          new Pair("promised head dropped", FIVE, promised(B1, FIVE), THREE, accepted(B1, FIVE)));
+              new SealState(B3, THREE, B1, FIVE)));
 
   private static final List<Pair> TRUTHS =
       List.of(
@@ -247,7 +240,17 @@ class ContradictionPropertyTest {
               new SealState(B2, FIVE, B1, SEVEN),
               THREE,
               accepted(B2, FIVE)),
-          new Pair("another ballot", THREE, accepted(B1, THREE), FIVE, accepted(B2, FIVE)));
+          new Pair("another ballot", THREE, accepted(B1, THREE), FIVE, accepted(B2, FIVE)),
+          // A quorum said that it had accepted that.
+          new Pair(
+              "learned against its promise",
+              FIVE,
+              promised(B3, FIVE),
+              FIVE,
+              new SealState(B3, FIVE, B2, FIVE)),
+          // It learned of a lower ballot with final head 3, or of a fork; then this one brought the
+          // dropped records back.
+          new Pair("promised head dropped", FIVE, promised(B2, FIVE), THREE, accepted(B2, FIVE)));
 
   @Test
   void liesConvictAndTruthsDoNot() {

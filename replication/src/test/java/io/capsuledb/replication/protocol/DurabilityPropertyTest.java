@@ -247,6 +247,24 @@ class DurabilityPropertyTest {
     assertThat(Durability.isDurable(membership(5), entries, 8)).isFalse();
   }
 
+  /** Who accepted a final head and does not hold it yet may hold another branch below it. */
+  @Test
+  void underAFinalHeadOnlyTheWholeChainCounts() {
+    Ballot one = new Ballot(1, 1);
+    SealState sealed = new SealState(one, head(3), one, head(7));
+    Map<PublicKey, Statement.Entry> entries = new HashMap<>();
+    for (int i = 0; i < 3; i++) {
+      entries.put(KEYS.get(i), new Statement.Entry(1, head(7), sealed));
+    }
+    for (int sequence = 1; sequence <= 7; sequence++) {
+      assertThat(Durability.isDurable(membership(5), entries, sequence)).isTrue();
+    }
+    entries.put(KEYS.get(2), new Statement.Entry(1, head(5), sealed));
+    for (int sequence = 1; sequence <= 7; sequence++) {
+      assertThat(Durability.isDurable(membership(5), entries, sequence)).isFalse();
+    }
+  }
+
   /** While members change, as many of the old ones hold it as of the new ones, counted by hand. */
   @Property(tries = 500)
   void aJointMembershipTakesAQuorumOfEachSet(@ForAll long seed) {

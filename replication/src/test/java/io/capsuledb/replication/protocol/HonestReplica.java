@@ -93,7 +93,18 @@ final class HonestReplica {
         return;
       }
       boolean promised = ballot.equals(seal.promised());
-      ChainHead atPromise = promised && random.nextBoolean() ? seal.head() : head();
+      end(ballot, promised && random.nextBoolean() ? seal.head() : head(), ballot, chain);
+    }
+
+    /** What a quorum says it accepted is final, whatever this one has promised. */
+    void learn(Ballot ballot, List<Hash32> chain) {
+      if (ballot.compareTo(seal.accepted()) > 0) {
+        Ballot promised = ballot.compareTo(seal.promised()) > 0 ? ballot : seal.promised();
+        end(promised, seal.isSealed() ? seal.head() : head(), ballot, chain);
+      }
+    }
+
+    private void end(Ballot promised, ChainHead atPromise, Ballot ballot, List<Hash32> chain) {
       last = chain;
       if (records.size() >= last.size()
           && !(isPrefix() || records.subList(0, last.size()).equals(last))) {
@@ -105,7 +116,7 @@ final class HonestReplica {
         // It may also find out later, if it cannot tell yet.
         dropFork();
       }
-      seal = new SealState(ballot, atPromise, ballot, head);
+      seal = new SealState(promised, atPromise, ballot, headOf(chain));
     }
   }
 
@@ -144,7 +155,14 @@ final class HonestReplica {
     Chain chain = chains.get(random.nextLong(1, WRITERS + 1));
     switch (random.nextInt(20)) {
       case 0, 1 -> chain.prepare(ballot());
-      case 2, 3 -> chain.accept(ballot(), anyChain(chain));
+      case 2 -> chain.accept(ballot(), anyChain(chain));
+      case 3 -> {
+        if (random.nextInt(3) == 0) {
+          chain.learn(ballot(), anyChain(chain));
+        } else {
+          chain.accept(ballot(), anyChain(chain));
+        }
+      }
       case 4 -> {
         if (chain.seal.isFinal()) {
           chain.dropFork();

@@ -44,7 +44,9 @@ public final class ReplicaSimulation implements Simulation {
           break;
         }
       }
-      cluster.checkConverged();
+      if (!cluster.isUndecidable()) {
+        cluster.checkConverged();
+      }
       return cluster;
     } catch (RuntimeException | AssertionError e) {
       throw new AssertionError("seed " + seed + ": " + e.getMessage(), e);
@@ -72,7 +74,7 @@ public final class ReplicaSimulation implements Simulation {
   public Set<String> reachable() {
     Set<String> names = Coverage.names(Message.class);
     names.addAll(SimCluster.FAULTS);
-    names.addAll(SimReplicas.STATES);
+    names.addAll(SimCluster.STATES);
     names.addAll(SimCluster.PROPERTIES);
     return names;
   }

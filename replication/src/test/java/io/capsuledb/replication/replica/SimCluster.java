@@ -65,11 +65,18 @@ final class SimCluster extends SimRun {
           NO_CONTRADICTION,
           WorkBudget.PROPERTY);
 
+  // States.
+  private static final String FORK_SEALED = "state: writer with two chains sealed";
+  private static final String FORK_OPEN = "state: writer with two chains, and a replica that joins";
+  static final List<String> STATES =
+      Stream.concat(SimReplicas.STATES.stream(), Stream.of(FORK_SEALED, FORK_OPEN)).toList();
+
   // Faults.
   private static final String FORGERY = "fault: forged record sent";
   private static final String FALSE_RELEASE = "fault: release that no CHECKPOINT names";
+  private static final String FORK = "fault: writer with two chains";
   static final List<String> FAULTS =
-      Stream.concat(SimReplicas.FAULTS.stream(), Stream.of(FORGERY, FALSE_RELEASE)).toList();
+      Stream.concat(SimReplicas.FAULTS.stream(), Stream.of(FORGERY, FALSE_RELEASE, FORK)).toList();
 
   /** Most between two things that happen to replicas. */
   private static final int MAX_PAUSE_MS = 800;
@@ -94,7 +101,8 @@ final class SimCluster extends SimRun {
       boolean seals,
       boolean full,
       int maxCommitMs,
-      boolean forgery) {
+      boolean forgery,
+      boolean equivocation) {
     static Faults of(SplittableRandom random) {
       return new Faults(
           random.nextInt(3) == 0 ? 0 : random.nextDouble() * 0.3,
@@ -107,7 +115,8 @@ final class SimCluster extends SimRun {
           random.nextInt(3) > 0,
           random.nextInt(4) == 0,
           1 + random.nextInt(random.nextInt(3) == 0 ? 300 : 3),
-          random.nextInt(2) == 0);
+          random.nextInt(2) == 0,
+          random.nextInt(3) == 0);
     }
 
     SimReplicas.Faults ofReplicas() {
@@ -132,8 +141,9 @@ final class SimCluster extends SimRun {
   final StatementOracle oracle;
   final List<Writer> writers = new ArrayList<>();
   final List<Sealer> sealers = new ArrayList<>();
+  final List<Equivocator> equivocators = new ArrayList<>();
 
-  private final Map<Long, Hash32[]> hashes = new HashMap<>();
+  private final Map<Long, Sender> byWriter = new HashMap<>();
   private final Set<Checkpoint.Range> released = new HashSet<>();
   private long nextIndex = 1000;
 
@@ -150,7 +160,7 @@ final class SimCluster extends SimRun {
     capsule = new SampleCapsule(seed, replicas.keys(), quorum);
     oracle =
         new StatementOracle(
-            coverage, Membership.initial(capsule.name, capsule.metadata), this::hash);
+            coverage, Membership.initial(capsule.name, capsule.metadata), new Signed());
     replicas.start(oracle);
     for (int i = 0; i < 2 + random.nextInt(3); i++) {
       writers.add(new Writer(i % 3 == 2 ? Role.COMPACTOR : Role.WORKER));
@@ -159,6 +169,11 @@ final class SimCluster extends SimRun {
     for (int i = 0; i < 2; i++) {
       Sealer sealer = new Sealer();
       sealers.add(sealer);
+    }
+    if (faults.equivocation()) {
+      for (int i = 0; i <= random.nextInt(2); i++) {
+        equivocators.add(new Equivocator());
+      }
     }
     if (faults.forgery()) {
       new Forger();
@@ -181,32 +196,109 @@ final class SimCluster extends SimRun {
     }
   }
 
-  private @Nullable Hash32 hash(long writer, long sequence) {
-    Hash32[] known = hashes.get(writer);
-    return known == null || sequence > known.length ? null : known[(int) sequence - 1];
+  /** What writers signed, which is more than a chain if they equivocate. */
+  private final class Signed implements StatementOracle.Written {
+    @Override
+    public boolean isWritten(long writer, ChainHead head) {
+      Sender sender = byWriter.get(writer);
+      return sender != null && sender.isWritten(head);
+    }
+
+    @Override
+    public boolean leadsTo(long writer, ChainHead record, ChainHead head) {
+      Sender sender = byWriter.get(writer);
+      return sender != null && sender.leadsTo(record, head);
+    }
+
+    @Override
+    public List<ChainHead> placesOf(long writer, List<ChainHead> heads) {
+      Sender sender = byWriter.get(writer);
+      return sender == null ? heads : sender.placesOf(heads);
+    }
+  }
+
+  private static ChainHead at(CapsuleRecord record) {
+    return new ChainHead(record.header().sequence(), record.hash());
   }
 
   /** A chain that is sent to every replica until it is acknowledged. */
   abstract class Sender extends Client {
     final SampleCapsule.Chain chain;
     final List<CapsuleRecord> records = new ArrayList<>();
+
+    /** All that its writer ever signed: one chain, unless it equivocates. */
+    final List<List<CapsuleRecord>> branches = new ArrayList<>(List.of(records));
+
     final long[] acknowledged = new long[replicas.all().size()];
     long requests;
 
     Sender(Role role) {
       chain = capsule.chain(nextIndex++, role);
+      byWriter.put(chain.writer(), this);
       add(chain.first());
       at(random.nextLong(TICK), this::tick);
     }
 
     final void add(CapsuleRecord record) {
       records.add(record);
-      hashes.put(chain.writer(), records.stream().map(CapsuleRecord::hash).toArray(Hash32[]::new));
+    }
+
+    private static boolean isOn(ChainHead head, List<CapsuleRecord> branch) {
+      return head.sequence() == 0
+          || (head.sequence() <= branch.size()
+              && branch.get((int) head.sequence() - 1).hash().equals(head.hash()));
+    }
+
+    final boolean isWritten(ChainHead head) {
+      return branches.stream().anyMatch(branch -> isOn(head, branch));
+    }
+
+    /** Whether a record is on the chain that ends with a head. */
+    final boolean leadsTo(ChainHead record, ChainHead head) {
+      return record.sequence() <= head.sequence()
+          && branches.stream().anyMatch(branch -> isOn(head, branch) && isOn(record, branch));
+    }
+
+    /** The chain that ends with a head. */
+    final List<CapsuleRecord> chainOf(ChainHead head) {
+      return branches.stream()
+          .filter(branch -> isOn(head, branch))
+          .findFirst()
+          .orElseThrow()
+          .subList(0, (int) head.sequence());
+    }
+
+    /** Heads, and the last records before their chains part. */
+    final List<ChainHead> placesOf(List<ChainHead> heads) {
+      List<ChainHead> places = new ArrayList<>(heads);
+      for (int i = 0; branches.size() > 1 && i < heads.size(); i++) {
+        for (int j = 0; j < i; j++) {
+          places.add(common(heads.get(i), heads.get(j)));
+        }
+      }
+      places.removeIf(place -> place.sequence() == 0);
+      return places;
+    }
+
+    private ChainHead common(ChainHead one, ChainHead other) {
+      List<CapsuleRecord> a = chainOf(one);
+      List<CapsuleRecord> b = chainOf(other);
+      int same = 0;
+      while (same < a.size() && same < b.size() && a.get(same).hash().equals(b.get(same).hash())) {
+        same++;
+      }
+      return same == 0 ? ChainHead.NONE : at(a.get(same - 1));
+    }
+
+    /** What is sent to a replica. */
+    List<CapsuleRecord> recordsFor(SimReplicas.Replica replica) {
+      return records;
     }
 
     private void tick() {
       act();
       for (SimReplicas.Replica replica : replicas.all()) {
+        List<CapsuleRecord> records = recordsFor(replica);
         long from = acknowledged[replica.index];
         int count = Math.min(records.size() - (int) from, 1 + random.nextInt(20));
         if (count > 0) {
@@ -246,13 +338,77 @@ final class SimCluster extends SimRun {
             }
           }
           case SEALED, BUSY, FULL, DAMAGED, JOINING -> refused(refused);
-          case INVALID, EQUIVOCATION, NOT_A_MEMBER, STALE_MEMBERSHIP, DENIED ->
+          case INVALID, EQUIVOCATION -> {
+            if (branches.size() == 1) {
+              throw new AssertionError("refused: " + refused);
+            }
+          }
+          case NOT_A_MEMBER, STALE_MEMBERSHIP, DENIED ->
               throw new AssertionError("refused: " + refused);
         }
       }
     }
 
     void refused(Message.Refused refused) {}
+  }
+
+  /** A writer that signs two records at one place, or more, and sends each to some. */
+  final class Equivocator extends Sender {
+    private final List<SampleCapsule.Chain> others = new ArrayList<>();
+    private final int[] branchOf = new int[replicas.all().size()];
+    private final int forkAt = 1 + random.nextInt(30);
+    private final int most = 40 + random.nextInt(60);
+
+    Equivocator() {
+      super(Role.WORKER);
+      for (int i = 0; i <= random.nextInt(2); i++) {
+        SampleCapsule.Chain other = capsule.chain(chain.writer(), Role.WORKER);
+        List<CapsuleRecord> same = new ArrayList<>(List.of(other.first()));
+        if (!same.getFirst().hash().equals(records.getFirst().hash())) {
+          throw new AssertionError("a chain that does not begin alike");
+        }
+        others.add(other);
+        branches.add(same);
+      }
+      for (int i = 0; i < branchOf.length; i++) {
+        branchOf[i] = random.nextInt(branches.size());
+      }
+    }
+
+    @Override
+    List<CapsuleRecord> recordsFor(SimReplicas.Replica replica) {
+      return branches.get(branchOf[replica.index]);
+    }
+
+    @Override
+    void act() {
+      if (calm) {
+        return;
+      }
+      for (int i = random.nextInt(4); i > 0 && records.size() < most; i--) {
+        byte[] payload = new byte[16 + random.nextInt(100)];
+        boolean forks = records.size() >= forkAt;
+        add(chain.next(RecordType.DATA, payload));
+        for (int b = 0; b < others.size(); b++) {
+          if (forks) {
+            coverage.hit(FORK);
+            if (random.nextInt(4) == 0) {
+              // One branch is longer than the other.
+              continue;
+            }
+            payload = payload.clone();
+            payload[0] = (byte) (b + 1);
+          }
+          branches.get(b + 1).add(others.get(b).next(RecordType.DATA, payload));
+        }
+      }
+      if (random.nextInt(50) == 0) {
+        // It tells somebody the other thing.
+        int which = random.nextInt(branchOf.length);
+        branchOf[which] = random.nextInt(branches.size());
+        acknowledged[which] = 0;
+      }
+    }
   }
 
   final class Writer extends Sender {
@@ -345,7 +501,8 @@ final class SimCluster extends SimRun {
       SimReplicas.Replica victim = anyReplica();
       List<Sender> all = senders();
       Sender sender = all.get(random.nextInt(all.size()));
-      int next = (int) oracle.holds(victim.key(), sender.chain.writer()) + random.nextInt(2);
+      int next =
+          (int) oracle.holds(victim.key(), sender.chain.writer()).sequence() + random.nextInt(2);
       if (next < sender.records.size()) {
         coverage.hit(FORGERY);
         Blob forged = Blob.of(forge(sender.records.get(next)));
@@ -377,6 +534,24 @@ final class SimCluster extends SimRun {
     private boolean finishing;
     private final Map<Integer, SealState> answers = new TreeMap<>();
 
+    /** Whom to seal next: in the end, when nothing keeps anybody from it, those that equivocate. */
+    private @Nullable Sender victim() {
+      if (calm) {
+        return equivocators.stream()
+            .filter(one -> oracle.sealedAt(one.chain.writer()) == null)
+            .findFirst()
+            .orElse(null);
+      }
+      if (random.nextInt(40) > 0) {
+        return null;
+      }
+      List<Sender> all = new ArrayList<>(equivocators);
+      if (faults.seals) {
+        all.addAll(writers);
+      }
+      return all.isEmpty() ? null : all.get(random.nextInt(all.size()));
+    }
+
     Sealer() {
       super(Role.LEADER);
     }
@@ -388,13 +563,10 @@ final class SimCluster extends SimRun {
     @Override
     void act() {
       boolean stuck = random.nextInt(20) == 0;
-      if ((target == 0 || stuck) && (faults.seals || target != 0)) {
+      if (target == 0 || stuck) {
         if (target == 0) {
-          if (calm || random.nextInt(40) > 0) {
-            return;
-          }
-          Writer writer = writers.get(random.nextInt(writers.size()));
-          if (writer.durableUpTo() == 0) {
+          Sender writer = victim();
+          if (writer == null || (writer.durableUpTo() == 0 && writer instanceof Writer)) {
             return;
           }
           target = writer.chain.writer();
@@ -449,6 +621,10 @@ final class SimCluster extends SimRun {
           answers.put(from.index, entry.seal());
           if (answers.size() >= quorum) {
             ChainHead value = value();
+            if (value == null) {
+              // Two branches may each be durable: those who have not answered know.
+              return;
+            }
             finishing = true;
             answers.clear();
             if (random.nextInt(4) == 0) {
@@ -469,7 +645,7 @@ final class SimCluster extends SimRun {
       }
     }
 
-    private ChainHead value() {
+    private @Nullable ChainHead value() {
       Ballot highest = Ballot.NONE;
       ChainHead value = ChainHead.NONE;
       for (SealState answer : answers.values()) {
@@ -478,19 +654,38 @@ final class SimCluster extends SimRun {
           value = answer.last();
         }
       }
-      if (highest.equals(Ballot.NONE)) {
-        for (SealState answer : answers.values()) {
-          if (answer.head().sequence() > value.sequence()) {
-            value = answer.head();
-          }
+      return highest.equals(Ballot.NONE) ? longest() : value;
+    }
+
+    /**
+     * The longest head that has all that may be durable on its chain; null if two branches may be.
+     */
+    private @Nullable ChainHead longest() {
+      Sender of = byWriter.get(target);
+      List<ChainHead> heads = answers.values().stream().map(SealState::head).toList();
+      List<ChainHead> kept = new ArrayList<>();
+      for (ChainHead place : of.placesOf(heads)) {
+        long holders = heads.stream().filter(head -> of.leadsTo(place, head)).count();
+        if (holders + replicas.all().size() - answers.size() >= quorum) {
+          kept.add(place);
         }
       }
-      return value;
+      ChainHead longest = null;
+      for (ChainHead head : heads) {
+        if ((longest == null || head.sequence() > longest.sequence())
+            && kept.stream().allMatch(place -> of.leadsTo(place, head))) {
+          longest = head;
+        }
+      }
+      return longest;
     }
 
     private void complete(ChainHead last) {
       note(last.sequence());
       oracle.sealed(target, last);
+      if (byWriter.get(target) instanceof Equivocator) {
+        coverage.hit(FORK_SEALED);
+      }
       target = 0;
       answers.clear();
       finishing = false;
@@ -529,17 +724,20 @@ final class SimCluster extends SimRun {
         long writer = sender.chain.writer();
         ChainHead head = replicas.held(replica, name, writer);
         ChainHead last = oracle.sealedAt(writer);
-        long most = last == null ? sender.records.size() : last.sequence();
-        if (head.sequence() > most || head.sequence() < oracle.durable(writer)) {
+        boolean whole = last == null ? sender.isWritten(head) : sender.leadsTo(head, last);
+        if (sender instanceof Equivocator && last == null) {
+          throw new Violation(CONVERGENCE, "writer " + writer + " equivocates and is not sealed");
+        }
+        if (!whole || !sender.leadsTo(oracle.durableHead(writer), head)) {
           throw new Violation(
-              head.sequence() > most ? SEALS : NOTHING_LOST,
+              whole ? NOTHING_LOST : SEALS,
               replica.index
                   + " holds writer "
                   + writer
                   + " up to "
                   + head
                   + ", durable is "
-                  + oracle.durable(writer)
+                  + oracle.durableHead(writer)
                   + ", sealed at "
                   + last);
         }
@@ -557,13 +755,31 @@ final class SimCluster extends SimRun {
         }
         for (long at = 1; at <= head.sequence(); at++) {
           byte[] bytes = replicas.stored(replica, name, writer, at);
-          byte[] written = sender.records.get((int) at - 1).bytes();
+          byte[] written = sender.chainOf(head).get((int) at - 1).bytes();
           if (!Arrays.equals(bytes, written) && !isReleased(writer, at)) {
             throw new Violation(CHAINS, replica.index + ": writer " + writer + " sequence " + at);
           }
         }
       }
     }
+  }
+
+  /**
+   * Whether a writer that equivocates cannot be sealed, because a replica has lost its disk, or is
+   * new, and waits for the end of that seal: what its last word was of the branches nobody knows.
+   * docs/consistency.md, Equivocation.
+   */
+  boolean isUndecidable() {
+    boolean open =
+        equivocators.stream().anyMatch(one -> oracle.sealedAt(one.chain.writer()) == null);
+    boolean joining =
+        replicas.all().stream()
+            .map(replica -> replica.core().capsule(capsule.name))
+            .anyMatch(held -> held == null || !held.canSpeak());
+    if (open && joining) {
+      coverage.hit(FORK_OPEN);
+    }
+    return open && joining;
   }
 
   private boolean isReleased(long writer, long sequence) {
@@ -573,6 +789,7 @@ final class SimCluster extends SimRun {
   private List<Sender> senders() {
     List<Sender> all = new ArrayList<>(writers);
     all.addAll(sealers);
+    all.addAll(equivocators);
     return all;
   }
 
@@ -587,7 +804,7 @@ final class SimCluster extends SimRun {
   }
 
   long durableRecords() {
-    return oracle.durable().values().stream().mapToLong(Long::longValue).sum();
+    return oracle.durable().values().stream().mapToLong(ChainHead::sequence).sum();
   }
 
   int seals() {

@@ -494,12 +494,12 @@ public final class SimReplicas {
 
   /** Whether everything durable is on a quorum of the other disks: one more may go wrong. */
   private boolean othersHoldAll(Replica victim) {
-    for (Map.Entry<Long, Long> head : oracle().durable().entrySet()) {
+    for (Map.Entry<Long, ChainHead> head : oracle().durable().entrySet()) {
       int holders = 0;
       for (Replica other : replicas) {
         if (other != victim
             && other.disk.damaged().isEmpty()
-            && oracle().holds(other.key(), head.getKey()) >= head.getValue()) {
+            && oracle().isHeld(other.key(), head.getKey(), head.getValue())) {
           holders++;
         }
       }
