@@ -231,7 +231,8 @@ public final class ContradictionProof {
     SealState was = before.seal();
     SealState is = after.seal();
     return was.accepted().equals(is.accepted())
-            && before.head().equals(is.last()) && !after.head().equals(is.last())
+            && before.head().equals(is.last())
+            && !after.head().equals(is.last())
         ? "held the final head " + is.last().sequence() + ", then " + after.head().sequence()
         : null;
   }

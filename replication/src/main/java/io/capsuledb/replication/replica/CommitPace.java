@@ -39,8 +39,7 @@ final class CommitPace {
     if (tookNanos <= QUICK_NANOS) {
       return;
     }
-    long pause =
-        tookNanos >= MAX_PAUSE_NANOS / SHARE ? MAX_PAUSE_NANOS : SHARE * tookNanos;
+    long pause = tookNanos >= MAX_PAUSE_NANOS / SHARE ? MAX_PAUSE_NANOS : SHARE * tookNanos;
     if (isQuick(now) || now + pause - until > 0) {
       pausing = true;
       until = now + pause;

@@ -1283,8 +1283,7 @@ final class SimCluster {
    * docs/consistency.md, Equivocation.
    */
   boolean isUndecidable() {
-    boolean open =
-        equivocators.stream().anyMatch(one -> !sealedAt.containsKey(one.chain.writer()));
+    boolean open = equivocators.stream().anyMatch(one -> !sealedAt.containsKey(one.chain.writer()));
     boolean joining =
         replicas.stream()
             .map(replica -> replica.core.capsule(capsule.name))
