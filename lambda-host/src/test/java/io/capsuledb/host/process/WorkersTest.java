@@ -302,6 +302,50 @@ class WorkersTest {
     }
   }
 
+  /** The worker that coordinates, by its own word. */
+  private int coordinator(int... among) {
+    for (int worker : among) {
+      try (RespClient client = connect(worker)) {
+        List<Reply> fields = ((Reply.Sequence) ask(client, "CAPSULE.INFO")).elements();
+        for (int i = 0; i + 1 < fields.size(); i += 2) {
+          if ("coordinator".equals(fields.get(i).text())
+              && "yes".equals(fields.get(i + 1).text())) {
+            return worker;
+          }
+        }
+      }
+    }
+    return -1;
+  }
+
+  /** How long nobody gets a lock that nobody had, after a worker was sent a signal. */
+  private long msUntilNewLocks(int victim, String signal, int at) throws Exception {
+    long from = System.nanoTime();
+    signal(workers.get(victim), signal);
+    assertThat(eventually(() -> answers(at, reply -> count(reply) > 0, "INCR", "after-" + signal)))
+        .isTrue();
+    return TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - from);
+  }
+
+  /** The simulation has the exact bounds; these leave room for a machine that is busy. */
+  @Test
+  @Tag("long")
+  void newLocksAreGrantedSoonAfterACoordinatorHasGone() throws Exception {
+    startAll(3);
+    increment("counter", 10, 0, 1, 2);
+    int first = coordinator(0, 1, 2);
+    int next = (first + 1) % 3;
+    int last = (first + 2) % 3;
+    long left = msUntilNewLocks(first, "TERM", next);
+    assertThat(eventually(() -> coordinator(next, last) >= 0)).isTrue();
+    increment("counter", 10, next, last);
+    int second = coordinator(next, last);
+    long died = msUntilNewLocks(second, "KILL", second == next ? last : next);
+    System.out.println("new locks ms: " + left + " after it left, " + died + " after it died");
+    assertThat(left).isLessThan(2_000);
+    assertThat(died).isLessThan(5_000);
+  }
+
   private int generation(int worker) {
     try (RespClient client = connect(worker)) {
       List<Reply> fields = ((Reply.Sequence) ask(client, "CAPSULE.INFO")).elements();

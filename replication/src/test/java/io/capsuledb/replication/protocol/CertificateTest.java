@@ -248,7 +248,14 @@ class CertificateTest {
         says(4, Kind.HELD, 0, head(6), new SealState(two, head(6), two, head(6)));
     assertRefused(certificate(4, 4, holds(0, 4), holds(3, 4), accepted), "quorum");
     assertRefused(certificate(4, 6, acceptedLater, accepted, more), "quorum");
-    assertProven(certificate(4, 6, acceptedToo, accepted, more));
+    // Of one ballot; but who has not fetched all of the final chain may hold another one.
+    assertRefused(certificate(4, 6, acceptedToo, accepted, more), "quorum");
+    SignedStatement whole =
+        says(2, Kind.HELD, 0, head(6), new SealState(two, head(3), two, head(6)));
+    SignedStatement wholeToo =
+        says(1, Kind.HELD, 0, head(6), new SealState(three, head(4), two, head(6)));
+    assertRefused(certificate(4, 6, acceptedLater, whole, more), "quorum");
+    assertProven(certificate(4, 6, wholeToo, whole, more));
   }
 
   @Test

@@ -628,8 +628,12 @@ public final class CoordinatorCore {
   public void received(long now, long worker, SclMessage.Beat beat) {
     Member member = members.get(worker);
     if (member == null || phase != Phase.ESTABLISHED) {
-      if (beat.leaving() && departing.size() < MAX_CANDIDATES && merge.last(worker) == null) {
-        departing.add(worker);
+      if (beat.leaving()) {
+        // For the time when it is the coordinator, if it comes to that.
+        departing.removeIf(known -> merge.last(known) != null);
+        if (departing.size() < MAX_CANDIDATES && merge.last(worker) == null) {
+          departing.add(worker);
+        }
       }
       return;
     }
