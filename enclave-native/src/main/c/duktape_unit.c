@@ -43,9 +43,13 @@
 #undef DUK_USE_DATE_FORMAT_STRING
 #undef DUK_USE_GET_MONOTONIC_TIME_CLOCK_GETTIME
 
-/* Of the engine's own names only: it takes room among what every call writes. */
+/* Small, because they lie among what every call writes, and whole pages are restored after it. */
 #undef DUK_USE_LITCACHE_SIZE
 #define DUK_USE_LITCACHE_SIZE 32
+#undef DUK_USE_STRTAB_MINSIZE
+#define DUK_USE_STRTAB_MINSIZE 256
+#undef DUK_USE_STRTAB_GROW_LIMIT
+#define DUK_USE_STRTAB_GROW_LIMIT 64
 
 /* Off: what scripts do not need and an attacker would like. */
 #undef DUK_USE_FINALIZER_SUPPORT
