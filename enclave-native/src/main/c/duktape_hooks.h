@@ -72,4 +72,12 @@ struct duk_hthread;
  */
 int64_t capsule_engine_take_count(struct duk_hthread *ctx) __attribute__((visibility("hidden")));
 
+/* Pushes an array with room for so many elements, and that length; they are to be set, in order. */
+void capsule_engine_push_array(struct duk_hthread *ctx, uint32_t count)
+    __attribute__((visibility("hidden")));
+
+/* Moves the value on top into an element, not set before, of such an array, which is below it. */
+void capsule_engine_set_element(struct duk_hthread *ctx, uint32_t index)
+    __attribute__((visibility("hidden")));
+
 #endif

@@ -43,6 +43,14 @@
 #undef DUK_USE_DATE_FORMAT_STRING
 #undef DUK_USE_GET_MONOTONIC_TIME_CLOCK_GETTIME
 
+/* Small, because they lie among what every call writes, and whole pages are restored after it. */
+#undef DUK_USE_LITCACHE_SIZE
+#define DUK_USE_LITCACHE_SIZE 32
+#undef DUK_USE_STRTAB_MINSIZE
+#define DUK_USE_STRTAB_MINSIZE 256
+#undef DUK_USE_STRTAB_GROW_LIMIT
+#define DUK_USE_STRTAB_GROW_LIMIT 64
+
 /* Off: what scripts do not need and an attacker would like. */
 #undef DUK_USE_FINALIZER_SUPPORT
 #undef DUK_USE_COROUTINE_SUPPORT
@@ -82,4 +90,19 @@ int64_t capsule_engine_take_count(struct duk_hthread *ctx) {
   int64_t executed = (int64_t) thread->interrupt_init - thread->interrupt_counter;
   thread->interrupt_init = thread->interrupt_counter;
   return executed;
+}
+
+void capsule_engine_push_array(struct duk_hthread *ctx, uint32_t count) {
+  duk_push_harray_with_size((duk_hthread *) ctx, count);
+}
+
+/* As the public functions would, but without looking for setters, which the array does not have. */
+void capsule_engine_set_element(struct duk_hthread *ctx, uint32_t index) {
+  duk_hthread *thread = (duk_hthread *) ctx;
+  duk_hobject *array = duk_require_hobject(thread, -2);
+  duk_tval *from = thread->valstack_top - 1;
+  duk_tval *to = DUK_HOBJECT_A_GET_BASE(thread->heap, array) + index;
+  DUK_TVAL_SET_TVAL(to, from);
+  DUK_TVAL_SET_UNDEFINED(from);
+  thread->valstack_top = from;
 }

@@ -248,6 +248,7 @@ static duk_ret_t psl_put(duk_context *ctx) {
 /* psl_return(value): what the call answers, whatever it returns; the last one counts. */
 static duk_ret_t psl_return(duk_context *ctx) {
   duk_set_top(ctx, 1);
+  script_heap_of(ctx)->returned = 1;
   duk_push_global_stash(ctx);
   duk_insert(ctx, 0);
   duk_put_prop_string(ctx, 0, "returned");

@@ -209,10 +209,14 @@ static void engine_free(void *udata, void *block) {
 
 /* Makes [from, from + bytes) zero, giving whole pages back if it is much. */
 static void wipe(uint8_t *from, size_t bytes) {
+  if (bytes <= WIPE_BYTES) {
+    memset(from, 0, bytes);
+    return;
+  }
   size_t page = page_bytes();
   uint8_t *first = (uint8_t *) (((uintptr_t) from + page - 1) / page * page);
   uint8_t *last = (uint8_t *) (((uintptr_t) from + bytes) / page * page);
-  if (bytes > WIPE_BYTES && madvise(first, (size_t) (last - first), MADV_DONTNEED) == 0) {
+  if (madvise(first, (size_t) (last - first), MADV_DONTNEED) == 0) {
     memset(from, 0, (size_t) (first - from));
     memset(last, 0, (size_t) (from + bytes - last));
   } else {
@@ -276,6 +280,7 @@ static int begin(script_heap *heap, const script_limits *limits, script_host hos
   heap->host_context = context;
   heap->executed = 0;
   heap->host_calls = 0;
+  heap->returned = 0;
   heap->failed_rounds = 0;
   heap->failed_bytes = 0;
   heap->result_bytes = 0;
@@ -465,12 +470,11 @@ static duk_ret_t call_step(duk_context *ctx, void *udata) {
     }
     duk_call(ctx, (duk_idx_t) count);
   }
-  duk_push_global_stash(ctx);
-  if (duk_get_prop_string(ctx, -1, "returned")) {
+  if (heap->returned) {
+    duk_push_global_stash(ctx);
+    duk_get_prop_string(ctx, -1, "returned");
     duk_replace(ctx, -3);
     duk_pop(ctx);
-  } else {
-    duk_pop_2(ctx);
   }
   value_write(ctx, duk_get_top_index(ctx), &writer, 0);
   heap->result_bytes = (uint32_t) (writer.next - writer.start);

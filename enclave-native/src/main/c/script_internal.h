@@ -64,6 +64,7 @@ struct script_heap {
   uint32_t host_calls;
   uint32_t failed_bytes;  /* size of the allocation that failed last */
   uint32_t failed_rounds; /* how often in a row */
+  int returned; /* whether psl_return was called */
   uint32_t result_bytes;
   uint32_t peak_bytes;
   uint64_t random[2];

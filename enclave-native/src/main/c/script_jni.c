@@ -87,7 +87,7 @@ JNIEXPORT jint JNICALL Java_io_capsuledb_enclave_script_NativeScript_load(
   return script_heap_load(heap_of(heap), mode, &limits, call_java, &c);
 }
 
-JNIEXPORT jint JNICALL Java_io_capsuledb_enclave_script_NativeScript_call(
+JNIEXPORT jlong JNICALL Java_io_capsuledb_enclave_script_NativeScript_call(
     JNIEnv *env, jclass class, jlong heap, jint function, jint length, jobject host, jlong cpu_ns,
     jlong wall_ns, jlong instructions, jint heap_bytes, jint result_bytes, jint host_calls,
     jint call_depth, jboolean clock_stands, jdouble now_ms, jlong seed0, jlong seed1) {
@@ -95,7 +95,12 @@ JNIEXPORT jint JNICALL Java_io_capsuledb_enclave_script_NativeScript_call(
   script_limits limits = limits_of(cpu_ns, wall_ns, instructions, heap_bytes, result_bytes,
                                    host_calls, call_depth, clock_stands, now_ms, seed0, seed1);
   (void) class;
-  return script_heap_call(heap_of(heap), function, (uint32_t) length, &limits, call_java, &c);
+  int outcome =
+      script_heap_call(heap_of(heap), function, (uint32_t) length, &limits, call_java, &c);
+  script_stats stats;
+  script_heap_stats(heap_of(heap), &stats);
+  /* Both at once: another call from Java costs more. */
+  return (jlong) stats.result_bytes << 8 | outcome;
 }
 
 JNIEXPORT void JNICALL Java_io_capsuledb_enclave_script_NativeScript_cancel(

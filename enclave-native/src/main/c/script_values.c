@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "duktape_hooks.h"
 #include "script_internal.h"
 
 /* Tags of values. Known to ScriptValueCodec.java. */
@@ -366,10 +367,10 @@ void value_read(duk_context *ctx, const uint8_t **from, const uint8_t *end, int 
     }
     case TAG_ARRAY: {
       uint32_t count = read_length(ctx, from, end);
-      duk_push_array(ctx);
+      capsule_engine_push_array(ctx, count);
       for (uint32_t i = 0; i < count; i++) {
         value_read(ctx, from, end, nesting + 1);
-        duk_put_prop_index(ctx, -2, i);
+        capsule_engine_set_element(ctx, i);
       }
       return;
     }

@@ -161,7 +161,7 @@ final class HeapPool implements AutoCloseable {
    */
   @Nullable ScriptOutcome callNow(
       int function,
-      List<ScriptValue> arguments,
+      CallArguments arguments,
       ScriptLimits callLimits,
       HostFunctions host,
       ScriptCall call) {
@@ -186,7 +186,7 @@ final class HeapPool implements AutoCloseable {
   /** Runs something with a heap of its own. */
   ScriptOutcome call(
       int function,
-      List<ScriptValue> arguments,
+      CallArguments arguments,
       ScriptLimits callLimits,
       HostFunctions host,
       ScriptCall call) {

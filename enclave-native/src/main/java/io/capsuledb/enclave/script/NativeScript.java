@@ -34,7 +34,8 @@ final class NativeScript {
       long seed0,
       long seed1);
 
-  static native int call(
+  /** Outcome in the lowest byte, length of what is in the exchange above it. */
+  static native long call(
       long heap,
       int function,
       int length,

@@ -11,10 +11,14 @@ import io.capsuledb.core.port.Clock;
 import io.capsuledb.core.port.Entropy;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
+import java.security.GeneralSecurityException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
+import javax.crypto.Cipher;
+import javax.crypto.spec.IvParameterSpec;
+import javax.crypto.spec.SecretKeySpec;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -51,6 +55,9 @@ final class ScriptHeap implements AutoCloseable {
   private static final int ENGINE_FAILED = 12;
   private static final int HOST_ABORTED = 13;
 
+  private static final int OUTCOME_BITS = 8;
+  private static final long OUTCOME_MASK = (1 << OUTCOME_BITS) - 1;
+
   private static final int HOST_FAILED_ANSWER = -1;
   private static final int HOST_ABORTED_ANSWER = -2;
 
@@ -65,8 +72,10 @@ final class ScriptHeap implements AutoCloseable {
   /** Failures of host functions that one call can tell the causes of. */
   private static final int MAX_FAILURES = 64;
 
-  /** Seeds are drawn many at once: a random generator's call costs more than a call of a script. */
+  /** Seeds are made many at once. */
   private static final int SEED_BYTES = 4096;
+
+  private static final int SEED_KEY_BYTES = 16;
 
   private final long heap;
   private final MemorySegment exchange;
@@ -74,6 +83,7 @@ final class ScriptHeap implements AutoCloseable {
   private final Entropy entropy;
   private final Clock clock;
   private final ByteBuffer seeds = ByteBuffer.allocate(SEED_BYTES).position(SEED_BYTES);
+  private @Nullable Cipher seedStream;
 
   private @Nullable HostDispatch dispatch;
   private int answerBytes;
@@ -126,7 +136,7 @@ final class ScriptHeap implements AutoCloseable {
             (double) replay.nowMs(),
             replay.firstSeed(),
             replay.secondSeed());
-    return outcome(outcome);
+    return outcome(outcome, NativeScript.stat(heap, STAT_RESULT_BYTES));
   }
 
   /**
@@ -137,17 +147,14 @@ final class ScriptHeap implements AutoCloseable {
    */
   ScriptOutcome call(
       int function,
-      List<ScriptValue> arguments,
+      CallArguments arguments,
       ScriptLimits limits,
       HostFunctions host,
       ScriptCall call) {
     requireOpen();
     ValueWriter writer = new ValueWriter(exchange, limits.argumentBytes());
     try {
-      writer.array(arguments.size());
-      for (ScriptValue argument : arguments) {
-        writer.value(argument);
-      }
+      arguments.write(writer);
     } catch (InvalidRequestException _) {
       return new ScriptOutcome.LimitExceeded(ScriptOutcome.Limit.ARGUMENT_BYTES);
     }
@@ -162,7 +169,7 @@ final class ScriptHeap implements AutoCloseable {
       return new ScriptOutcome.Cancelled();
     }
     try {
-      int outcome =
+      long ended =
           NativeScript.call(
               heap,
               function,
@@ -179,7 +186,7 @@ final class ScriptHeap implements AutoCloseable {
               (double) (replay != null ? replay.nowMs() : clock.wallMs()),
               replay != null ? replay.firstSeed() : nextSeed(),
               replay != null ? replay.secondSeed() : nextSeed());
-      return outcome(outcome);
+      return outcome((int) (ended & OUTCOME_MASK), ended >>> OUTCOME_BITS);
     } finally {
       dispatch = null;
       if (cancellation != null) {
@@ -229,10 +236,10 @@ final class ScriptHeap implements AutoCloseable {
     return HOST_FAILED_ANSWER;
   }
 
-  private ScriptOutcome outcome(int outcome) {
+  private ScriptOutcome outcome(int outcome, long bytes) {
     return switch (outcome) {
-      case OK -> new ScriptOutcome.Ok(answer().value());
-      case THREW -> new ScriptOutcome.Threw(thrown());
+      case OK -> new ScriptOutcome.Ok(new ValueReader(exchange, bytes).value());
+      case THREW -> new ScriptOutcome.Threw(thrown(bytes));
       case CPU_TIME -> new ScriptOutcome.TimedOut(ScriptOutcome.Budget.CPU_TIME);
       case WALL_TIME -> new ScriptOutcome.TimedOut(ScriptOutcome.Budget.WALL_TIME);
       case INSTRUCTIONS -> new ScriptOutcome.TimedOut(ScriptOutcome.Budget.INSTRUCTIONS);
@@ -258,16 +265,12 @@ final class ScriptHeap implements AutoCloseable {
         : new AssertionError("a host function ended the call", cause);
   }
 
-  private ValueReader answer() {
-    return new ValueReader(exchange, NativeScript.stat(heap, STAT_RESULT_BYTES));
-  }
-
   /** Name, message, file, line, stack, number of the failure. Empty if the script hides them. */
-  private ScriptError thrown() {
-    if (NativeScript.stat(heap, STAT_RESULT_BYTES) == 0) {
+  private ScriptError thrown(long bytes) {
+    if (bytes == 0) {
       return ScriptError.of("", "something that cannot be shown", fileName, "", null);
     }
-    ScriptValue.Items parts = (ScriptValue.Items) answer().value();
+    ScriptValue.Items parts = (ScriptValue.Items) new ValueReader(exchange, bytes).value();
     Throwable cause = null;
     if (parts.values().get(5) instanceof ScriptValue.Num(double number)
         && number >= 0
@@ -289,10 +292,32 @@ final class ScriptHeap implements AutoCloseable {
     return repeatable::nextBytes;
   }
 
+  /**
+   * The next of a stream of AES with a key of this heap's own: asking the operating system's
+   * generator for each call costs more than a short script.
+   */
   private long nextSeed() {
     if (seeds.remaining() < Long.BYTES) {
+      byte[] next = seeds.array();
+      Arrays.fill(next, (byte) 0);
+      try {
+        Cipher stream = seedStream;
+        if (stream == null) {
+          byte[] key = new byte[SEED_KEY_BYTES];
+          entropy.fill(key);
+          stream = Cipher.getInstance("AES/CTR/NoPadding");
+          stream.init(
+              Cipher.ENCRYPT_MODE,
+              new SecretKeySpec(key, "AES"),
+              new IvParameterSpec(new byte[SEED_KEY_BYTES]));
+          Arrays.fill(key, (byte) 0);
+          seedStream = stream;
+        }
+        stream.update(next, 0, SEED_BYTES, next, 0);
+      } catch (GeneralSecurityException e) {
+        throw new IllegalStateException("every JDK has AES", e);
+      }
       seeds.clear();
-      entropy.fill(seeds.array());
     }
     return seeds.getLong();
   }

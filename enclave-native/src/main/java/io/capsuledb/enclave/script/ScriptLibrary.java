@@ -74,46 +74,70 @@ public final class ScriptLibrary implements AutoCloseable {
   /**
    * Calls a function.
    *
-   * @param arguments what it gets, each an argument of its own: for FCALL the keys and the other
-   *     arguments, an array each
+   * @param arguments what it gets, each an argument of its own
    * @param call how; a function with no-writes is read-only in any case
    * @throws InvalidRequestException if there is no such function
    * @throws io.capsuledb.core.error.UnavailableException if no heap came free
    */
   public ScriptOutcome call(
       String name, List<ScriptValue> arguments, HostFunctions host, ScriptCall call) {
+    return call(entry(name), CallArguments.of(arguments), host, call);
+  }
+
+  /**
+   * Calls a function as FCALL does: with two arguments, the keys and the others, an array each.
+   * What is UTF-8 is a string there, else it is bytes.
+   *
+   * @throws InvalidRequestException if there is no such function
+   * @throws io.capsuledb.core.error.UnavailableException if no heap came free
+   */
+  public ScriptOutcome call(
+      String name,
+      List<byte[]> keys,
+      List<byte[]> arguments,
+      HostFunctions host,
+      ScriptCall call) {
+    return call(entry(name), CallArguments.of(keys, arguments), host, call);
+  }
+
+  private ScriptOutcome call(
+      Entry entry, CallArguments arguments, HostFunctions host, ScriptCall call) {
+    return heaps.call(entry.number(), arguments, entry.limits(), host, of(entry, call));
+  }
+
+  private Entry entry(String name) {
     Entry entry = functions.get(name);
     if (entry == null) {
       throw new InvalidRequestException("the library has no function of that name");
     }
-    return heaps.call(
-        entry.number(),
-        arguments,
-        entry.limits(),
-        host,
-        entry.function().noWrites() && !call.readOnly() ? call.asReadOnly() : call);
+    return entry;
+  }
+
+  private static ScriptCall of(Entry entry, ScriptCall call) {
+    return entry.function().noWrites() && !call.readOnly() ? call.asReadOnly() : call;
   }
 
   /**
-   * Calls a function if that takes no longer than a millisecond or so: on a thread that must not be
-   * kept waiting. A call that would take longer is given up, and whatever it asked of the host is
-   * to be forgotten.
+   * Calls a function, as FCALL does, if that takes no longer than a millisecond or so: on a thread
+   * that must not be kept waiting. A call that would take longer is given up, and whatever it asked
+   * of the host is to be forgotten.
    *
    * @return null if it was given up, or not begun because no heap was idle
    */
   public @Nullable ScriptOutcome tryCall(
-      String name, List<ScriptValue> arguments, HostFunctions host, ScriptCall call) {
-    Entry entry = functions.get(name);
-    if (entry == null) {
-      throw new InvalidRequestException("the library has no function of that name");
-    }
+      String name,
+      List<byte[]> keys,
+      List<byte[]> arguments,
+      HostFunctions host,
+      ScriptCall call) {
+    Entry entry = entry(name);
     ScriptOutcome outcome =
         heaps.callNow(
             entry.number(),
-            arguments,
+            CallArguments.of(keys, arguments),
             entry.shortLimits(),
             host,
-            entry.function().noWrites() && !call.readOnly() ? call.asReadOnly() : call);
+            of(entry, call));
     return outcome instanceof ScriptOutcome.TimedOut ? null : outcome;
   }
 

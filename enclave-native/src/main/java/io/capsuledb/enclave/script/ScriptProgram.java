@@ -21,7 +21,8 @@ public final class ScriptProgram implements AutoCloseable {
    * @throws io.capsuledb.core.error.UnavailableException if no heap came free
    */
   public ScriptOutcome run(List<ScriptValue> arguments, HostFunctions host, ScriptCall call) {
-    return heaps.call(ScriptHeap.WHOLE_PROGRAM, arguments, heaps.limits(), host, call);
+    return heaps.call(
+        ScriptHeap.WHOLE_PROGRAM, CallArguments.of(arguments), heaps.limits(), host, call);
   }
 
   HeapPool heaps() {

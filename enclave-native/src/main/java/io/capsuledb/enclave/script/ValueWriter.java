@@ -3,6 +3,8 @@ package io.capsuledb.enclave.script;
 import io.capsuledb.core.error.InvalidRequestException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.util.Map;
 
@@ -51,6 +53,28 @@ final class ValueWriter {
   /** Bytes that are said to be UTF-8: the engine checks. */
   ValueWriter text(byte[] utf8) {
     return raw(ValueReader.STRING, utf8);
+  }
+
+  /** A string if these bytes are UTF-8, else the bytes. */
+  ValueWriter textOrBytes(byte[] value) {
+    return raw(isUtf8(value) ? ValueReader.STRING : ValueReader.BYTES, value);
+  }
+
+  private static boolean isUtf8(byte[] value) {
+    int all = 0;
+    for (byte one : value) {
+      all |= one;
+    }
+    if (all >= 0) {
+      return true;
+    }
+    try {
+      var _ = StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(value));
+      return true;
+    } catch (CharacterCodingException e) {
+      // That is what was asked.
+      return false;
+    }
   }
 
   ValueWriter bytes(byte[] value) {

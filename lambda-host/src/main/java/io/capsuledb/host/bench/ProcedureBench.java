@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
+import java.util.function.ToDoubleFunction;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -19,6 +20,9 @@ public final class ProcedureBench {
 
   private static final int CLIENTS = 50;
   private static final List<Integer> PIPELINES = List.of(1, 16);
+  /** How much longer than a figure is measured for a function is called before the first. */
+  private static final int WARM_UPS = 4;
+
   private static final List<String> FUNCTIONS = List.of("empty", "getput");
 
   private static final String JAVASCRIPT =
@@ -90,6 +94,11 @@ public final class ProcedureBench {
   private List<Row> rows(ServerProcess ours, @Nullable ServerProcess redis) {
     List<Row> rows = new ArrayList<>();
     for (String function : FUNCTIONS) {
+      progress.accept("FCALL " + function + ", warming up");
+      withLoad(ours, function, PIPELINES.getLast(), this::warmUp);
+      if (redis != null) {
+        withLoad(redis, function, PIPELINES.getLast(), this::warmUp);
+      }
       for (int pipeline : PIPELINES) {
         progress.accept("FCALL " + function + ", pipeline " + pipeline);
         rows.add(
@@ -125,14 +134,27 @@ public final class ProcedureBench {
     }
   }
 
+  private double warmUp(FcallLoad load) {
+    load.warmUp(WARM_UPS * eachMs, clock);
+    return 0;
+  }
+
   private double measure(ServerProcess server, String function, int pipeline) {
+    return withLoad(server, function, pipeline, load -> load.perSecond(eachMs, clock));
+  }
+
+  private static double withLoad(
+      ServerProcess server,
+      String function,
+      int pipeline,
+      ToDoubleFunction<FcallLoad> what) {
     List<RespClient> clients = new ArrayList<>();
     try {
       for (int i = 0; i < CLIENTS; i++) {
         clients.add(connect(server));
       }
-      return new FcallLoad(clients, words("FCALL", function, "2", "from", "to"), pipeline)
-          .perSecond(eachMs, clock);
+      return what.applyAsDouble(
+          new FcallLoad(clients, words("FCALL", function, "2", "from", "to"), pipeline));
     } finally {
       clients.forEach(RespClient::close);
     }

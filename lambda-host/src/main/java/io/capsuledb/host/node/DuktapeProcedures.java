@@ -21,10 +21,6 @@ import io.capsuledb.scl.procedure.ProcedureHost;
 import io.capsuledb.scl.procedure.ProcedureLibrary;
 import io.capsuledb.scl.procedure.ProcedureOutcome;
 import io.capsuledb.scl.procedure.ProcedureValue;
-import java.nio.ByteBuffer;
-import java.nio.charset.CharacterCodingException;
-import java.nio.charset.StandardCharsets;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -80,17 +76,17 @@ final class DuktapeProcedures implements ProcedureEngine {
     public ProcedureCall call(
         String function, boolean readOnly, List<byte[]> keys, List<byte[]> arguments) {
       ScriptCancellation cancellation = new ScriptCancellation();
-      List<ScriptValue> values = List.of(array(keys), array(arguments));
       ScriptCall how = new ScriptCall(readOnly, null, cancellation);
       return new ProcedureCall() {
         @Override
         public ProcedureOutcome run(ProcedureHost host) {
-          return outcome(scripts.call(function, values, new Host(host), how));
+          return outcome(scripts.call(function, keys, arguments, new Host(host), how));
         }
 
         @Override
         public @Nullable ProcedureOutcome tryRun(ProcedureHost host) {
-          ScriptOutcome outcome = scripts.tryCall(function, values, new Host(host), how);
+          ScriptOutcome outcome = 
+              scripts.tryCall(function, keys, arguments, new Host(host), how);
           return outcome == null ? null : outcome(outcome);
         }
 
@@ -105,35 +101,6 @@ final class DuktapeProcedures implements ProcedureEngine {
     public void close() {
       scripts.close();
     }
-  }
-
-  private static ScriptValue array(List<byte[]> values) {
-    List<ScriptValue> converted = new ArrayList<>(values.size());
-    for (byte[] value : values) {
-      converted.add(textOrBytes(value));
-    }
-    return ScriptValue.of(converted);
-  }
-
-  private static ScriptValue textOrBytes(byte[] value) {
-    if (isAscii(value)) {
-      return ScriptValue.of(new String(value, StandardCharsets.ISO_8859_1));
-    }
-    try {
-      return ScriptValue.of(
-          StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(value)).toString());
-    } catch (CharacterCodingException e) {
-      // No text, so bytes.
-      return ScriptValue.of(value);
-    }
-  }
-
-  private static boolean isAscii(byte[] value) {
-    int all = 0;
-    for (byte one : value) {
-      all |= one;
-    }
-    return all >= 0;
   }
 
   private static ProcedureOutcome outcome(ScriptOutcome outcome) {

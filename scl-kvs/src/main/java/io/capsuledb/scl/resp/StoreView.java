@@ -212,7 +212,9 @@ final class StoreView implements ProcedureHost, AutoCloseable {
   private final CapsuleDb db;
   private final AclUser user;
   private final boolean readOnly;
-  private final long nowMs;
+  private final @Nullable Clock clock;
+  private boolean nowKnown;
+  private long nowMs;
   private final @Nullable Transaction transaction;
   private final @Nullable CallLocks locks;
   private @Nullable Snapshot snapshot;
@@ -234,14 +236,14 @@ final class StoreView implements ProcedureHost, AutoCloseable {
       CapsuleDb db,
       AclUser user,
       boolean readOnly,
-      long nowMs,
+      @Nullable Clock clock,
       @Nullable Transaction transaction,
       @Nullable CallLocks locks) {
     this.db = db;
     this.locks = locks;
     this.user = user;
     this.readOnly = readOnly;
-    this.nowMs = nowMs;
+    this.clock = clock;
     this.transaction = transaction;
   }
 
@@ -256,12 +258,12 @@ final class StoreView implements ProcedureHost, AutoCloseable {
   /** A view for a run that keeps nobody waiting but those who want one of its locks. */
   static StoreView optimistic(
       CapsuleDb db, AclUser user, boolean readOnly, Clock clock, CallLocks locks) {
-    return new StoreView(db, user, readOnly, clock.wallMs(), null, locks);
+    return new StoreView(db, user, readOnly, clock, null, locks);
   }
 
   /** A view for a run inside a transaction, which is alone, with what is staged there. */
   static StoreView within(CapsuleDb db, AclUser user, boolean readOnly, Transaction transaction) {
-    return new StoreView(db, user, readOnly, transaction.nowMs(), transaction, null);
+    return new StoreView(db, user, readOnly, null, transaction, null);
   }
 
   // ------------------------------------------------------------------ the end of a run
@@ -634,6 +636,18 @@ final class StoreView implements ProcedureHost, AutoCloseable {
     return change == null ? 0 : change.bytes(key.length);
   }
 
+  /** One time for all of the run, asked for by few. */
+  private long nowMs() {
+    if (!nowKnown) {
+      nowMs =
+          transaction != null
+              ? transaction.nowMs()
+              : java.util.Objects.requireNonNull(clock).wallMs();
+      nowKnown = true;
+    }
+    return nowMs;
+  }
+
   private void set(byte[] key, byte[] value, long expiryAtMs) {
     if (value.length > CapsuleDb.MAX_VALUE_BYTES) {
       throw new InvalidRequestException(
@@ -645,7 +659,7 @@ final class StoreView implements ProcedureHost, AutoCloseable {
   @Override
   public void put(byte[] key, byte[] value, long ttlMs) {
     checkWrite(key);
-    set(key, value, ttlMs == 0 ? Expiry.NEVER : Math.addExact(nowMs, ttlMs));
+    set(key, value, ttlMs == 0 ? Expiry.NEVER : Math.addExact(nowMs(), ttlMs));
   }
 
   @Override
