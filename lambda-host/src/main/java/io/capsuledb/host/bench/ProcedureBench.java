@@ -20,6 +20,7 @@ public final class ProcedureBench {
 
   private static final int CLIENTS = 50;
   private static final List<Integer> PIPELINES = List.of(1, 16);
+
   /** How much longer than a figure is measured for a function is called before the first. */
   private static final int WARM_UPS = 4;
 
@@ -144,10 +145,7 @@ public final class ProcedureBench {
   }
 
   private static double withLoad(
-      ServerProcess server,
-      String function,
-      int pipeline,
-      ToDoubleFunction<FcallLoad> what) {
+      ServerProcess server, String function, int pipeline, ToDoubleFunction<FcallLoad> what) {
     List<RespClient> clients = new ArrayList<>();
     try {
       for (int i = 0; i < CLIENTS; i++) {

@@ -85,8 +85,7 @@ final class DuktapeProcedures implements ProcedureEngine {
 
         @Override
         public @Nullable ProcedureOutcome tryRun(ProcedureHost host) {
-          ScriptOutcome outcome = 
-              scripts.tryCall(function, keys, arguments, new Host(host), how);
+          ScriptOutcome outcome = scripts.tryCall(function, keys, arguments, new Host(host), how);
           return outcome == null ? null : outcome(outcome);
         }
 

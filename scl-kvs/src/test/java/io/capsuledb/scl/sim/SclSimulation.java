@@ -90,8 +90,7 @@ public final class SclSimulation implements Simulation {
       sim.run(
           sim.nowMs()
               + (long)
-                  ((sim.options.pollNanos() + sim.options.silenceNanos())
-                      / (SLOWEST * SclSim.MS)));
+                  ((sim.options.pollNanos() + sim.options.silenceNanos()) / (SLOWEST * SclSim.MS)));
       takeOver(sim, LOSSES.get((int) (seed % LOSSES.size())));
       converge(sim);
       sim.checkAtEnd();
