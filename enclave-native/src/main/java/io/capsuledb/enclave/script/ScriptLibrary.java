@@ -92,11 +92,7 @@ public final class ScriptLibrary implements AutoCloseable {
    * @throws io.capsuledb.core.error.UnavailableException if no heap came free
    */
   public ScriptOutcome call(
-      String name,
-      List<byte[]> keys,
-      List<byte[]> arguments,
-      HostFunctions host,
-      ScriptCall call) {
+      String name, List<byte[]> keys, List<byte[]> arguments, HostFunctions host, ScriptCall call) {
     return call(entry(name), CallArguments.of(keys, arguments), host, call);
   }
 
@@ -125,11 +121,7 @@ public final class ScriptLibrary implements AutoCloseable {
    * @return null if it was given up, or not begun because no heap was idle
    */
   public @Nullable ScriptOutcome tryCall(
-      String name,
-      List<byte[]> keys,
-      List<byte[]> arguments,
-      HostFunctions host,
-      ScriptCall call) {
+      String name, List<byte[]> keys, List<byte[]> arguments, HostFunctions host, ScriptCall call) {
     Entry entry = entry(name);
     ScriptOutcome outcome =
         heaps.callNow(
