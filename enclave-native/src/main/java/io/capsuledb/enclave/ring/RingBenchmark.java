@@ -19,7 +19,6 @@ import java.nio.channels.SocketChannel;
 import java.nio.channels.WritableByteChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 
@@ -31,6 +30,16 @@ public final class RingBenchmark {
 
   private static final long WAIT_MS = 10_000;
 
+  /**
+   * Every kind is measured so often, in turn: where the kernel puts two threads, on one processor
+   * or on two, one of them perhaps asleep, makes a socket several times slower or faster, and stays
+   * so for a while.
+   */
+  private static final int ROUNDS = 4;
+
+  /** Round trips of a round that are kept, the last ones. */
+  private static final int KEPT = 1 << 18;
+
   private final int messageBytes;
   private final long forNs;
 
@@ -38,8 +47,7 @@ public final class RingBenchmark {
    * Measures with messages of one size.
    *
    * @param messageBytes 1 to 16384
-   * @param eachMs milliseconds that each is measured for, after a quarter of it to warm up: 40 to
-   *     60,000
+   * @param eachMs milliseconds that each is measured for, after as long to warm up: 40 to 60,000
    */
   public RingBenchmark(int messageBytes, long eachMs) {
     if (messageBytes < 1 || messageBytes > 16_384) {
@@ -71,31 +79,72 @@ public final class RingBenchmark {
     void receive(byte[] into) throws IOException;
   }
 
+  /** What the rounds of one kind have shown. */
+  private final class Samples {
+    private final String kind;
+    private final long[] took = new long[ROUNDS * KEPT];
+    private int kept;
+    private long count;
+    private long nanos;
+
+    Samples(String kind) {
+      this.kind = kind;
+    }
+
+    void add(long[] round, int trips, long roundNanos) {
+      int added = Math.min(trips, KEPT);
+      System.arraycopy(round, 0, took, kept, added);
+      kept += added;
+      count += trips;
+      nanos += roundNanos;
+    }
+
+    /** The compilers have done their work in the first round. */
+    long warmUpNanos() {
+      return kept == 0 ? forNs : forNs / 16;
+    }
+
+    Row row() {
+      long[] sorted = Arrays.copyOf(took, kept);
+      Arrays.sort(sorted);
+      return new Row(
+          kind,
+          sorted[kept / 2] / 1e3,
+          sorted[(int) (kept * 0.99)] / 1e3,
+          (double) count * 1e9 / nanos);
+    }
+  }
+
   /** Measures each kind. */
   public List<Row> run() {
+    Samples rings = new Samples("ring");
+    Samples unixSockets = new Samples("unix-socket");
+    Samples connections = new Samples("tcp");
+    Samples pipes = new Samples("pipe");
     try {
-      List<Row> rows = new ArrayList<>();
-      rows.add(ring());
-      rows.add(unixSocket());
-      rows.add(tcp());
-      rows.add(pipe());
-      return rows;
+      for (int round = 0; round < ROUNDS; round++) {
+        ring(rings);
+        unixSocket(unixSockets);
+        tcp(connections);
+        pipe(pipes);
+      }
     } catch (IOException e) {
       throw new StorageException("a connection of this process to itself failed", e);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new UnavailableException("interrupted while measuring", e);
     }
+    return List.of(rings.row(), unixSockets.row(), connections.row(), pipes.row());
   }
 
-  private Row ring() throws IOException, InterruptedException {
+  private void ring(Samples samples) throws IOException, InterruptedException {
     RingOptions options = new RingOptions(1 << 17, 1 << 14);
     try (Ring there = Ring.create(options);
         Ring back = Ring.create(options)) {
       byte[] toEcho = new byte[1 << 14];
       byte[] toUs = new byte[1 << 14];
-      return measure(
-          "ring",
+      measure(
+          samples,
           link(there.writer(() -> true), back.reader(() -> true), toUs),
           link(back.writer(() -> true), there.reader(() -> true), toEcho));
     }
@@ -120,14 +169,14 @@ public final class RingBenchmark {
     };
   }
 
-  private Row unixSocket() throws IOException, InterruptedException {
+  private void unixSocket(Samples samples) throws IOException, InterruptedException {
     Path directory = Files.createTempDirectory("capsuledb-");
     Path path = directory.resolve("s");
     try (ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
       server.bind(UnixDomainSocketAddress.of(path));
       try (SocketChannel near = SocketChannel.open(UnixDomainSocketAddress.of(path));
           SocketChannel far = server.accept()) {
-        return measure("unix-socket", link(near, near), link(far, far));
+        measure(samples, link(near, near), link(far, far));
       }
     } finally {
       Files.deleteIfExists(path);
@@ -135,24 +184,24 @@ public final class RingBenchmark {
     }
   }
 
-  private Row tcp() throws IOException, InterruptedException {
+  private void tcp(Samples samples) throws IOException, InterruptedException {
     try (ServerSocketChannel server = ServerSocketChannel.open()) {
       server.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
       try (SocketChannel near = SocketChannel.open(server.getLocalAddress());
           SocketChannel far = server.accept()) {
         near.setOption(StandardSocketOptions.TCP_NODELAY, true);
         far.setOption(StandardSocketOptions.TCP_NODELAY, true);
-        return measure("tcp", link(near, near), link(far, far));
+        measure(samples, link(near, near), link(far, far));
       }
     }
   }
 
-  private Row pipe() throws IOException, InterruptedException {
+  private void pipe(Samples samples) throws IOException, InterruptedException {
     Pipe there = Pipe.open();
     Pipe back = Pipe.open();
     try (ByteChannel near = new Both(back.source(), there.sink());
         ByteChannel far = new Both(there.source(), back.sink())) {
-      return measure("pipe", link(near, near), link(far, far));
+      measure(samples, link(near, near), link(far, far));
     }
   }
 
@@ -206,7 +255,8 @@ public final class RingBenchmark {
   }
 
   /** Sends messages to a thread that sends them back, until a message begins with 1. */
-  private Row measure(String kind, Link near, Link far) throws IOException, InterruptedException {
+  private void measure(Samples samples, Link near, Link far)
+      throws IOException, InterruptedException {
     Thread echo =
         Thread.ofPlatform()
             .daemon()
@@ -225,15 +275,15 @@ public final class RingBenchmark {
                 });
     byte[] message = new byte[messageBytes];
     byte[] into = new byte[messageBytes];
-    for (long until = System.nanoTime() + forNs / 4; System.nanoTime() < until; ) {
+    for (long until = System.nanoTime() + samples.warmUpNanos(); System.nanoTime() < until; ) {
       near.send(message);
       near.receive(into);
     }
-    long[] took = new long[1 << 20];
+    long[] took = new long[KEPT];
     int count = 0;
     long began = System.nanoTime();
     long before = began;
-    while (before - began < forNs) {
+    while (before - began < forNs / ROUNDS) {
       near.send(message);
       near.receive(into);
       long now = System.nanoTime();
@@ -245,12 +295,6 @@ public final class RingBenchmark {
     near.send(message);
     near.receive(into);
     echo.join();
-    long[] sorted = Arrays.copyOf(took, Math.min(count, took.length));
-    Arrays.sort(sorted);
-    return new Row(
-        kind,
-        sorted[sorted.length / 2] / 1e3,
-        sorted[(int) (sorted.length * 0.99)] / 1e3,
-        count * 1e9 / (before - began));
+    samples.add(took, count, before - began);
   }
 }
