@@ -32,6 +32,7 @@ import io.capsuledb.replication.protocol.Message;
 import io.capsuledb.replication.protocol.Refusal;
 import io.capsuledb.replication.protocol.SealState;
 import io.capsuledb.replication.protocol.Statement;
+import io.capsuledb.replication.replica.ReplicaLog.Rebuilding;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
@@ -95,6 +96,9 @@ final class HeldCapsule {
    * more before it lost its disk; see {@link #tryJoin}.
    */
   private boolean joining;
+
+  /** Whether joining has come to its end, which is on its way to the disk. */
+  private boolean joined;
 
   /** What other replicas said while this one joins, and who of them is joining too. */
   private final Map<PublicKey, Statement> heard = new HashMap<>();
@@ -192,10 +196,10 @@ final class HeldCapsule {
     for (Blob proof : known.evidence()) {
       keep(proof);
     }
-    rebuilding = known.rebuilding();
+    rebuilding = known.rebuilding() != Rebuilding.NONE;
+    joining = known.rebuilding() == Rebuilding.JOINING;
     if (rebuilding) {
       audit = new StubAudit(this, log, true);
-      joining = true;
     }
   }
 
@@ -203,7 +207,7 @@ final class HeldCapsule {
   void beginJoining(Group group) {
     joining = true;
     rebuilding = true;
-    group.batch.add(w -> w.rebuilding(name, true));
+    group.batch.add(w -> w.rebuilding(name, Rebuilding.JOINING));
   }
 
   // ------------------------------------------------------------------ membership
@@ -304,8 +308,8 @@ final class HeldCapsule {
    * and forgotten what; the others bring it to its end without it.) Where more than may fail hold
    * nothing, the capsule is new.
    */
-  void tryJoin(PublicKey self) {
-    if (!joining) {
+  void tryJoin(PublicKey self, Group group) {
+    if (!joining || joined) {
       return;
     }
     Membership now = membership();
@@ -332,9 +336,13 @@ final class HeldCapsule {
         }
       }
     }
-    joining = false;
+    joined = true;
     heard.clear();
     joiningToo.clear();
+    group.batch.add(w -> w.rebuilding(name, Rebuilding.JOINED));
+    // Nothing is said before: a replica that spoke has no need to join again, and others that join
+    // rely on it.
+    group.then.add(() -> joining = false);
   }
 
   /** Whether nothing of a writer counts, as its generation was retired without naming it. */
@@ -637,7 +645,7 @@ final class HeldCapsule {
       addUnjustified(chain, header.sequence());
       if (!rebuilding) {
         rebuilding = true;
-        group.batch.add(w -> w.rebuilding(name, true));
+        group.batch.add(w -> w.rebuilding(name, Rebuilding.JOINED));
       }
       auditDue = true;
     } else if (header.type() == RecordType.CHECKPOINT && rebuilding) {
@@ -782,17 +790,27 @@ final class HeldCapsule {
       return null;
     }
     long writer = target.entry.writer();
-    Kept kept = keptAt(writer, last.sequence());
+    Kept kept = keptUpTo(writer, last.sequence());
     // On another branch: what of it is right shows when the right one is fetched.
-    return kept.head.equals(last) ? kept : keptAt(writer, last.sequence() - 1);
+    return kept.head.sequence() < last.sequence() || kept.head.equals(last)
+        ? kept
+        : keptUpTo(writer, last.sequence() - 1);
   }
 
-  private Kept keptAt(long writer, long sequence) {
-    if (sequence == 0) {
-      return new Kept(ChainHead.NONE, 0);
+  /**
+   * The newest record up to a position that can be read. What is damaged on a branch that goes
+   * nobody could repair, for the others have another one; on the right one it is fetched again.
+   */
+  private Kept keptUpTo(long writer, long sequence) {
+    for (long at = sequence; at > 0; at--) {
+      try {
+        SignedHeader record = decodeHeld(writer, at);
+        return new Kept(new ChainHead(at, record.hash()), record.header().lamport());
+      } catch (IntegrityException _) {
+        // It goes, with what is above it.
+      }
     }
-    SignedHeader record = decodeHeld(writer, sequence);
-    return new Kept(new ChainHead(sequence, record.hash()), record.header().lamport());
+    return new Kept(ChainHead.NONE, 0);
   }
 
   /** Single-decree Paxos, acceptor's side; docs/consistency.md. */
@@ -880,7 +898,7 @@ final class HeldCapsule {
         || chain.accepted.equals(chain.seal.last())) {
       return false;
     }
-    truncate(chain, keptAt(writer, chain.accepted.sequence() - 1), group);
+    truncate(chain, keptUpTo(writer, chain.accepted.sequence() - 1), group);
     return true;
   }
 
@@ -927,7 +945,7 @@ final class HeldCapsule {
       rebuilding = false;
       auditDue = false;
       audit = null;
-      group.batch.add(w -> w.rebuilding(name, false));
+      group.batch.add(w -> w.rebuilding(name, Rebuilding.NONE));
     }
   }
 

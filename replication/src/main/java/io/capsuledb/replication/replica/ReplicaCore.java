@@ -212,7 +212,7 @@ public final class ReplicaCore {
     healer.tick(now);
     releaseStep();
     for (HeldCapsule capsule : capsules.values()) {
-      capsule.tryJoin(identity.key());
+      capsule.tryJoin(identity.key(), gathering);
     }
     for (HeldCapsule capsule : capsules.values()) {
       if (capsule.auditStep(() -> healer.isQuiet(capsule), gathering)) {
@@ -685,7 +685,7 @@ public final class ReplicaCore {
         capsules.put(name.hash(), capsule);
         gathering.batch.add(w -> w.found(name, signedMetadata));
         capsule.beginJoining(gathering);
-        capsule.tryJoin(identity.key());
+        capsule.tryJoin(identity.key(), gathering);
         healer.nudge();
         return null;
       }

@@ -24,6 +24,16 @@ import org.jspecify.annotations.Nullable;
  */
 public interface ReplicaLog extends AutoCloseable {
 
+  /** How far a replica has come with a capsule since its disk was empty. */
+  enum Rebuilding {
+    /** All is in order. */
+    NONE,
+    /** It may have held and promised more on a disk that was lost, and says nothing. */
+    JOINING,
+    /** It speaks; stubs may be held that no CHECKPOINT held here releases. */
+    JOINED
+  }
+
   /** What the log knew when it was opened. */
   record Recovered(long incarnation, long numberFloor, List<Capsule> capsules) {
     public Recovered {
@@ -38,7 +48,7 @@ public interface ReplicaLog extends AutoCloseable {
    * @param memberships signed memberships from version 1 on, in order
    * @param chains every writer that is known, whether it has written or not
    * @param evidence proofs, each as in the payload of an EVIDENCE record
-   * @param rebuilding whether stubs may be held that no CHECKPOINT held here releases
+   * @param rebuilding how far this replica has come since its disk was empty
    */
   record Capsule(
       CapsuleName name,
@@ -46,7 +56,7 @@ public interface ReplicaLog extends AutoCloseable {
       List<Blob> memberships,
       List<Chain> chains,
       List<Blob> evidence,
-      boolean rebuilding) {
+      Rebuilding rebuilding) {
     public Capsule {
       memberships = List.copyOf(memberships);
       chains = List.copyOf(chains);
@@ -128,8 +138,8 @@ public interface ReplicaLog extends AutoCloseable {
     /** A proof to keep. */
     void evidence(CapsuleName capsule, Blob proof);
 
-    /** Whether stubs may be held that no CHECKPOINT held here releases. */
-    void rebuilding(CapsuleName capsule, boolean rebuilding);
+    /** How far this replica has come since its disk was empty. */
+    void rebuilding(CapsuleName capsule, Rebuilding rebuilding);
   }
 
   /** What was there at opening. */

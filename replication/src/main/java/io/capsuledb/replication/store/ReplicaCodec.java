@@ -7,6 +7,7 @@ import io.capsuledb.core.error.Decoded;
 import io.capsuledb.core.seal.Ballot;
 import io.capsuledb.core.seal.ChainHead;
 import io.capsuledb.replication.protocol.SealState;
+import io.capsuledb.replication.replica.ReplicaLog.Rebuilding;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.nio.ByteOrder;
@@ -171,13 +172,26 @@ final class ReplicaCodec {
         : new SealState(promised, head, accepted, last);
   }
 
-  static byte[] rebuilding(boolean rebuilding) {
-    return new byte[] {(byte) (rebuilding ? 1 : 0)};
+  static byte[] rebuilding(Rebuilding rebuilding) {
+    return new byte[] {
+      switch (rebuilding) {
+        case NONE -> ReplicaLayout.REBUILDING_NONE;
+        case JOINING -> ReplicaLayout.REBUILDING_JOINING;
+        case JOINED -> ReplicaLayout.REBUILDING_JOINED;
+      }
+    };
   }
 
-  static @Nullable Boolean rebuilding(byte[] body) {
-    boolean valid = body.length == ReplicaLayout.REBUILDING_BYTES && (body[0] == 0 || body[0] == 1);
-    return valid ? body[0] == 1 : null;
+  static @Nullable Rebuilding rebuilding(byte[] body) {
+    if (body.length != ReplicaLayout.REBUILDING_BYTES) {
+      return null;
+    }
+    return switch (body[0]) {
+      case ReplicaLayout.REBUILDING_NONE -> Rebuilding.NONE;
+      case ReplicaLayout.REBUILDING_JOINING -> Rebuilding.JOINING;
+      case ReplicaLayout.REBUILDING_JOINED -> Rebuilding.JOINED;
+      default -> null;
+    };
   }
 
   static byte[] cursor(CursorRow row) {

@@ -61,8 +61,11 @@ final class ReplicaLayout {
   static final int SEAL_LAST = SEAL_ACCEPTED + BALLOT_BYTES;
   static final int SEAL_BYTES = SEAL_LAST + HEAD_BYTES;
 
-  /** Body of a rebuilding row: 1 or 0. */
+  // Body of a rebuilding row.
   static final int REBUILDING_BYTES = 1;
+  static final byte REBUILDING_NONE = 0;
+  static final byte REBUILDING_JOINING = 1;
+  static final byte REBUILDING_JOINED = 2;
 
   // Body of the scrubber's row: the position it goes on after.
   static final int CURSOR_CAPSULE = 0;

@@ -79,7 +79,7 @@ final class ReplicaState {
     final NavigableMap<Long, ReplicaCodec.ChainRow> chains = new TreeMap<>();
     final NavigableMap<Long, SealState> seals = new TreeMap<>();
     final List<Blob> evidence = new ArrayList<>();
-    boolean rebuilding;
+    ReplicaLog.Rebuilding rebuilding = ReplicaLog.Rebuilding.NONE;
   }
 
   /**
@@ -166,8 +166,10 @@ final class ReplicaState {
       return true;
     }
     if (ReplicaCodec.isKey(key, ReplicaLayout.REBUILDING, ReplicaLayout.CAPSULE_KEY_BYTES)) {
-      Boolean rebuilding = ReplicaCodec.rebuilding(body);
-      capsule.rebuilding = rebuilding != null && rebuilding;
+      ReplicaLog.Rebuilding rebuilding = ReplicaCodec.rebuilding(body);
+      if (rebuilding != null) {
+        capsule.rebuilding = rebuilding;
+      }
       return rebuilding != null;
     }
     return false;

@@ -548,7 +548,7 @@ public final class RocksReplicaLog implements ReplicaLog {
     }
 
     @Override
-    public void rebuilding(CapsuleName capsule, boolean rebuilding) {
+    public void rebuilding(CapsuleName capsule, ReplicaLog.Rebuilding rebuilding) {
       int _ = memberships(capsule);
       put(
           Family.REPLICA,

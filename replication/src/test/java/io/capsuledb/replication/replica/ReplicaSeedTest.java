@@ -79,7 +79,9 @@ class ReplicaSeedTest {
       assertThat(records).isEqualTo(heads.stream().mapToLong(ChainVerifier.Head::sequence).sum());
       try (SimReplicaLog log = disk.open()) {
         ReplicaLog.Capsule capsule = log.recovered().capsules().getFirst();
-        assertThat(capsule.rebuilding()).as("it hears the others before it speaks").isTrue();
+        assertThat(capsule.rebuilding())
+            .as("it hears the others before it speaks")
+            .isEqualTo(ReplicaLog.Rebuilding.JOINING);
         HeldCapsule theirs = cluster.replicas.all().getFirst().core().capsule(cluster.capsule.name);
         for (ReplicaLog.Chain chain : capsule.chains()) {
           HeldChain original = theirs.chain(chain.entry().writer());

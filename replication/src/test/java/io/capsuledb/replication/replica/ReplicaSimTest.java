@@ -27,6 +27,12 @@ class ReplicaSimTest {
     assertThat(seals).isGreaterThan(50);
   }
 
+  /** A record that rots on a branch which nobody else has. */
+  @Test
+  void seedsThatFoundSomething() {
+    run(749);
+  }
+
   @Test
   void aSeedGivesTheSameRun() {
     for (long seed = 0; seed < 10; seed++) {

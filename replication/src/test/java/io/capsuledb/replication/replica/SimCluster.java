@@ -377,7 +377,9 @@ final class SimCluster extends SimRun {
 
     @Override
     List<CapsuleRecord> recordsFor(SimReplicas.Replica replica) {
-      return branches.get(branchOf[replica.index]);
+      ChainHead last = oracle.sealedAt(chain.writer());
+      // Who sealed it has read what it proposed, and hands it on if whoever held it has lost it.
+      return last == null ? branches.get(branchOf[replica.index]) : chainOf(last);
     }
 
     @Override

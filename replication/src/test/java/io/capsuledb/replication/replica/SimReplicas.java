@@ -16,8 +16,10 @@ import io.capsuledb.replication.sim.SimReplicaDisk;
 import io.capsuledb.replication.sim.SimReplicaLog;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
@@ -394,7 +396,9 @@ public final class SimReplicas {
 
     /** A promise is lost when nobody else needs to have heard of it yet. */
     private void loseDiskIfItMay() {
-      if (running && replicas.stream().allMatch(r -> r.running) && othersHoldAll(this)) {
+      if (replicas.stream().allMatch(r -> r.running)
+          && othersHaveJoined(this)
+          && othersHoldAll(this)) {
         lostAfterPromise++;
         stop();
         loseDisk();
@@ -421,7 +425,6 @@ public final class SimReplicas {
       return;
     }
     Replica victim = replicas.get(run.random.nextInt(replicas.size()));
-    long down = replicas.stream().filter(r -> !r.running).count();
     switch (run.random.nextInt(6)) {
       case 0 -> {
         if (faults.crashes && victim.running) {
@@ -431,14 +434,17 @@ public final class SimReplicas {
         }
       }
       case 1 -> {
-        if (faults.loseDisks && down == 0 && othersHoldAll(victim)) {
+        if (faults.loseDisks
+            && replicas.stream().allMatch(r -> r.running)
+            && othersHaveJoined(victim)
+            && othersHoldAll(victim)) {
           victim.stop();
           victim.loseDisk();
           run.at(run.random.nextLong(1000 * MS), victim::startIfDown);
         }
       }
       case 2 -> {
-        if (faults.rot && victim.running && othersHoldAll(victim)) {
+        if (faults.rot && victim.running && othersHaveJoined(victim) && othersHoldAll(victim)) {
           List<SimReplicaDisk.Place> places = victim.disk.places();
           if (!places.isEmpty()) {
             int which = run.random.nextInt(places.size());
@@ -490,6 +496,21 @@ public final class SimReplicas {
     return which + 1 < places.size()
         && places.get(which + 1).capsule().equals(places.get(which).capsule())
         && places.get(which + 1).writer() == places.get(which).writer();
+  }
+
+  /**
+   * Whether the others have joined what anybody knows: who has not counts among those that may
+   * fail, as one whose disk is lost does.
+   */
+  private boolean othersHaveJoined(Replica victim) {
+    Set<CapsuleName> known = new HashSet<>();
+    replicas.forEach(replica -> known.addAll(replica.disk.rebuilding().keySet()));
+    return replicas.stream()
+        .filter(replica -> replica != victim)
+        .map(replica -> replica.disk.rebuilding())
+        .allMatch(
+            held ->
+                held.keySet().equals(known) && !held.containsValue(ReplicaLog.Rebuilding.JOINING));
   }
 
   /** Whether everything durable is on a quorum of the other disks: one more may go wrong. */

@@ -168,7 +168,7 @@ public abstract class ReplicaLogContract {
         w -> w.membership(ONE, 2, text("membership 2")),
         w -> w.seal(ONE, 7, promised),
         w -> w.evidence(ONE, text("proof")),
-        w -> w.rebuilding(ONE, true),
+        w -> w.rebuilding(ONE, ReplicaLog.Rebuilding.JOINING),
         w -> w.found(TWO, text("two")));
     commit(w -> w.seal(ONE, 7, sealed), w -> w.numberFloor(2000));
     for (int i = 0; i < 2; i++) {
@@ -184,18 +184,20 @@ public abstract class ReplicaLogContract {
                   new ReplicaLog.Chain(first.entry(), first.head(), 6, sealed),
                   new ReplicaLog.Chain(second.entry(), second.head(), 3, SealState.OPEN)),
               List.of(text("proof")),
-              true);
+              ReplicaLog.Rebuilding.JOINING);
       ReplicaLog.Capsule two =
-          new ReplicaLog.Capsule(TWO, text("two"), List.of(), List.of(), List.of(), false);
+          new ReplicaLog.Capsule(
+              TWO, text("two"), List.of(), List.of(), List.of(), ReplicaLog.Rebuilding.NONE);
       assertThat(log.recovered().capsules())
           .containsExactlyElementsOf(
               ONE.hash().compareTo(TWO.hash()) < 0 ? List.of(one, two) : List.of(two, one));
       assertHeld(first);
       assertHeld(second);
     }
-    commit(w -> w.rebuilding(ONE, false));
+    commit(w -> w.rebuilding(ONE, ReplicaLog.Rebuilding.NONE));
     reopen();
-    assertThat(log.recovered().capsules()).noneMatch(ReplicaLog.Capsule::rebuilding);
+    assertThat(log.recovered().capsules())
+        .noneMatch(one -> one.rebuilding() == ReplicaLog.Rebuilding.JOINING);
   }
 
   @Test
@@ -374,7 +376,7 @@ public abstract class ReplicaLogContract {
             w -> w.release(ONE, ahead.stub(3)),
             w -> w.repair(ONE, ahead.at(3)),
             w -> w.evidence(TWO, text("of nothing")),
-            w -> w.rebuilding(TWO, true),
+            w -> w.rebuilding(TWO, ReplicaLog.Rebuilding.JOINED),
             w -> w.numberFloor(9));
     for (Consumer<ReplicaLog.Writer> change : broken) {
       assertThatThrownBy(

@@ -108,7 +108,7 @@ public final class SimReplicaDisk {
     final NavigableMap<Long, SimChain> chains = new TreeMap<>();
     final NavigableMap<Hash32, Blob> evidence = new TreeMap<>();
     final Map<Hash32, Place> index = new HashMap<>();
-    boolean rebuilding;
+    ReplicaLog.Rebuilding rebuilding = ReplicaLog.Rebuilding.NONE;
 
     SimCapsule(Blob metadata) {
       this.metadata = metadata;
@@ -304,6 +304,13 @@ public final class SimReplicaDisk {
   /** Where all records are, in order: to choose some to damage. */
   public synchronized List<Place> places() {
     return List.copyOf(content.records.keySet());
+  }
+
+  /** By capsule, how far the replica has come with it since the disk was empty. */
+  public synchronized Map<CapsuleName, ReplicaLog.Rebuilding> rebuilding() {
+    Map<CapsuleName, ReplicaLog.Rebuilding> all = new HashMap<>();
+    content.capsules.forEach((name, held) -> all.put(new CapsuleName(name), held.rebuilding));
+    return all;
   }
 
   /** The records that a scrub would report: damaged ones, and ones missing below a head. */
@@ -666,9 +673,9 @@ public final class SimReplicaDisk {
     }
 
     @Override
-    public void rebuilding(CapsuleName capsule, boolean rebuilding) {
+    public void rebuilding(CapsuleName capsule, ReplicaLog.Rebuilding rebuilding) {
       SimCapsule held = capsule(capsule);
-      boolean before = held.rebuilding;
+      ReplicaLog.Rebuilding before = held.rebuilding;
       held.rebuilding = rebuilding;
       undo.push(() -> held.rebuilding = before);
     }

@@ -7,6 +7,7 @@ import io.capsuledb.core.crypto.Hash32;
 import io.capsuledb.core.seal.Ballot;
 import io.capsuledb.core.seal.ChainHead;
 import io.capsuledb.replication.protocol.SealState;
+import io.capsuledb.replication.replica.ReplicaLog.Rebuilding;
 import io.capsuledb.replication.sim.TestChain;
 import java.io.IOException;
 import java.io.InputStream;
@@ -71,7 +72,7 @@ class ReplicaCodecTest {
         rows,
         "6.rebuilding",
         ReplicaCodec.capsuleKey(ReplicaLayout.REBUILDING, CAPSULE),
-        ReplicaCodec.rebuilding(true));
+        ReplicaCodec.rebuilding(Rebuilding.JOINING));
     row(
         rows,
         "7.cursor",
@@ -112,7 +113,7 @@ class ReplicaCodecTest {
           new ReplicaCodec.ChainRow(new RosterEntry(1, TestChain.KEY, role, 0), ChainHead.NONE, 0);
       assertThat(ReplicaCodec.chain(1, ReplicaCodec.chain(row))).isEqualTo(row);
     }
-    for (boolean rebuilding : new boolean[] {true, false}) {
+    for (Rebuilding rebuilding : Rebuilding.values()) {
       assertThat(ReplicaCodec.rebuilding(ReplicaCodec.rebuilding(rebuilding)))
           .isEqualTo(rebuilding);
     }
@@ -131,8 +132,9 @@ class ReplicaCodecTest {
     assertThat(seal == null || Arrays.equals(ReplicaCodec.seal(seal), bytes)).isTrue();
     ReplicaCodec.CursorRow cursor = ReplicaCodec.cursor(bytes);
     assertThat(cursor == null || Arrays.equals(ReplicaCodec.cursor(cursor), bytes)).isTrue();
-    Boolean rebuilding = ReplicaCodec.rebuilding(bytes);
-    assertThat(rebuilding == null || bytes.length == 1).isTrue();
+    Rebuilding rebuilding = ReplicaCodec.rebuilding(bytes);
+    assertThat(rebuilding == null || Arrays.equals(ReplicaCodec.rebuilding(rebuilding), bytes))
+        .isTrue();
   }
 
   @Property

@@ -27,6 +27,9 @@ import net.jqwik.api.constraints.IntRange;
  */
 class RocksReplicaLogPropertyTest {
 
+  private static final List<ReplicaLog.Rebuilding> REBUILDING =
+      List.of(ReplicaLog.Rebuilding.values());
+
   private static final int CAPSULES = 3;
   private static final int WRITERS = 3;
 
@@ -89,7 +92,7 @@ class RocksReplicaLogPropertyTest {
           batch.add(w -> w.evidence(name, proof));
         }
         case 4 -> {
-          boolean rebuilding = random.nextBoolean();
+          ReplicaLog.Rebuilding rebuilding = REBUILDING.get(random.nextInt(REBUILDING.size()));
           batch.add(w -> w.rebuilding(name, rebuilding));
         }
         case 5 -> {

@@ -335,7 +335,7 @@ class RocksReplicaLogTest extends ReplicaLogContract {
         w -> w.membership(ONE, 1, text("first")),
         w -> w.membership(ONE, 2, text("second")),
         w -> w.evidence(ONE, text("proof")),
-        w -> w.rebuilding(ONE, true),
+        w -> w.rebuilding(ONE, ReplicaLog.Rebuilding.JOINING),
         w -> w.seal(ONE, 1, SealState.OPEN));
     log.close();
     List<RawDatabase.Entry> rows;

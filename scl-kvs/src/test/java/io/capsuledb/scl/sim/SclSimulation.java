@@ -140,7 +140,10 @@ public final class SclSimulation implements Simulation {
   /** If claimants were in each other's way: how many leases after one of them was established. */
   private static final double LEASES_AFTER_TAKEOVER = 0.75;
 
-  /** The same after one that leaves has stepped down, since nothing held it any more. */
+  /**
+   * The same after one that leaves has stepped down, since nothing held it any more: where no
+   * message is lost. One that is costs its sender's time-out.
+   */
   private static final double LEASES_TO_LOCKS_LEFT = 0.5;
 
   /** The slowest clock; beside it time does not stand still. */
@@ -161,7 +164,7 @@ public final class SclSimulation implements Simulation {
     long from = sim.nowMs();
     // By the slowest clock.
     long limit = (long) (2 * sim.options.leaseNanos() / (SLOWEST * SclSim.MS));
-    double leases = loss == Loss.LEFT ? LEASES_TO_LOCKS_LEFT : LEASES_TO_LOCKS;
+    double leases = loss == Loss.LEFT && sim.calm ? LEASES_TO_LOCKS_LEFT : LEASES_TO_LOCKS;
     long locksLimit = (long) (leases * sim.options.leaseNanos() / (SLOWEST * SclSim.MS));
     long whole = 3 * sim.options.leaseNanos();
     switch (loss) {
