@@ -114,6 +114,19 @@ public final class CoordinatorCore {
   /** A worker whose coordinator was replaced says within so many beats that it lives. */
   private static final int REPLACED_BEATS = 2;
 
+  /** Hosts that are remembered: those heard last. */
+  private static final int MAX_HOSTS = 64;
+
+  private static final class Host {
+    final long worker;
+    long heardAt;
+
+    Host(long worker, long heardAt) {
+      this.worker = worker;
+      this.heardAt = heardAt;
+    }
+  }
+
   private static final class Member {
     long since;
     boolean joined;
@@ -184,12 +197,12 @@ public final class CoordinatorCore {
   private boolean rivalHeard;
   private long rivalAt;
 
-  // The coordinator of the largest term that was heard of, and its worker.
-  private long heardTerm;
-  private long heardChain;
-  private long heardNode;
-  private long heardNodeAt;
-  private long latestTerm;
+  /** By its chain, in whose process a coordinator is, or somebody who claims to be one. */
+  private final LinkedHashMap<Long, Host> hosts = new LinkedHashMap<>();
+
+  /** The coordinator that the one here succeeds, by its chain; 0 if there was none. */
+  private long predecessor;
+
   private final Set<Long> predecessors = new LinkedHashSet<>();
   private final Set<Long> compactors = new LinkedHashSet<>();
   private final Map<Long, Sealing> sealing = new LinkedHashMap<>();
@@ -329,8 +342,10 @@ public final class CoordinatorCore {
 
   /** There is a sign of life of a worker. */
   public void lives(long now, long worker) {
-    if (worker == heardNode) {
-      heardNodeAt = now;
+    for (Host host : hosts.values()) {
+      if (host.worker == worker) {
+        host.heardAt = now;
+      }
     }
   }
 
@@ -340,11 +355,11 @@ public final class CoordinatorCore {
    * @param node the worker in whose process it is
    */
   public void heard(long now, long otherTerm, long coordinator, long node) {
-    if (otherTerm > heardTerm) {
-      heardTerm = otherTerm;
-      heardChain = coordinator;
-      heardNode = node;
-      heardNodeAt = now;
+    if (node != own) {
+      hosts.putLast(coordinator, new Host(node, now));
+      if (hosts.size() > MAX_HOSTS) {
+        hosts.pollFirstEntry();
+      }
     }
     if (phase == Phase.OFF || coordinator == chain) {
       return;
@@ -436,8 +451,8 @@ public final class CoordinatorCore {
         return;
       }
     }
-    latestTerm = epochs.maxTerm();
-    term = Math.max(term, latestTerm + 1);
+    predecessor = epochs.maxTermChain();
+    term = Math.max(term, epochs.maxTerm() + 1);
     phase = Phase.PROCLAIMING;
     callForEnd(now);
   }
@@ -504,10 +519,13 @@ public final class CoordinatorCore {
         member.leaseOver = member.notedAt + options.silenceNanos();
       }
     }
-    admit(now, began);
     Epoch current = epoch;
     if (!membersKnown || (current != null && current.hash != null && current.expected == null)) {
       countMembers(now, began, claims, current);
+    }
+    if (membersKnown) {
+      // Not before: who was there before this coordinator may hold locks, and who was not may not.
+      admit(now, began);
     }
     beat(now);
     progress(now);
@@ -571,21 +589,17 @@ public final class CoordinatorCore {
    * two, or the predecessor was not heard of, nothing is known of it.
    */
   private void succeed(long now) {
-    Member member = members.get(heardNode);
-    if (member == null
-        || heardNode == own
-        || member.joined
-        || heardTerm == 0
-        || heardTerm != latestTerm
-        || merge.last(heardChain) == null) {
+    Host host = hosts.get(predecessor);
+    Member member = host == null ? null : members.get(host.worker);
+    if (host == null || member == null || member.joined || merge.last(predecessor) == null) {
       return;
     }
-    long over = merge.sealKnownSince(heardChain) + options.coordinatorSilenceNanos();
+    long over = merge.sealKnownSince(predecessor) + options.coordinatorSilenceNanos();
     if (over - member.leaseOver < 0) {
       member.leaseOver = over;
     }
     long least = now - options.silenceNanos() + REPLACED_BEATS * options.beatNanos();
-    member.receivedAt = heardNodeAt - least > 0 ? heardNodeAt : least;
+    member.receivedAt = host.heardAt - least > 0 ? host.heardAt : least;
   }
 
   /**

@@ -39,6 +39,7 @@ public final class EpochCore {
   private final long own;
   private long maxEpoch;
   private long maxTerm;
+  private long maxTermChain;
   private long maxCut;
   private long lastCutEpoch;
   private long cutCoordinator;
@@ -54,7 +55,7 @@ public final class EpochCore {
   /** An RTS was merged; the engine cuts now. */
   public void merged(CapsuleRecord record, Rts rts) {
     maxEpoch = Math.max(maxEpoch, rts.epoch());
-    maxTerm = Math.max(maxTerm, rts.term());
+    reach(rts.term(), record);
     maxCut = Math.max(maxCut, rts.cutTime());
     if (rts.epoch() > lastCutEpoch) {
       lastCutEpoch = rts.epoch();
@@ -78,7 +79,7 @@ public final class EpochCore {
   /** A SYNC was merged. */
   public void merged(CapsuleRecord record, Sync sync) {
     maxEpoch = Math.max(maxEpoch, sync.epoch());
-    maxTerm = Math.max(maxTerm, sync.term());
+    reach(sync.term(), record);
     maxCut = Math.max(maxCut, sync.cutTime());
     Merged last = lastSync;
     if (last == null || sync.epoch() > last.sync.epoch()) {
@@ -120,9 +121,21 @@ public final class EpochCore {
     return maxEpoch;
   }
 
+  private void reach(long term, CapsuleRecord record) {
+    if (term > maxTerm) {
+      maxTerm = term;
+      maxTermChain = record.header().writer();
+    }
+  }
+
   /** The largest term in a merged record. */
   public long maxTerm() {
     return maxTerm;
+  }
+
+  /** The chain of the coordinator that wrote the first merged record of that term; 0 if none is. */
+  public long maxTermChain() {
+    return maxTermChain;
   }
 
   /** The largest cut time in a merged record. */

@@ -41,6 +41,7 @@ class CoordinatorRulesTest {
   private static final long KEY = 5;
   private static final long PREDECESSOR = 600;
   private static final long BETWEEN = 700;
+  private static final long LOSER = 903;
 
   private final SimRecords records = new SimRecords();
   private final WorkerOptions options = WorkerOptions.builder().build();
@@ -301,6 +302,9 @@ class CoordinatorRulesTest {
   private long predecessorSealedAt;
   private long answered;
 
+  /** Whether the other worker joins before the first frontier read of a new term has its answer. */
+  private boolean joinsEarly;
+
   /** The coordinator of a term, in the process of the other worker: its chain, as it is held. */
   private void coordinated(long chain, long term) {
     CapsuleRecord introduction = records.roster(chain, Role.COORDINATOR, 2);
@@ -318,6 +322,16 @@ class CoordinatorRulesTest {
     receive(OTHER, new SclMessage.Records(chain, 1, 2, List.of(introduction, call)));
     step(new WorkerInput.CutMade(rts.epoch(), WorkerInput.Cut.IDLE, ChainHead.NONE, 100 * term));
     coordinators.add(call);
+  }
+
+  /** The other worker claims a term too, and does not get to write its RTS. */
+  private void claimed(long chain, long term) {
+    CapsuleRecord introduction = records.roster(chain, Role.COORDINATOR, 2);
+    claim(introduction);
+    receive(OTHER, new SclMessage.Records(chain, 1, 1, List.of(introduction)));
+    receive(
+        OTHER, new SclMessage.CoordinatorBeat(term, chain, at(introduction), true, 0, List.of()));
+    coordinators.add(introduction);
   }
 
   /** Obeys the other worker's coordinator. */
@@ -386,7 +400,8 @@ class CoordinatorRulesTest {
     predecessorSealedAt = now;
     for (CapsuleRecord newest : coordinators) {
       long writer = newest.header().writer();
-      claims.put(writer, new ChainClaim(writer, at(newest), 2, true, at(newest)));
+      claims.put(
+          writer, new ChainClaim(writer, at(newest), newest.header().sequence(), true, at(newest)));
       step(new WorkerInput.Sealed(writer, at(newest)));
     }
     answerReads();
@@ -409,6 +424,12 @@ class CoordinatorRulesTest {
     claim(call);
     step(new WorkerInput.CoordinatorDurable(List.of(call)));
     step(new WorkerInput.CutMade(rts.epoch(), WorkerInput.Cut.IDLE, ChainHead.NONE, 900));
+    if (joinsEarly) {
+      LockGrant lock = new LockGrant(KEY, LockMode.EXCLUSIVE, 1);
+      receive(OTHER, new SclMessage.Join(rts.term(), at(others.get(1)), List.of(lock)));
+      now += options.pullTimeoutNanos();
+      step(new WorkerInput.Tick(1, false));
+    }
     answerReads();
     assertThat(core.coordinator().members()).contains(OWN, OTHER);
   }
@@ -457,6 +478,28 @@ class CoordinatorRulesTest {
     after.succeed();
     long established = after.now;
     assertThat(after.openAt() - established).isGreaterThanOrEqualTo(options.silenceNanos());
+  }
+
+  @Test
+  void whoClaimedTheTermOfThePredecessorMayHaveALongLease() {
+    CoordinatorRulesTest after = new CoordinatorRulesTest();
+    after.obey();
+    after.claimed(LOSER, TERM + 1);
+    // This one got it, somewhere else, and gave the other worker its leases.
+    after.coordinated(BETWEEN, TERM + 1);
+    after.succeed();
+    long established = after.now;
+    assertThat(after.openAt() - established).isGreaterThanOrEqualTo(options.silenceNanos());
+  }
+
+  @Test
+  void whoJoinsWithLocksBeforeItIsKnownWhoWasThereIsNotCondemned() {
+    CoordinatorRulesTest after = new CoordinatorRulesTest();
+    after.obey();
+    after.joinsEarly = true;
+    after.succeed();
+    assertThat(after.isSealWanted()).isFalse();
+    assertThat(after.core.coordinator().condemnations()).isZero();
   }
 
   @Test

@@ -372,6 +372,11 @@ class SclSim extends SimRun {
       return chain.isEmpty() ? ChainHead.NONE : new ChainHead(chain.size(), chain.getLast().hash());
     }
 
+    /** Epochs never fall along a chain: the one that it is at. */
+    final long epoch() {
+      return chain.isEmpty() ? 0 : chain.getLast().header().epoch();
+    }
+
     void append(CapsuleRecord record) {
       chain.add(record);
       push();
@@ -978,7 +983,7 @@ class SclSim extends SimRun {
               RecordType.SEAL,
               chain.writer,
               chain.head(),
-              0,
+              chain.epoch(),
               ++node.engine.clock,
               List.of(),
               SealOrderCodec.encode(new SealOrder(kind, target, ballot.term(), last))));

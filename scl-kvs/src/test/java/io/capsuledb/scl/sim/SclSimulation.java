@@ -140,11 +140,15 @@ public final class SclSimulation implements Simulation {
   /** If claimants were in each other's way: how many leases after one of them was established. */
   private static final double LEASES_AFTER_TAKEOVER = 0.75;
 
-  /**
-   * The same after one that leaves has stepped down, since nothing held it any more: where no
-   * message is lost. One that is costs its sender's time-out.
-   */
+  /** The same after one that leaves has stepped down, since nothing held it any more. */
   private static final double LEASES_TO_LOCKS_LEFT = 0.5;
+
+  /**
+   * More, where messages are lost: one that is costs its sender's time-out, and of two claimants
+   * that do not hear each other one may become coordinator with a chain that the other has begun to
+   * seal, and notice it after two leases.
+   */
+  private static final double LEASES_FOR_LOST_MESSAGES = 4;
 
   /** The slowest clock; beside it time does not stand still. */
   private static final double SLOWEST = 0.9;
@@ -161,10 +165,14 @@ public final class SclSimulation implements Simulation {
     sim.coverage.hit(loss);
     sim.takeAllLists(dead);
     long before = sim.takeovers;
+    long lost = dead.core.coordinator().chain();
     long from = sim.nowMs();
     // By the slowest clock.
     long limit = (long) (2 * sim.options.leaseNanos() / (SLOWEST * SclSim.MS));
-    double leases = loss == Loss.LEFT && sim.calm ? LEASES_TO_LOCKS_LEFT : LEASES_TO_LOCKS;
+    double leases = loss == Loss.LEFT ? LEASES_TO_LOCKS_LEFT : LEASES_TO_LOCKS;
+    if (!sim.calm) {
+      leases += LEASES_FOR_LOST_MESSAGES;
+    }
     long locksLimit = (long) (leases * sim.options.leaseNanos() / (SLOWEST * SclSim.MS));
     long whole = 3 * sim.options.leaseNanos();
     switch (loss) {
@@ -203,7 +211,7 @@ public final class SclSimulation implements Simulation {
       double after = LEASES_AFTER_TAKEOVER * sim.options.leaseNanos() / (SLOWEST * SclSim.MS);
       locksUntil = Math.max(locksUntil, sim.nowMs() + (long) after);
     }
-    while (!isSucceeded(sim, dead)) {
+    while (!isSucceeded(sim, lost)) {
       if (sim.nowMs() > locksUntil) {
         throw new Violation(
             SclSim.LIVENESS, "no new locks ", sim.nowMs() - from, " ms after ", loss);
@@ -229,11 +237,14 @@ public final class SclSimulation implements Simulation {
     }
   }
 
-  /** Whether somebody else grants locks. */
-  private static boolean isSucceeded(SclSim sim, SclSim.Node dead) {
+  /** Whether another coordinator grants locks: somebody else, or the lost one, chosen anew. */
+  private static boolean isSucceeded(SclSim sim, long lost) {
     return sim.slots.stream()
+        .map(slot -> slot.node)
         .anyMatch(
-            slot ->
-                slot.node != null && slot.node != dead && slot.node.core.coordinator().isOpen());
+            node ->
+                node != null
+                    && node.core.coordinator().isOpen()
+                    && node.core.coordinator().chain() != lost);
   }
 }

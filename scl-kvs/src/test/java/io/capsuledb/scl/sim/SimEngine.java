@@ -91,7 +91,7 @@ final class SimEngine {
   }
 
   CapsuleRecord introduce(io.capsuledb.core.capsule.RosterEntry.Role role) {
-    CapsuleRecord roster = records.roster(own, role, ++clock);
+    CapsuleRecord roster = records.roster(own, role, 1 + epoch, ++clock);
     appended(roster, clock);
     return roster;
   }
@@ -143,7 +143,7 @@ final class SimEngine {
       clock = Math.max(clock, rts.cutTime());
       return new CutResult(true, false, null);
     }
-    if (clock >= rts.cutTime()) {
+    if (clock >= rts.cutTime() || rts.epoch() < epoch) {
       return new CutResult(false, true, null);
     }
     clock = rts.cutTime();

@@ -76,9 +76,14 @@ final class SimRecords implements RecordChecks {
   }
 
   /** The first record of a chain. */
-  CapsuleRecord roster(long writer, Role role, long lamport) {
+  final CapsuleRecord roster(long writer, Role role, long lamport) {
+    return roster(writer, role, 0, lamport);
+  }
+
+  /** The first record of a chain that begins in an epoch. */
+  CapsuleRecord roster(long writer, Role role, long epoch, long lamport) {
     byte[] payload = ByteBuffer.allocate(9).putLong(writer).put((byte) role.number()).array();
-    return make(RecordType.ROSTER, writer, ChainHead.NONE, 0, lamport, List.of(), payload);
+    return make(RecordType.ROSTER, writer, ChainHead.NONE, epoch, lamport, List.of(), payload);
   }
 
   /** The same record with another content, as somebody without keys would make it. */
