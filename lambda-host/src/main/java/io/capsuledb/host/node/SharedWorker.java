@@ -39,6 +39,7 @@ import io.capsuledb.replication.client.RecoveredFrontier;
 import io.capsuledb.replication.client.ReplicatedStore;
 import io.capsuledb.replication.client.WriterSealing;
 import io.capsuledb.replication.protocol.Blob;
+import io.capsuledb.replication.protocol.SealState;
 import io.capsuledb.replication.router.MulticastClient;
 import io.capsuledb.scl.epoch.ChainClaim;
 import io.capsuledb.scl.epoch.EpochCore;
@@ -97,6 +98,10 @@ final class SharedWorker implements Sharing, AutoCloseable {
 
   private static final long MAX_FRAME_BYTES_WAITING = 64L << 20;
   private static final int INPUTS_PER_STEP = 256;
+
+  /** How long replicas that are slower than a quorum are waited for: so many times a lease. */
+  private static final int READ_GRACES = 64;
+
   private static final int PULL_BYTES = 8 << 20;
   private static final int TICKETS_REMEMBERED = 1024;
   private static final long MAX_KEPT_NANOS = TimeUnit.MILLISECONDS.toNanos(5);
@@ -792,18 +797,33 @@ final class SharedWorker implements Sharing, AutoCloseable {
     work(
         () -> {
           RecoveredFrontier frontier =
-              parts.client().await(parts.client().recover(), options.pullTimeoutNanos());
+              parts
+                  .client()
+                  .await(
+                      parts.client().recover(options.leaseNanos() / READ_GRACES),
+                      options.pullTimeoutNanos());
           if (frontier == null) {
             return;
           }
           List<ChainClaim> claims = new ArrayList<>();
           for (long writer : frontier.writers()) {
-            List<RecoveredFrontier.Claim> claimed = frontier.claims(writer);
+            // What one replica alone says, and others deny, is not waited for.
+            long claimed =
+                frontier.claims(writer).stream()
+                    .mapToLong(claim -> claim.head().sequence())
+                    .filter(sequence -> frontier.mayBeDurable(writer, sequence))
+                    .max()
+                    .orElse(0);
+            if (claimed == 0
+                && frontier.seal(writer).equals(SealState.OPEN)
+                && !frontier.claims(writer).isEmpty()) {
+              continue;
+            }
             claims.add(
                 new ChainClaim(
                     writer,
                     frontier.durable(writer),
-                    claimed.isEmpty() ? 0 : claimed.getFirst().head().sequence(),
+                    claimed,
                     frontier.seal(writer).isFinal(),
                     frontier.finalHead(writer)));
           }

@@ -702,6 +702,11 @@ public final class QuorumClient implements ReplicaLinks.Events, AutoCloseable {
     return ask(recoveries, core::recoverFrontier);
   }
 
+  /** The same, as {@link QuorumClientCore#recoverFrontier(long, long)}. */
+  public Answer<RecoveredFrontier> recover(long graceNanos) {
+    return ask(recoveries, now -> core.recoverFrontier(now, graceNanos));
+  }
+
   /** Says that a head is known to be durable; see {@link QuorumClientCore#demand}. */
   public void demand(long writer, ChainHead head) {
     enqueue(now -> core.demand(writer, head));

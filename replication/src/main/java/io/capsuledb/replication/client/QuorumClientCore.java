@@ -115,7 +115,10 @@ public final class QuorumClientCore {
     long quorumAtNanos;
     boolean quorum;
 
-    Recovering(long ticket, Map<Long, ChainHead> demanded, long now) {
+    final long graceNanos;
+
+    Recovering(long ticket, Map<Long, ChainHead> demanded, long now, long graceNanos) {
+      this.graceNanos = graceNanos;
       this.demanded = Map.copyOf(demanded);
       this.ticket = ticket;
       this.sinceNanos = now;
@@ -1025,6 +1028,7 @@ public final class QuorumClientCore {
     ReplicaPeer peer = peer(replica);
     SignedStatement signed = peer.statementOf(chain.writer());
     if (peer.convicted
+        || !peer.isConfirmed()
         || signed == null
         || signed.statement().membership() > newestMembership().version()) {
       return null;
@@ -1408,7 +1412,15 @@ public final class QuorumClientCore {
    * @return the ticket of a {@link QuorumOutput.Recovered}
    */
   public long recoverFrontier(long now) {
-    Recovering recovering = new Recovering(++lastTicket, demanded, now);
+    return recoverFrontier(now, TimeUnit.MILLISECONDS.toNanos(options.recoveryGraceMs()));
+  }
+
+  /**
+   * The same with less time for those that answer after a quorum did: for whoever asks often, and
+   * needs no more than a quorum.
+   */
+  public long recoverFrontier(long now, long graceNanos) {
+    Recovering recovering = new Recovering(++lastTicket, demanded, now, graceNanos);
     recoveries.add(recovering);
     if (metadata != null) {
       for (ReplicaPeer peer : peers.values()) {
@@ -1440,9 +1452,7 @@ public final class QuorumClientCore {
         recovering.quorumAtNanos = now;
       }
       boolean everybody = current.everybody().stream().allMatch(answers::containsKey);
-      if (everybody
-          || now - recovering.quorumAtNanos
-              >= TimeUnit.MILLISECONDS.toNanos(options.recoveryGraceMs())) {
+      if (everybody || now - recovering.quorumAtNanos >= recovering.graceNanos) {
         recoveries.remove(recovering);
         Map<PublicKey, Statement> ofMembers = new LinkedHashMap<>(answers);
         ofMembers.keySet().removeIf(r -> !current.names(r));
@@ -1510,6 +1520,7 @@ public final class QuorumClientCore {
             ReplicaPeer peer = peer(replica);
             SignedStatement signed = peer.statementOf(round.order().writer());
             if (!peer.convicted
+                && peer.isConfirmed()
                 && !round.disbelieved().contains(replica)
                 && signed != null
                 && signed.statement().membership() <= current.version()) {

@@ -104,21 +104,9 @@ public final class RecoveredFrontier {
     return highest;
   }
 
-  /** Whether a writer is sealed: a quorum has accepted one final head, and says so. */
+  /** Whether a writer is sealed: a quorum has accepted one final head in one ballot. */
   public boolean isFinal(long writer) {
-    return answers.values().stream()
-        .map(answer -> answer.entry(writer))
-        .filter(entry -> entry != null && entry.seal().isFinal())
-        .anyMatch(
-            chosen ->
-                membership.isQuorum(
-                    replica -> {
-                      Statement answer = answers.get(replica);
-                      Statement.Entry entry = answer == null ? null : answer.entry(writer);
-                      return entry != null
-                          && entry.seal().accepted().compareTo(chosen.seal().accepted()) >= 0
-                          && entry.seal().last().equals(chosen.seal().last());
-                    }));
+    return finalHead(writer) != null;
   }
 
   /**

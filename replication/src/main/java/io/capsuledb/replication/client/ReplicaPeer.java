@@ -24,7 +24,8 @@ import org.jspecify.annotations.Nullable;
  * <p>Which incarnation of the replica lives is learnt only from a FRONTIER with a nonce that was
  * drawn for the question: no replayed statement can bring an earlier one back. Statements of
  * another incarnation do not count. Of the living one the newest statement about each writer that
- * matters is kept, and the newest about all of them.
+ * matters is kept, and the newest about all of them; they count while the replica is {@linkplain
+ * #isConfirmed confirmed}.
  */
 final class ReplicaPeer {
 
@@ -77,6 +78,7 @@ final class ReplicaPeer {
   long fullUntilNanos;
 
   private boolean known;
+  private boolean confirmed;
   private long incarnation;
   private long newestNumber;
   private @Nullable SignedStatement frontier;
@@ -128,6 +130,15 @@ final class ReplicaPeer {
     return known ? newestNumber : -1;
   }
 
+  /**
+   * Whether it has answered a new question since the link was down or it was silent. It may have
+   * come back meanwhile without its disk: what it said before does not count until it shows that it
+   * has not.
+   */
+  boolean isConfirmed() {
+    return confirmed;
+  }
+
   /** Version of the membership it says it knows. */
   int membership() {
     return membership;
@@ -159,6 +170,7 @@ final class ReplicaPeer {
     if (contradiction != null) {
       return Verdict.CONTRADICTION;
     }
+    confirmed |= probed != null;
     if (said.number() > newestNumber) {
       newestNumber = said.number();
       membership = said.membership();
@@ -289,6 +301,7 @@ final class ReplicaPeer {
   /** Everything under way is taken for lost. */
   void drop() {
     synced = false;
+    confirmed = false;
     probe = null;
     flights.clear();
     flightBytes = 0;

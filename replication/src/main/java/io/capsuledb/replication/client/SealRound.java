@@ -41,9 +41,12 @@ record SealRound(long ticket, SealOrder order, Ballot ballot, Set<PublicKey> dis
     return null;
   }
 
-  /** A later ballot can only have accepted the same, if this one was chosen. */
+  /**
+   * In this ballot and no other: a quorum that accepted one head in several ballots has not chosen
+   * it. Whoever meets a later one begins again.
+   */
   private boolean hasAccepted(SealState state) {
-    return state.accepted().compareTo(ballot) >= 0 && state.last().equals(order.last());
+    return state.accepted().equals(ballot) && state.last().equals(order.last());
   }
 
   /** Accepted under the highest ballot, else the largest head at which somebody promised. */

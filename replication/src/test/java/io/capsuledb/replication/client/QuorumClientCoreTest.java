@@ -210,6 +210,28 @@ class QuorumClientCoreTest {
     assertThat(cluster.holders(W, 5)).isGreaterThanOrEqualTo(2);
   }
 
+  /** It may be back without its disk, and have joined before the other one got the records. */
+  @Test
+  void whatWasSaidOverALinkThatIsGoneDoesNotCount() {
+    FakeCluster cluster = new FakeCluster(10, 3, 2).start();
+    cluster.cut.add(cluster.replica(1).key());
+    cluster.cut.add(cluster.replica(2).key());
+    cluster.append(cluster.chain(W, Role.WORKER, 4));
+    cluster.run(100);
+    assertThat(cluster.replica(0).held(W)).isEqualTo(4);
+
+    cluster.unlink(cluster.replica(0));
+    cluster.cut.remove(cluster.replica(1).key());
+
+    assertThat(cluster.until(() -> cluster.replica(1).held(W) == 4)).isTrue();
+    cluster.run(500);
+    assertThat(cluster.core.durable(W)).isZero();
+
+    cluster.link(cluster.replica(0));
+
+    assertThat(cluster.until(() -> cluster.core.durable(W) == 4)).isTrue();
+  }
+
   @Test
   void aReplayedStatementOfALostDiskDoesNotCount() {
     FakeCluster cluster = new FakeCluster(17, 3, 2);

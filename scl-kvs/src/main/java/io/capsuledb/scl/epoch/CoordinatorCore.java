@@ -194,6 +194,11 @@ public final class CoordinatorCore {
   private boolean sealedAny;
   private boolean ready;
   private boolean wasAlone;
+
+  // When it last came on with finding, sealing and merging what others left, and how far.
+  private long progressAt;
+  private long mergedBefore;
+  private boolean gaveUp;
   private boolean rivalHeard;
   private long rivalAt;
 
@@ -322,6 +327,7 @@ public final class CoordinatorCore {
       appending = false;
       if (record.header().type() == RecordType.ROSTER && phase == Phase.INTRODUCING) {
         phase = Phase.SURVEYING;
+        progressAt = now;
         read();
         surveyAt = now;
         surveying = true;
@@ -356,6 +362,8 @@ public final class CoordinatorCore {
    */
   public void heard(long now, long otherTerm, long coordinator, long node) {
     if (node != own) {
+      wasAlone = false;
+      gaveUp = false;
       hosts.putLast(coordinator, new Host(node, now));
       if (hosts.size() > MAX_HOSTS) {
         hosts.pollFirstEntry();
@@ -400,6 +408,11 @@ public final class CoordinatorCore {
     lateClock = 0;
     appending = false;
     nextBeat = now;
+  }
+
+  /** Whether its last claim came to nothing, and nobody else's was heard of since. */
+  public boolean hasGivenUp() {
+    return gaveUp;
   }
 
   private void survey(long now, List<ChainClaim> claims) {
@@ -499,6 +512,16 @@ public final class CoordinatorCore {
         return;
       }
     }
+    if (phase == Phase.SURVEYING || phase == Phase.CATCHING_UP) {
+      long merged = 0;
+      for (long writer : merge.writers()) {
+        merged += merge.head(writer).sequence();
+      }
+      if (merged != mergedBefore) {
+        mergedBefore = merged;
+        progressAt = now;
+      }
+    }
     if (phase == Phase.SURVEYING && began >= surveyAt) {
       surveying = false;
       surveyAt = now + RETRY_NANOS;
@@ -509,14 +532,23 @@ public final class CoordinatorCore {
     }
     checkBegan = Math.max(checkBegan, began);
     checked = true;
+    // One replica that accepted a final head is enough: every read after a seal shows one, and not
+    // always the quorum that shows where the end is.
+    Set<Long> ending = new TreeSet<>();
+    for (ChainClaim claim : claims) {
+      if (claim.accepted()) {
+        ending.add(claim.writer());
+      }
+    }
     for (Map.Entry<Long, Member> entry : members.entrySet()) {
       Member member = entry.getValue();
-      if (merge.last(entry.getKey()) != null) {
+      if (merge.last(entry.getKey()) != null || ending.contains(entry.getKey())) {
         condemn(now, entry.getKey(), member);
       }
-      if (member.joined && !member.condemned && member.noted > member.echo) {
+      if (member.joined && !member.condemned && member.noted > Math.max(0, member.echo)) {
         member.echo = member.noted;
-        member.leaseOver = member.notedAt + options.silenceNanos();
+        long over = member.notedAt + options.silenceNanos();
+        member.leaseOver = over - member.leaseOver > 0 ? over : member.leaseOver;
       }
     }
     Epoch current = epoch;
@@ -525,7 +557,7 @@ public final class CoordinatorCore {
     }
     if (membersKnown) {
       // Not before: who was there before this coordinator may hold locks, and who was not may not.
-      admit(now, began);
+      admit(now, began, ending);
     }
     beat(now);
     progress(now);
@@ -615,7 +647,7 @@ public final class CoordinatorCore {
     }
   }
 
-  private void admit(long now, long began) {
+  private void admit(long now, long began, Set<Long> ending) {
     for (Map.Entry<Long, Candidate> entry : List.copyOf(candidates.entrySet())) {
       long worker = entry.getKey();
       if (entry.getValue().at() > began) {
@@ -627,12 +659,14 @@ public final class CoordinatorCore {
         continue;
       }
       candidates.remove(worker);
-      if (known.role() != Role.WORKER || merge.last(worker) != null) {
+      if (known.role() != Role.WORKER || merge.last(worker) != null || ending.contains(worker)) {
         continue;
       }
       Member member =
           members.computeIfAbsent(worker, w -> new Member(now, now + options.silenceNanos()));
-      joined(now, worker, member, entry.getValue().join());
+      if (!member.joined && !member.condemned) {
+        joined(now, worker, member, entry.getValue().join());
+      }
     }
   }
 
@@ -680,6 +714,8 @@ public final class CoordinatorCore {
     }
     Member member = members.get(worker);
     if (member != null) {
+      // What it asked before it was known would say what it held then.
+      candidates.remove(worker);
       if (!member.joined && !member.condemned) {
         member.receivedAt = now;
         joined(now, worker, member, join);
@@ -813,6 +849,7 @@ public final class CoordinatorCore {
   /** A writer is sealed; merging knows where. */
   public void sealed(long now, long writer) {
     sealing.remove(writer);
+    progressAt = now;
     if (phase == Phase.SURVEYING && sealing.isEmpty()) {
       surveyAt = now;
       surveying = true;
@@ -1203,6 +1240,12 @@ public final class CoordinatorCore {
       stepDown(now);
       return;
     }
+    if ((phase == Phase.SURVEYING || phase == Phase.CATCHING_UP) && now - progressAt >= patience) {
+      // What it waits for may come to somebody else, whom its claim holds back.
+      gaveUp = true;
+      stepDown(now);
+      return;
+    }
     for (Map.Entry<Long, Sealing> entry : sealing.entrySet()) {
       if (!entry.getValue().underWay && now - entry.getValue().retryAt >= 0) {
         seal(now, entry.getKey());
@@ -1259,6 +1302,7 @@ public final class CoordinatorCore {
         member.receivedAt += stalled;
       }
       sealing.values().forEach(step -> step.since += stalled);
+      progressAt += stalled;
       appendSince += stalled;
       if (epoch != null) {
         epoch.deadlineFrom += stalled;

@@ -658,7 +658,11 @@ public final class WorkerCore {
           outputs.add(new WorkerOutput.SealWriter(chain, writer, ballot));
       case CoordinatorCore.Act.End(long chain) -> {
         outputs.add(new WorkerOutput.EndCoordinator(chain));
-        claimNotBefore = now + CLAIM_PAUSE_BEATS * options.beatNanos() + spread();
+        long pause =
+            coordinator.hasGivenUp()
+                ? options.leaseNanos()
+                : CLAIM_PAUSE_BEATS * options.beatNanos();
+        claimNotBefore = now + pause + spread();
       }
       case CoordinatorCore.Act.Read() -> read(now);
     }
@@ -767,8 +771,6 @@ public final class WorkerCore {
       deny(ticket, "too many sessions wait");
     } else {
       sessions.put(ticket, new Waiting(ticket, unmet, now + timeoutNanos));
-      // The session's word: where it was read, it was durable.
-      unmet.forEach(position -> merge.durable(now, position.writer(), 0));
     }
   }
 

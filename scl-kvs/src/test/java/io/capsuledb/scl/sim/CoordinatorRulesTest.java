@@ -15,6 +15,7 @@ import io.capsuledb.scl.lock.LockGrant;
 import io.capsuledb.scl.lock.LockMode;
 import io.capsuledb.scl.lock.LockWish;
 import io.capsuledb.scl.session.Position;
+import io.capsuledb.scl.session.SessionToken;
 import io.capsuledb.scl.worker.WorkerCore;
 import io.capsuledb.scl.worker.WorkerInput;
 import io.capsuledb.scl.worker.WorkerOutput;
@@ -305,6 +306,9 @@ class CoordinatorRulesTest {
   /** Whether the other worker joins before the first frontier read of a new term has its answer. */
   private boolean joinsEarly;
 
+  /** Whether it does, and that read has its answer, and the one that begins with it has none. */
+  private boolean asksTwice;
+
   /** The coordinator of a term, in the process of the other worker: its chain, as it is held. */
   private void coordinated(long chain, long term) {
     CapsuleRecord introduction = records.roster(chain, Role.COORDINATOR, 2);
@@ -424,6 +428,14 @@ class CoordinatorRulesTest {
     claim(call);
     step(new WorkerInput.CoordinatorDurable(List.of(call)));
     step(new WorkerInput.CutMade(rts.epoch(), WorkerInput.Cut.IDLE, ChainHead.NONE, 900));
+    if (asksTwice) {
+      now += MS;
+      LockGrant lock = new LockGrant(KEY, LockMode.SHARED, 1);
+      receive(OTHER, new SclMessage.Join(rts.term(), at(others.get(1)), List.of(lock)));
+      answered = lastRead();
+      step(new WorkerInput.FrontierRead(answered, List.copyOf(claims.values())));
+      return;
+    }
     if (joinsEarly) {
       LockGrant lock = new LockGrant(KEY, LockMode.EXCLUSIVE, 1);
       receive(OTHER, new SclMessage.Join(rts.term(), at(others.get(1)), List.of(lock)));
@@ -500,6 +512,74 @@ class CoordinatorRulesTest {
     after.succeed();
     assertThat(after.isSealWanted()).isFalse();
     assertThat(after.core.coordinator().condemnations()).isZero();
+  }
+
+  /** What was asked before the members were known is past when the worker has joined since. */
+  @Test
+  void aJoinIsNotTakenUpAgainWhenMoreIsHeld() {
+    CoordinatorRulesTest after = new CoordinatorRulesTest();
+    after.obey();
+    after.asksTwice = true;
+    after.succeed();
+    LockGrant shared = new LockGrant(KEY, LockMode.SHARED, 1);
+    long term = after.core.term();
+    after.receive(OTHER, new SclMessage.Join(term, at(after.others.get(1)), List.of(shared)));
+    after.now += 10 * MS;
+    after.step(new WorkerInput.Tick(1, false));
+    assertThat(after.core.coordinator().isOpen()).isTrue();
+    after.receive(OTHER, new SclMessage.Release(term, at(after.others.get(1)), List.of(shared)));
+    LockGrant exclusive = new LockGrant(KEY, LockMode.EXCLUSIVE, 2);
+    after.receive(
+        OTHER, new SclMessage.LockRequest(term, at(after.others.get(1)), List.of(exclusive)));
+    assertThat(after.said)
+        .anyMatch(o -> o instanceof WorkerOutput.Send(long to, SclMessage.Grant _) && to == OTHER);
+    after.answerReads();
+    after.step(
+        new WorkerInput.Acquire(
+            1,
+            List.of(
+                new LockWish(LockGrant.ALL, LockMode.SHARED), new LockWish(KEY, LockMode.SHARED)),
+            1_000 * MS));
+    assertThat(after.said).doesNotHaveAnyElementsOfTypes(WorkerOutput.Granted.class);
+  }
+
+  /** Every read after a seal shows one replica that accepted it, and not always a quorum. */
+  @Test
+  void aWorkerThatOneReplicaHasAcceptedTheEndOfIsNotEchoed() {
+    join(OTHER, ChainHead.NONE);
+    ChainHead head = at(others.getLast());
+    receive(OTHER, new SclMessage.Beat(1, head, TERM, 0, false, false));
+    claims.put(OTHER, new ChainClaim(OTHER, head, 2, true, null));
+    untilRead();
+    answerRead();
+    untilRead();
+    answerRead();
+    assertThat(echoes()).doesNotContainKey(OTHER);
+  }
+
+  @Test
+  void aTokenMakesNoWriters() {
+    SessionToken token = new SessionToken(List.of(new Position(900, 1), new Position(901, 7)));
+    step(new WorkerInput.WaitFor(1, token, MS));
+    assertThat(core.writers()).contains(OTHER).doesNotContain(900L, 901L);
+  }
+
+  /** What it waits for may come to another, which its claims hold back. */
+  @Test
+  void whoDoesNotGetOnGivesUp() {
+    CoordinatorRulesTest after = new CoordinatorRulesTest();
+    after.obey();
+    after.tickUntil(WorkerOutput.IntroduceCoordinator.class, 2 * options.leaseNanos());
+    after.step(new WorkerInput.CoordinatorIntroduced(CHAIN));
+    CapsuleRecord introduction = after.records.roster(CHAIN, Role.COORDINATOR, 5);
+    after.claim(introduction);
+    after.claims.put(999L, new ChainClaim(999, ChainHead.NONE, 1, false, null));
+    after.step(new WorkerInput.CoordinatorDurable(List.of(introduction)));
+    after.answerReads();
+    ChainHead last = at(after.coordinators.getFirst());
+    after.claims.put(PREDECESSOR, new ChainClaim(PREDECESSOR, last, 2, true, last));
+    after.step(new WorkerInput.Sealed(PREDECESSOR, last));
+    after.tickUntil(WorkerOutput.EndCoordinator.class, 3 * options.leaseNanos());
   }
 
   @Test
