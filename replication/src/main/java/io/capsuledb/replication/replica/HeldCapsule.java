@@ -313,6 +313,11 @@ final class HeldCapsule {
       return;
     }
     Membership now = membership();
+    if (!now.names(self)
+        || heard.values().stream().anyMatch(said -> said.membership() > now.version())) {
+      // A membership that is not in force here yet says who has to be heard.
+      return;
+    }
     if (!canJoin(now.current(), self) || (now.isJoint() && !canJoin(now.outgoing(), self))) {
       return;
     }

@@ -212,6 +212,18 @@ class ReplicaCoreTest {
     assertThat(heldHead(77)).isEqualTo(3);
   }
 
+  /** It may be in the membership of now, have held what is durable, and have lost its disk. */
+  @Test
+  void whoTheFoundingMembershipDoesNotNameSaysNothingBeforeItKnowsTheOneThatDoes() {
+    SampleCapsule founded =
+        new SampleCapsule(6, List.of(peer.key(), third.key(), identity(4).key()), 2);
+    ask(new Message.Found(++requests, founded.name, Blob.of(founded.signedMetadata)));
+    tick(20);
+    tick(20);
+    ask(new Message.AskFrontier(++requests, founded.name, Hash32.ZERO));
+    refused(Refusal.JOINING);
+  }
+
   @Test
   void acknowledgesWhatIsDurableAndNothingElse() {
     SampleCapsule.Chain chain = capsule.chain(77, Role.WORKER);
